@@ -1,0 +1,1 @@
+const char *kernel_source(const char *name);

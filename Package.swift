@@ -1,0 +1,56 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// One target a folder of `Sources`, named with the prefix that keeps it from colliding with a user's
+/// own module; `dependencies` state the whole of what a folder may import (`make layers` checks it).
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: "Resin\(name)", dependencies: dependencies, path: "Sources/\(name)")
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", resources: resources)
+}
+
+let package = Package(
+    name: "Resin",
+    products: [
+        .library(name: "Resin", targets: ["Resin"]),
+        .library(name: "ResinOpenCL", targets: ["ResinOpenCL"]),
+        .executable(name: "resin", targets: ["ResinCommand"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        .target(name: "COpenCL", path: "Sources/COpenCL"),
+        .systemLibrary(
+            name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "ResinKernels", path: "Kernels"),
+
+        module("OpenCL", ["COpenCL"]),
+        module("Tensor", []),
+        module("Dataset", ["ResinTensor", "CZlib"]),
+        module("Graph", ["ResinTensor"]),
+        module("Networks", ["ResinGraph", "ResinTensor"]),
+        module("Plan", ["ResinGraph", "ResinTensor"]),
+        module("Reference", ["ResinPlan", "ResinGraph", "ResinTensor"]),
+        module("Device", ["ResinPlan", "ResinGraph", "ResinTensor", "ResinOpenCL", "ResinKernels"]),
+        module("Training", ["ResinPlan", "ResinNetworks", "ResinDataset", "ResinGraph", "ResinTensor"]),
+        .target(
+            name: "Resin",
+            dependencies: [
+                "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks", "ResinDataset",
+                "ResinGraph", "ResinTensor",
+            ],
+            path: "Sources/Resin"),
+        .executableTarget(
+            name: "ResinCommand",
+            dependencies: [
+                "Resin", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/ResinCommand"),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c2x
+)

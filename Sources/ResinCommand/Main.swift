@@ -1,0 +1,5 @@
+import ArgumentParser
+import Resin
+
+@main
+struct ResinCommand: ParsableCommand {}
