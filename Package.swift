@@ -40,7 +40,8 @@ let package = Package(
         .target(
             name: "Resin",
             dependencies: [
-                "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks", "ResinDataset",
+                "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks",
+                "ResinDataset",
                 "ResinGraph", "ResinTensor",
             ],
             path: "Sources/Resin"),

@@ -1,0 +1,71 @@
+import ResinTensor
+
+/// One node's turn in reverse-mode differentiation: what an operator's gradient rule sees and may do.
+package struct BackwardPass {
+    package let node: Node
+    /// The gradient of the loss with respect to the node's first output.
+    package let outputGradient: ValueID
+    package fileprivate(set) var graph: Graph
+    fileprivate var inputGradients: [ValueID?]
+    fileprivate let wanted: [Bool]
+
+    /// Whether anything trained lies behind this input.
+    package func wantsGradient(ofInput index: Int) -> Bool { wanted[index] }
+
+    package func shape(ofInput index: Int) -> Shape { graph.shape(of: node.inputs[index]) }
+
+    package mutating func apply(_ op: Op, to inputs: [ValueID]) throws -> [ValueID] {
+        try graph.apply(op, to: inputs, name: node.name, pass: .backward)
+    }
+
+    package mutating func setGradient(ofInput index: Int, to value: ValueID) {
+        precondition(graph.shape(of: value).count == shape(ofInput: index).count)
+        inputGradients[index] = value
+    }
+}
+
+extension Graph {
+    /// Adds the nodes that compute the gradient of a loss with respect to every parameter: backward is graph,
+    /// not a mode, so gradients are planned, fused, tested and profiled like everything else.
+    ///
+    /// - Parameter loss: an output of a `softmaxCrossEntropy` node; the gradient is that of its mean.
+    package mutating func differentiate(_ loss: ValueID) throws {
+        var trained = Set(values.indices.filter { values[$0].isParameter }.map(ValueID.init))
+        for node in nodes where node.inputs.contains(where: trained.contains) {
+            trained.formUnion(node.outputs)
+        }
+        // The loss's own gradient is one; softmaxCrossEntropy's rule does not read it.
+        var gradients = [loss: loss]
+        for node in nodes.reversed() {
+            guard let outputGradient = gradients[node.outputs[0]],
+                node.inputs.contains(where: trained.contains)
+            else { continue }
+            var backward = BackwardPass(
+                node: node, outputGradient: outputGradient, graph: self,
+                inputGradients: Array(repeating: nil, count: node.inputs.count),
+                wanted: node.inputs.map(trained.contains))
+            self = Graph()  // hands over the storage instead of copying it
+            try node.op.body.differentiate(&backward)
+            self = backward.graph
+            for (input, gradient) in zip(node.inputs, backward.inputGradients) {
+                guard let gradient else { continue }
+                if case .parameter(let index) = self[input].source {
+                    precondition(gradients[input] == nil, "\(parameters[index].name) is used twice")
+                    setSource(of: gradient, to: .gradient(index))
+                    gradients[input] = gradient
+                } else if let other = gradients[input] {
+                    gradients[input] = try apply(
+                        .add(Op.Add()), to: [other, gradient], name: node.name, pass: .backward)[0]
+                } else {
+                    gradients[input] = gradient
+                }
+            }
+        }
+    }
+}
+
+extension Value {
+    fileprivate var isParameter: Bool {
+        if case .parameter = source { true } else { false }
+    }
+}

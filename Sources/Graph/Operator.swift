@@ -1,0 +1,175 @@
+import ResinTensor
+
+/// An operator: what it computes from which shapes, at what cost, and how its gradient is computed.
+package protocol Operator: Hashable, Sendable {
+    /// In the terms of the field, with its settings: "3×3 convolution, stride 2".
+    var summary: String { get }
+    /// - Throws: `ShapeError` when the inputs do not fit.
+    func outputTypes(for inputs: [TensorType]) throws -> [TensorType]
+    func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost
+    /// Adds the nodes that compute the gradient with respect to each wanted input, given that of the first
+    /// output, and returns those gradients.
+    func differentiate(_ backward: inout BackwardPass) throws
+}
+
+extension Operator {
+    /// What an operator that only moves data costs: everything read and written once.
+    package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+        Cost(bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+    }
+
+    package func differentiate(_ backward: inout BackwardPass) throws {
+        preconditionFailure("\(summary) has no gradient: nothing that is trained comes before it")
+    }
+}
+
+/// Inputs that an operator cannot take; `Graph.apply` adds the layer's name.
+package struct ShapeError: Error {
+    package var message: String
+    package init(_ message: String) { self.message = message }
+}
+
+/// Multiply-adds of the operator's arithmetic and the bytes it has to read and write at least.
+public struct Cost: Hashable, Sendable {
+    public var multiplyAdds = 0
+    public var bytes = 0
+
+    public init(multiplyAdds: Int = 0, bytes: Int = 0) {
+        self.multiplyAdds = multiplyAdds
+        self.bytes = bytes
+    }
+
+    /// Floating-point operations: two a multiply-add.
+    public var flops: Int { 2 * multiplyAdds }
+
+    public static func += (cost: inout Cost, other: Cost) {
+        cost.multiplyAdds += other.multiplyAdds
+        cost.bytes += other.bytes
+    }
+}
+
+/// Every operator there is. Passes and executors switch over it without `default`, so that an operator
+/// without a reference or a lowering does not compile.
+public enum Op: Hashable, Sendable {
+    case imageInput(ImageInput)
+    case labelInput
+    case convolution2D(Convolution2D)
+    case convolution2DInputGradient(Convolution2DInputGradient)
+    case convolution2DFilterGradient(Convolution2DFilterGradient)
+    case maxPool2D(MaxPool2D)
+    case maxPool2DGradient(MaxPool2DGradient)
+    case averagePool2D(AveragePool2D)
+    case averagePool2DGradient(AveragePool2DGradient)
+    case globalAveragePool
+    case globalAveragePoolGradient(GlobalAveragePoolGradient)
+    case relu
+    case reluGradient
+    case dropout(Dropout)
+    case batchNorm(BatchNorm)
+    case batchNormInference(BatchNormInference)
+    case batchNormGradient
+    case add(Add)
+    case flatten
+    case unflatten(Unflatten)
+    case softmaxCrossEntropy
+    case softmaxCrossEntropyGradient
+    case recordMetrics
+    case channelActivity(ChannelActivity)
+    case optimizer(Optimizer)
+
+    package var body: any Operator {
+        switch self {
+        case .imageInput(let op): op
+        case .labelInput: LabelInput()
+        case .convolution2D(let op): op
+        case .convolution2DInputGradient(let op): op
+        case .convolution2DFilterGradient(let op): op
+        case .maxPool2D(let op): op
+        case .maxPool2DGradient(let op): op
+        case .averagePool2D(let op): op
+        case .averagePool2DGradient(let op): op
+        case .globalAveragePool: GlobalAveragePool()
+        case .globalAveragePoolGradient(let op): op
+        case .relu: ReLU()
+        case .reluGradient: ReLUGradient()
+        case .dropout(let op): op
+        case .batchNorm(let op): op
+        case .batchNormInference(let op): op
+        case .batchNormGradient: BatchNormGradient()
+        case .add(let op): op
+        case .flatten: Flatten()
+        case .unflatten(let op): op
+        case .softmaxCrossEntropy: SoftmaxCrossEntropy()
+        case .softmaxCrossEntropyGradient: SoftmaxCrossEntropyGradient()
+        case .recordMetrics: RecordMetrics()
+        case .channelActivity(let op): op
+        case .optimizer(let op): op
+        }
+    }
+}
+
+/// What happens to an element just before it is stored, so that no launch of its own has to read it again.
+public enum Epilogue: Hashable, Sendable {
+    case none
+    /// max(x, 0).
+    case relu
+    /// x where the node's last input, a ReLU's output of the same shape, is above zero, else 0: the ReLU's
+    /// gradient.
+    case reluMask
+}
+
+/// Height × width.
+public struct Extent: Hashable, Sendable, CustomStringConvertible {
+    public var height: Int
+    public var width: Int
+
+    public init(_ height: Int, _ width: Int) {
+        self.height = height
+        self.width = width
+    }
+
+    public init(_ side: Int) { self.init(side, side) }
+    public var area: Int { height * width }
+    public var description: String { "\(height)×\(width)" }
+}
+
+/// A sliding window over an image: what convolution and pooling share.
+public struct Window: Hashable, Sendable {
+    public var kernel: Extent
+    public var stride: Extent
+    /// Zeros (or, for max pooling, minus infinities) on each side.
+    public var padding: Extent
+
+    public init(kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0)) {
+        precondition(kernel.height > 0 && kernel.width > 0 && stride.height > 0 && stride.width > 0)
+        precondition(padding.height >= 0 && padding.width >= 0)
+        self.kernel = kernel
+        self.stride = stride
+        self.padding = padding
+    }
+
+    public init(kernel: Int, stride: Int = 1, padding: Int = 0) {
+        self.init(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(padding))
+    }
+
+    /// Output height and width: ⌊(input + 2·padding − kernel) / stride⌋ + 1.
+    package func output(for input: Shape) throws -> Extent {
+        let height = input.height + 2 * padding.height
+        let width = input.width + 2 * padding.width
+        guard height >= kernel.height && width >= kernel.width else {
+            throw ShapeError(
+                "its input of \(input.height)×\(input.width) pixels, padded to \(height)×\(width), is smaller "
+                    + "than the \(kernel) window")
+        }
+        return Extent(
+            (height - kernel.height) / stride.height + 1, (width - kernel.width) / stride.width + 1)
+    }
+
+    /// "stride 2, padding 1", as far as they differ from 1 and 0, with a leading comma.
+    package var settings: String {
+        (stride == Extent(1)
+            ? "" : ", stride \(stride.height == stride.width ? "\(stride.height)" : "\(stride)")")
+            + (padding == Extent(0)
+                ? "" : ", padding \(padding.height == padding.width ? "\(padding.height)" : "\(padding)")")
+    }
+}

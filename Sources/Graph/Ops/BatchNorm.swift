@@ -1,0 +1,78 @@
+import ResinTensor
+
+extension Op {
+    /// Batch normalisation with the batch's own statistics (Ioffe and Szegedy, ICML 2015), per channel over
+    /// all images and pixels:
+    ///
+    ///     y = scale · (x − mean) / √(variance + epsilon) + shift
+    ///     running ← (1 − momentum) · running + momentum · batch's, the variance there unbiased (n − 1)
+    ///
+    /// Inputs: x `[N, H, W, C]`, scale, shift, running mean, running variance `[C]`, the last two updated in
+    /// place; outputs: y, and for the gradient the batch's mean and 1 / √(variance + epsilon) `[C]`.
+    public struct BatchNorm: Operator {
+        public var epsilon: Float
+        public var momentum: Float
+        /// `.none` or `.relu`.
+        public var epilogue: Epilogue
+
+        public init(epsilon: Float = 1e-5, momentum: Float = 0.1, epilogue: Epilogue = .none) {
+            self.epsilon = epsilon
+            self.momentum = momentum
+            self.epilogue = epilogue
+        }
+
+        package var summary: String { "batch norm" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = inputs[0].shape
+            guard shape.pixels > 1 else {
+                throw ShapeError("training needs more than one value a channel; use a larger batch")
+            }
+            return [inputs[0], TensorType([shape.channels]), TensorType([shape.channels])]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
+            let node = backward.node
+            let gradients = try backward.apply(
+                .batchNormGradient,
+                to: [
+                    backward.outputGradient, node.inputs[0], node.inputs[1], node.outputs[1], node.outputs[2],
+                ])
+            backward.setGradient(ofInput: 0, to: gradients[0])
+            backward.setGradient(ofInput: 1, to: gradients[1])
+            backward.setGradient(ofInput: 2, to: gradients[2])
+        }
+    }
+
+    /// Batch normalisation with the running statistics, for prediction. Inputs: x, scale, shift, running
+    /// mean, running variance; output y.
+    public struct BatchNormInference: Operator {
+        public var epsilon: Float
+        /// `.none` or `.relu`.
+        public var epilogue: Epilogue
+
+        public init(epsilon: Float = 1e-5, epilogue: Epilogue = .none) {
+            self.epsilon = epsilon
+            self.epilogue = epilogue
+        }
+
+        package var summary: String { "batch norm (running statistics)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+    }
+
+    /// With x̂ = (x − mean) · inverse deviation and n values a channel:
+    ///
+    ///     dshift = Σ dy,  dscale = Σ dy · x̂
+    ///     dx = scale · inverse deviation · (dy − dshift / n − x̂ · dscale / n)
+    ///
+    /// Inputs: dy, x, scale, mean, inverse deviation; outputs: dx, dscale, dshift.
+    package struct BatchNormGradient: Operator {
+        package var summary: String { "gradient of batch norm" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [inputs[0], inputs[2], inputs[2]]
+        }
+    }
+}

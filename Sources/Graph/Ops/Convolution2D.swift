@@ -1,0 +1,128 @@
+import ResinTensor
+
+extension Op {
+    /// Cross-correlation of an image with a bank of filters, as in PyTorch's `Conv2d`:
+    ///
+    ///     y[n, i, j, o] = bias[o] + Σ x[n, i·stride + kh − padding, j·stride + kw − padding, c] · w[kh, kw, c, o]
+    ///
+    /// Inputs: x `[N, H, W, C]`, w (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`.
+    /// Over `[N, features]` with a 1×1 window it is the dense layer.
+    public struct Convolution2D: Operator {
+        public var window: Window
+        public var outputChannels: Int
+        public var hasBias: Bool
+        /// `.none` or `.relu`.
+        public var epilogue: Epilogue
+
+        public init(window: Window, outputChannels: Int, hasBias: Bool, epilogue: Epilogue = .none) {
+            self.window = window
+            self.outputChannels = outputChannels
+            self.hasBias = hasBias
+            self.epilogue = epilogue
+        }
+
+        package var summary: String {
+            "\(window.kernel) convolution to \(outputChannels) channels\(window.settings)"
+        }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let image = inputs[0].shape
+            let output = try window.output(for: image)
+            let weights = window.kernel.area * image.channels * outputChannels
+            guard inputs[1].shape.count == weights else {
+                throw ShapeError("its filter has \(inputs[1].shape.count) weights, not \(weights)")
+            }
+            if image.rank == 2 { return [TensorType([image.images, outputChannels])] }
+            return [
+                TensorType(
+                    Shape(
+                        images: image.images, height: output.height, width: output.width,
+                        channels: outputChannels))
+            ]
+        }
+
+        package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+            Cost(
+                multiplyAdds: outputs[0].shape.count * window.kernel.area * inputs[0].shape.channels,
+                bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
+            let inputs = backward.node.inputs
+            if backward.wantsGradient(ofInput: 0) {
+                let op = Convolution2DInputGradient(
+                    window: window, inputShape: backward.shape(ofInput: 0))
+                let gradient = try backward.apply(
+                    .convolution2DInputGradient(op), to: [backward.outputGradient, inputs[1]])
+                backward.setGradient(ofInput: 0, to: gradient[0])
+            }
+            let op = Convolution2DFilterGradient(window: window, hasBias: hasBias)
+            let gradients = try backward.apply(
+                .convolution2DFilterGradient(op), to: [inputs[0], backward.outputGradient])
+            backward.setGradient(ofInput: 1, to: gradients[0])
+            if hasBias { backward.setGradient(ofInput: 2, to: gradients[1]) }
+        }
+    }
+
+    /// The convolution's gradient with respect to its image, a convolution of dy with the transposed filter:
+    ///
+    ///     dx[n, y, x, c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  i·stride + kh = y + padding, and so for j, kw, x
+    ///
+    /// Inputs: dy `[N, H′, W′, O]`, w, and with `.reluMask` the ReLU output that was the convolution's image;
+    /// output: `inputShape`.
+    public struct Convolution2DInputGradient: Operator {
+        public var window: Window
+        public var inputShape: Shape
+        /// `.none` or `.reluMask`.
+        public var epilogue: Epilogue
+
+        public init(window: Window, inputShape: Shape, epilogue: Epilogue = .none) {
+            self.window = window
+            self.inputShape = inputShape
+            self.epilogue = epilogue
+        }
+
+        package var summary: String { "gradient of a \(window.kernel) convolution\(window.settings)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [TensorType(inputShape)]
+        }
+
+        package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+            Cost(
+                multiplyAdds: inputs[0].shape.count * window.kernel.area * inputShape.channels,
+                bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+        }
+    }
+
+    /// The convolution's gradient with respect to its filter and bias:
+    ///
+    ///     dw[kh, kw, c, o] = Σ over n, i, j of x[n, i·stride + kh − padding, …, c] · dy[n, i, j, o]
+    ///     db[o] = Σ over n, i, j of dy[n, i, j, o]
+    ///
+    /// Inputs: x `[N, H, W, C]`, dy `[N, H′, W′, O]`; outputs: dw in the device's filter order, db `[O]` if any.
+    public struct Convolution2DFilterGradient: Operator {
+        public var window: Window
+        public var hasBias: Bool
+
+        public init(window: Window, hasBias: Bool) {
+            self.window = window
+            self.hasBias = hasBias
+        }
+
+        package var summary: String { "filter gradient of a \(window.kernel) convolution\(window.settings)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let outputs = inputs[1].shape.channels
+            let filter = TensorType([window.kernel.area * inputs[0].shape.channels * outputs])
+            return hasBias ? [filter, TensorType([outputs])] : [filter]
+        }
+
+        package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+            Cost(
+                multiplyAdds: inputs[1].shape.count * window.kernel.area * inputs[0].shape.channels,
+                bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
+        }
+    }
+}

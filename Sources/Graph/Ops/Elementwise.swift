@@ -1,0 +1,111 @@
+import ResinTensor
+
+extension Op {
+    /// max(x, 0), element by element.
+    package struct ReLU: Operator {
+        package var summary: String { "ReLU" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let gradient = try backward.apply(
+                .reluGradient, to: [backward.outputGradient, backward.node.outputs[0]])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// dx = dy where the ReLU's output was above zero, else 0. Inputs: dy, the ReLU's output.
+    package struct ReLUGradient: Operator {
+        package var summary: String { "gradient of ReLU" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+    }
+
+    /// a + b, of the same shape: the residual connection, and the sum of a value's gradients. With
+    /// `.reluMask` a third input is the ReLU output whose gradient this is.
+    public struct Add: Operator {
+        public var epilogue: Epilogue
+
+        public init(epilogue: Epilogue = .none) { self.epilogue = epilogue }
+
+        package var summary: String { "addition" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            guard inputs[0].shape == inputs[1].shape else {
+                throw ShapeError("it cannot add \(inputs[0].shape) and \(inputs[1].shape)")
+            }
+            return [inputs[0]]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
+            for index in 0...1 where backward.wantsGradient(ofInput: index) {
+                backward.setGradient(ofInput: index, to: backward.outputGradient)
+            }
+        }
+    }
+
+    /// Zeroes each element with the given probability and scales the others by 1 / (1 − probability)
+    /// (Srivastava et al., JMLR 2014). Which ones follows from seed, step, `node` and the element's index
+    /// alone, so the gradient, the same operator on dy, needs no mask from the forward pass.
+    public struct Dropout: Operator {
+        public var probability: Float
+        /// Tells the network's dropout layers apart.
+        public var node: UInt32
+
+        public init(probability: Float, node: UInt32) {
+            precondition(probability >= 0 && probability < 1, "dropout's probability lies in 0 ..< 1")
+            self.probability = probability
+            self.node = node
+        }
+
+        /// An element is dropped when its random word is below this: probability · 2³², exact for what a
+        /// `Float` holds.
+        package var threshold: UInt32 { UInt32(probability * 0x1p32) }
+
+        package var summary: String { "dropout \(probability)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let gradient = try backward.apply(.dropout(self), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// The same elements seen as `[N, H·W·C]`; costs nothing.
+    package struct Flatten: Operator {
+        package var summary: String { "flatten" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = inputs[0].shape
+            return [TensorType([shape.images, shape.count / shape.images], inputs[0].elementType)]
+        }
+
+        package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost { Cost() }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let op = Unflatten(shape: backward.shape(ofInput: 0))
+            let gradient = try backward.apply(.unflatten(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// The same elements seen in another shape; costs nothing.
+    public struct Unflatten: Operator {
+        public var shape: Shape
+
+        public init(shape: Shape) { self.shape = shape }
+
+        package var summary: String { "unflatten to \(shape)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            guard inputs[0].shape.count == shape.count else {
+                throw ShapeError("\(inputs[0].shape) does not have the elements of \(shape)")
+            }
+            return [TensorType(shape, inputs[0].elementType)]
+        }
+
+        package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost { Cost() }
+    }
+}

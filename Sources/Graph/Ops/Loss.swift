@@ -1,0 +1,55 @@
+import ResinTensor
+
+extension Op {
+    /// Cross-entropy of the softmax of the logits: −log(exp(z[label]) / Σ exp(z)), computed with the largest
+    /// logit subtracted.
+    ///
+    /// Inputs: logits `[N, classes]`, labels `Int32` `[N]`; output: `[N, 4]` a row an image: its loss, 1 if the
+    /// label has the largest logit, 1 if it is among the five largest, and 1 if the loss is not finite. Of equal
+    /// logits the first counts as larger. Rows from the step's image count on are zero.
+    package struct SoftmaxCrossEntropy: Operator {
+        package static let columns = 4
+
+        package var summary: String { "softmax cross-entropy" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            guard inputs[0].shape.rank == 2 else {
+                throw ShapeError("its logits are \(inputs[0].shape), not images × classes; flatten them")
+            }
+            return [TensorType([inputs[0].shape.images, Self.columns])]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let gradient = try backward.apply(.softmaxCrossEntropyGradient, to: backward.node.inputs)
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// The gradient of the loss's mean over the step's images: (softmax(z) − onehot(label)) / count, zero for
+    /// rows from the image count on. Inputs: logits, labels; output: like the logits.
+    package struct SoftmaxCrossEntropyGradient: Operator {
+        package var summary: String { "gradient of softmax cross-entropy" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+    }
+
+    /// Sums the loss's columns over the images, in order, into the step's slot of `Region.metrics`. Inputs:
+    /// `SoftmaxCrossEntropy`'s output, the metrics region; no output.
+    package struct RecordMetrics: Operator {
+        package var summary: String { "metrics" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [] }
+    }
+
+    /// Notes which channels were above zero anywhere in the step's images: sets
+    /// `activity[offset + channel]` to one. Inputs: x `[N, H, W, C]`, the activity region; no output.
+    public struct ChannelActivity: Operator {
+        public var offset: Int
+
+        public init(offset: Int) { self.offset = offset }
+
+        package var summary: String { "channel activity" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [] }
+    }
+}

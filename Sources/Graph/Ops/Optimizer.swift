@@ -1,0 +1,32 @@
+import ResinTensor
+
+extension Op {
+    /// Updates all parameters from their gradients, as PyTorch's optimizers do, in one launch over the flat
+    /// buffers. The learning rate and the step's number come with each step.
+    public enum Optimizer: Operator {
+        /// Stochastic gradient descent: g += weightDecay · w; v = momentum · v + g;
+        /// w −= rate · (v, or g + momentum · v with Nesterov's). Without momentum there is no state.
+        case sgd(momentum: Float, nesterov: Bool, weightDecay: Float)
+        /// Adam (Kingma and Ba, ICLR 2015), with weight decay in the gradient, or as in AdamW (Loshchilov and
+        /// Hutter, ICLR 2019) apart from it.
+        case adam(beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float, isDecoupled: Bool)
+
+        /// Number of state buffers as large as the parameters.
+        public var stateCount: Int {
+            switch self {
+            case .sgd(let momentum, _, _): momentum == 0 ? 0 : 1
+            case .adam: 2
+            }
+        }
+
+        package var summary: String {
+            switch self {
+            case .sgd: "SGD"
+            case .adam(_, _, _, _, let isDecoupled): isDecoupled ? "AdamW" : "Adam"
+            }
+        }
+
+        /// The parameters are the region's, not inputs: they are one buffer.
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [] }
+    }
+}

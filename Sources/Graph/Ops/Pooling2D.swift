@@ -1,0 +1,146 @@
+import ResinTensor
+
+extension Op {
+    /// The largest value under the window, channel by channel; padding never wins.
+    ///
+    /// Input `[N, H, W, C]`; outputs `[N, H′, W′, C]` and, for the gradient, which place of the window won
+    /// (`kh · kernel.width + kw`, one byte, the first of equals, as in PyTorch). So windows have at most 256
+    /// places.
+    public struct MaxPool2D: Operator {
+        public var window: Window
+        public var givesIndices: Bool
+
+        public init(window: Window, givesIndices: Bool) {
+            self.window = window
+            self.givesIndices = givesIndices
+        }
+
+        package var summary: String { "\(window.kernel) max pooling\(window.settings)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = try pooledShape(window, of: inputs[0].shape)
+            guard window.kernel.area <= 256 else { throw ShapeError("its window has more than 256 places") }
+            return givesIndices ? [TensorType(shape), TensorType(shape, .uint8)] : [TensorType(shape)]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(givesIndices, "a graph that is differentiated needs max pooling's indices")
+            let op = MaxPool2DGradient(window: window, inputShape: backward.shape(ofInput: 0))
+            let gradient = try backward.apply(
+                .maxPool2DGradient(op), to: [backward.outputGradient, backward.node.outputs[1]])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// Each window's gradient goes to the place that won. Inputs: dy, indices, and with `.reluMask` the ReLU
+    /// output that was pooled; output: `inputShape`.
+    public struct MaxPool2DGradient: Operator {
+        public var window: Window
+        public var inputShape: Shape
+        /// `.none` or `.reluMask`.
+        public var epilogue: Epilogue
+
+        public init(window: Window, inputShape: Shape, epilogue: Epilogue = .none) {
+            self.window = window
+            self.inputShape = inputShape
+            self.epilogue = epilogue
+        }
+
+        package var summary: String { "gradient of \(window.kernel) max pooling\(window.settings)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [TensorType(inputShape)]
+        }
+    }
+
+    /// The mean under the window, channel by channel. `[N, H, W, C]` → `[N, H′, W′, C]`.
+    public struct AveragePool2D: Operator {
+        public var window: Window
+        /// Divide by the window's whole area even where it hangs over the edge (PyTorch's
+        /// `count_include_pad`, on by default there).
+        public var countsPadding: Bool
+
+        public init(window: Window, countsPadding: Bool = true) {
+            self.window = window
+            self.countsPadding = countsPadding
+        }
+
+        package var summary: String { "\(window.kernel) average pooling\(window.settings)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [TensorType(try pooledShape(window, of: inputs[0].shape))]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let op = AveragePool2DGradient(forward: self, inputShape: backward.shape(ofInput: 0))
+            let gradient = try backward.apply(.averagePool2DGradient(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// Each window's gradient spread evenly over the places it averaged. Input dy; output `inputShape`.
+    public struct AveragePool2DGradient: Operator {
+        public var forward: AveragePool2D
+        public var inputShape: Shape
+
+        public init(forward: AveragePool2D, inputShape: Shape) {
+            self.forward = forward
+            self.inputShape = inputShape
+        }
+
+        package var summary: String { "gradient of \(forward.summary)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [TensorType(inputShape)]
+        }
+    }
+
+    /// The mean of each channel over an image: `[N, H, W, C]` → `[N, C]`.
+    package struct GlobalAveragePool: Operator {
+        package var summary: String { "global average pooling" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [TensorType([inputs[0].shape.images, inputs[0].shape.channels])]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let shape = backward.shape(ofInput: 0)
+            let op = GlobalAveragePoolGradient(extent: Extent(shape.height, shape.width))
+            let gradient = try backward.apply(.globalAveragePoolGradient(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// dx[n, y, x, c] = dy[n, c] / (H·W): `[N, C]` → `[N, H, W, C]`.
+    public struct GlobalAveragePoolGradient: Operator {
+        /// The image's height and width.
+        public var extent: Extent
+
+        public init(extent: Extent) { self.extent = extent }
+
+        package var summary: String { "gradient of global average pooling" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = inputs[0].shape
+            return [
+                TensorType(
+                    Shape(
+                        images: shape.images, height: extent.height, width: extent.width,
+                        channels: shape.channels))
+            ]
+        }
+    }
+
+    private static func pooledShape(_ window: Window, of shape: Shape) throws -> Shape {
+        let output = try window.output(for: shape)
+        guard
+            window.padding.height * 2 <= window.kernel.height
+                && window.padding.width * 2 <= window.kernel.width
+        else {
+            throw ShapeError(
+                "its padding of \(window.padding) is more than half of the \(window.kernel) window")
+        }
+        return Shape(
+            images: shape.images, height: output.height, width: output.width, channels: shape.channels)
+    }
+}

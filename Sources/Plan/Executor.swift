@@ -1,0 +1,140 @@
+import ResinGraph
+import ResinTensor
+
+/// A device as people see it in lists, logs and errors.
+public struct DeviceDescription: Hashable, Sendable {
+    public enum DeviceType: String, Sendable {
+        case gpu, cpu, accelerator, other, reference
+    }
+    public var name: String
+    public var vendor: String
+    public var type: DeviceType
+    public var platform: String
+    /// Place in the list of all devices.
+    public var index: Int
+    /// "platform:device", nil for the reference executor.
+    public var platformDevice: String?
+    public var memoryByteCount: Int
+    public var computeUnits: Int
+    public var version: String
+
+    public init(
+        name: String, vendor: String, type: DeviceType, platform: String, index: Int, platformDevice: String?,
+        memoryByteCount: Int, computeUnits: Int, version: String
+    ) {
+        self.name = name
+        self.vendor = vendor
+        self.type = type
+        self.platform = platform
+        self.index = index
+        self.platformDevice = platformDevice
+        self.memoryByteCount = memoryByteCount
+        self.computeUnits = computeUnits
+        self.version = version
+    }
+}
+
+/// What changes from step to step: all that the host sends. 48 bytes, laid out as `StepUniforms` in
+/// `Kernels/common.cl`.
+package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
+    /// Words of the run's seed.
+    package var seedLow: UInt32
+    package var seedHigh: UInt32
+    /// Number of this step in the run, from 1.
+    package var step: UInt32
+    /// Where in the epoch's order this step's images start.
+    package var firstImage: UInt32
+    /// How many of the batch's rows are real images; the rest of a last, smaller batch repeats one of them.
+    package var imageCount: UInt32
+    /// Row of `Region.metrics` that this step writes.
+    package var slot: UInt32
+    package var learningRate: Float
+    /// 1 − β₁ᵗ and 1 − β₂ᵗ of Adam at this step.
+    package var firstCorrection: Float
+    package var secondCorrection: Float
+    package var padding = SIMD3<UInt32>()
+
+    package init(
+        seed: UInt64, step: Int, firstImage: Int = 0, imageCount: Int, slot: Int = 0, learningRate: Float = 0,
+        optimizer: Op.Optimizer? = nil
+    ) {
+        seedLow = UInt32(truncatingIfNeeded: seed)
+        seedHigh = UInt32(truncatingIfNeeded: seed >> 32)
+        self.step = UInt32(step)
+        self.firstImage = UInt32(firstImage)
+        self.imageCount = UInt32(imageCount)
+        self.slot = UInt32(slot)
+        self.learningRate = learningRate
+        (firstCorrection, secondCorrection) = optimizer?.corrections(step: step) ?? (1, 1)
+    }
+
+    package var seed: UInt64 { UInt64(seedHigh) << 32 | UInt64(seedLow) }
+}
+
+extension Op.Optimizer {
+    fileprivate func corrections(step: Int) -> (Float, Float) {
+        switch self {
+        case .sgd: (1, 1)
+        case .adam(let beta1, let beta2, _, _, _):
+            (Float(1 - power(Double(beta1), step)), Float(1 - power(Double(beta2), step)))
+        }
+    }
+}
+
+/// baseⁿ by repeated squaring: the same bits on every machine, unlike the C library's `pow`.
+private func power(_ base: Double, _ exponent: Int) -> Double {
+    var result = 1.0
+    var base = base
+    var exponent = exponent
+    while exponent > 0 {
+        if exponent & 1 == 1 { result *= base }
+        base *= base
+        exponent >>= 1
+    }
+    return result
+}
+
+/// Something that holds buffers and runs plans: an OpenCL device, or plain Swift.
+package protocol Executor: AnyObject {
+    var device: DeviceDescription { get }
+    /// Scratch memory that a node needs in the arena.
+    func workspaceByteCount(of node: Node, in graph: Graph) -> Int
+    /// Makes a region of that size, filled with zeros; a region that exists already is replaced.
+    func allocate(_ region: Region, byteCount: Int) throws
+    func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws
+    /// Waits for the steps before it, then reads.
+    func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// Makes a plan ready to run. Every region that it names must be allocated; the arena is shared by all of
+    /// an executor's plans, which run one after another.
+    func prepare(_ plan: Plan) throws -> any Executable
+}
+
+/// A plan on a device.
+package protocol Executable: AnyObject {
+    /// Starts a step; it runs after everything started before it.
+    func run(_ uniforms: StepUniforms) throws
+    /// Waits for the steps before it, then reads one of the graph's results.
+    func read(_ value: ValueID) throws -> [Float]
+    /// Waits until all that was started is done.
+    func synchronize() throws
+}
+
+extension Executor {
+    package func makePlan(_ graph: Graph) -> Plan {
+        Plan(graph, workspaceByteCount: workspaceByteCount(of:in:))
+    }
+
+    package func write<Element: BitwiseCopyable>(
+        _ elements: [Element], to region: Region, offset: Int = 0
+    ) throws {
+        try elements.withUnsafeBytes { try write($0, to: region, offset: offset) }
+    }
+
+    package func read<Element: BitwiseCopyable>(
+        _ region: Region, offset: Int = 0, count: Int, as zero: Element
+    ) throws -> [Element] {
+        var elements = [Element](repeating: zero, count: count)
+        try elements.withUnsafeMutableBytes { try read(region, offset: offset, into: $0) }
+        return elements
+    }
+}

@@ -1,0 +1,118 @@
+import ResinGraph
+import ResinTensor
+
+extension Graph {
+    /// Moves element-wise work into the node that produces its input, where nothing else reads that input:
+    ///
+    /// - convolution → ReLU, batch norm → ReLU, addition → ReLU become one node each;
+    /// - the gradient of a ReLU joins the convolution, pooling or addition that produces the gradient it masks.
+    ///
+    /// Comes after differentiation: a ReLU's gradient reads the ReLU's output, which the fused node still gives.
+    package func fused() -> Graph {
+        var graph = self
+        var consumerCounts = [Int](repeating: 0, count: values.count)
+        for node in nodes { for input in node.inputs { consumerCounts[input.index] += 1 } }
+        for result in results { consumerCounts[result.index] += 1 }
+
+        var producers: [ValueID: Int] = [:]
+        var removed = Set<Int>()
+        for index in graph.nodes.indices {
+            let node = graph.nodes[index]
+            if let input = node.inputs.first, consumerCounts[input.index] == 1,
+                let producer = producers[input],
+                let fused = graph.nodes[producer].absorbing(node, in: graph)
+            {
+                // The fused node stands where the later one stood, so that all it reads is computed.
+                graph.nodes[index] = fused
+                removed.insert(producer)
+            }
+            for output in graph.nodes[index].outputs { producers[output] = index }
+        }
+        graph.nodes = graph.nodes.enumerated().filter { !removed.contains($0.offset) }.map(\.element)
+        return graph
+    }
+}
+
+extension Node {
+    /// This node with `next`'s work as its epilogue, or nil where there is no such fusion.
+    fileprivate func absorbing(_ next: Node, in graph: Graph) -> Node? {
+        let epilogue: Epilogue
+        switch next.op {
+        case .relu: epilogue = .relu
+        case .reluGradient: epilogue = .reluMask
+        case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
+            .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
+            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .dropout, .batchNorm,
+            .batchNormInference, .batchNormGradient, .add, .flatten, .unflatten, .softmaxCrossEntropy,
+            .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
+            return nil
+        }
+        guard let op = op.with(epilogue) else { return nil }
+        var fused = self
+        fused.op = op
+        fused.inputs += next.inputs.dropFirst()
+        fused.outputs[0] = next.outputs[0]
+        return fused
+    }
+}
+
+extension Op {
+    /// The operator with an epilogue, or nil where it has one already or cannot have this one.
+    fileprivate func with(_ epilogue: Epilogue) -> Op? {
+        switch self {
+        case .convolution2D(var op) where op.epilogue == .none && epilogue == .relu:
+            op.epilogue = epilogue
+            return .convolution2D(op)
+        case .batchNorm(var op) where op.epilogue == .none && epilogue == .relu:
+            op.epilogue = epilogue
+            return .batchNorm(op)
+        case .batchNormInference(var op) where op.epilogue == .none && epilogue == .relu:
+            op.epilogue = epilogue
+            return .batchNormInference(op)
+        case .add(var op) where op.epilogue == .none:
+            op.epilogue = epilogue
+            return .add(op)
+        case .convolution2DInputGradient(var op) where op.epilogue == .none && epilogue == .reluMask:
+            op.epilogue = epilogue
+            return .convolution2DInputGradient(op)
+        case .maxPool2DGradient(var op) where op.epilogue == .none && epilogue == .reluMask:
+            op.epilogue = epilogue
+            return .maxPool2DGradient(op)
+        case .convolution2D, .batchNorm, .batchNormInference, .add, .convolution2DInputGradient,
+            .maxPool2DGradient, .imageInput, .labelInput, .convolution2DFilterGradient, .maxPool2D,
+            .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
+            .reluGradient, .dropout, .batchNormGradient, .flatten, .unflatten, .softmaxCrossEntropy,
+            .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
+            return nil
+        }
+    }
+
+    /// Whether the first output may overwrite one of the inputs: each element is read before it is written,
+    /// and no other element depends on it afterwards.
+    package var inPlaceInputs: [Int] {
+        switch self {
+        case .relu, .reluGradient, .dropout, .batchNormInference, .batchNormGradient: [0]
+        case .add: [0, 1]
+        case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
+            .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
+            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .batchNorm, .flatten,
+            .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
+            .channelActivity, .optimizer:
+            []
+        }
+    }
+
+    /// Whether the output is the input under another shape, with nothing to run.
+    package var isView: Bool {
+        switch self {
+        case .flatten, .unflatten: true
+        case .relu, .reluGradient, .dropout, .batchNormInference, .batchNormGradient, .add, .imageInput,
+            .labelInput, .convolution2D, .convolution2DInputGradient, .convolution2DFilterGradient,
+            .maxPool2D,
+            .maxPool2DGradient, .averagePool2D, .averagePool2DGradient, .globalAveragePool,
+            .globalAveragePoolGradient, .batchNorm, .softmaxCrossEntropy, .softmaxCrossEntropyGradient,
+            .recordMetrics, .channelActivity, .optimizer:
+            false
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import ResinGraph
+import ResinTensor
+
+/// Where a value lies during a step.
+package enum Placement: Hashable, Sendable {
+    /// At a byte offset in the arena, which all plans of an executor share.
+    case arena(offset: Int)
+    /// At a byte offset in a buffer that outlives the step.
+    case region(Region, offset: Int)
+}
+
+/// A graph made ready to run: fused, every value placed, every byte known before the first launch.
+package struct Plan: Sendable {
+    package let graph: Graph
+    /// Where each value lies; nil for a value that fusion left unused.
+    package let placements: [Placement?]
+    /// Scratch memory in the arena, by node, as the executor asked for it.
+    package let workspaces: [Int: Range<Int>]
+    package let arenaByteCount: Int
+    package let parameterLayout: FlatLayout
+    package let statisticLayout: FlatLayout
+
+    package subscript(id: ValueID) -> Placement {
+        guard let placement = placements[id.index] else {
+            preconditionFailure("value \(id.index) is not part of the plan")
+        }
+        return placement
+    }
+
+    /// - Parameter workspaceByteCount: scratch memory that the executor's form of a node needs.
+    package init(_ source: Graph, workspaceByteCount: (Node, Graph) -> Int = { _, _ in 0 }) {
+        let graph = source.fused()
+        graph.checkInvariants()
+        self.graph = graph
+        parameterLayout = FlatLayout(counts: graph.parameters.map(\.layout.count))
+        statisticLayout = FlatLayout(counts: graph.statistics.map(\.count))
+
+        var liveness = Liveness(graph)
+        var workspaceBlocks: [Int: Int] = [:]
+        for (index, node) in graph.nodes.enumerated() {
+            let byteCount = workspaceByteCount(node, graph)
+            if byteCount > 0 { workspaceBlocks[index] = liveness.addWorkspace(byteCount, at: index) }
+        }
+        let arena = ArenaLayout(liveness.blocks)
+        arenaByteCount = arena.byteCount
+        workspaces = workspaceBlocks.mapValues {
+            arena.offsets[$0]..<arena.offsets[$0] + liveness.blocks[$0].byteCount
+        }
+        let parameterLayout = parameterLayout
+        let statisticLayout = statisticLayout
+        placements = graph.values.enumerated().map { index, value in
+            switch value.source {
+            case .node: liveness.blockOfValue[index].map { .arena(offset: arena.offsets[$0]) }
+            case .parameter(let index): .region(.parameters, offset: parameterLayout.byteOffset(index))
+            case .gradient(let index): .region(.gradients, offset: parameterLayout.byteOffset(index))
+            case .statistic(let index): .region(.statistics, offset: statisticLayout.byteOffset(index))
+            case .region(let region): .region(region, offset: 0)
+            }
+        }
+    }
+}
+
+/// Several tensors one after another in one float32 buffer. Each starts at a multiple of `alignment`, which
+/// suits every device's rule for sub-buffers; the gaps hold zeros.
+package struct FlatLayout: Hashable, Sendable {
+    /// Bytes; NVIDIA's drivers ask for 512, PoCL for 128.
+    package static let alignment = 512
+
+    /// Each tensor's place, in floats.
+    package let ranges: [Range<Int>]
+    /// In floats, gaps included.
+    package let count: Int
+
+    package init(counts: [Int]) {
+        var next = 0
+        ranges = counts.map { count in
+            defer { next = (next + count).roundedUp(toMultipleOf: Self.alignment / 4) }
+            return next..<next + count
+        }
+        count = max(next, Self.alignment / 4)
+    }
+
+    package var byteCount: Int { 4 * count }
+    package func byteOffset(_ index: Int) -> Int { 4 * ranges[index].lowerBound }
+}
+
+extension Int {
+    package func roundedUp(toMultipleOf step: Int) -> Int { (self + step - 1) / step * step }
+}
