@@ -1,2 +1,59 @@
+// All device code, taken into the binary as text: `kernel_source("pooling2d")` is Kernels/pooling2d.cl.
+
 #include "ResinKernels.h"
-const char *kernel_source(const char *name) { return 0; }
+
+#include <string.h>
+
+
+static const char common[] = {
+#embed "common.cl"
+    , '\0'};
+static const char philox[] = {
+#embed "philox.cl"
+    , '\0'};
+static const char batch_norm[] = {
+#embed "batch_norm.cl"
+    , '\0'};
+static const char convolution2d[] = {
+#embed "convolution2d.cl"
+    , '\0'};
+static const char convolution2d_filter_gradient[] = {
+#embed "convolution2d_filter_gradient.cl"
+    , '\0'};
+static const char elementwise[] = {
+#embed "elementwise.cl"
+    , '\0'};
+static const char input[] = {
+#embed "input.cl"
+    , '\0'};
+static const char loss[] = {
+#embed "loss.cl"
+    , '\0'};
+static const char optimizer[] = {
+#embed "optimizer.cl"
+    , '\0'};
+static const char pooling2d[] = {
+#embed "pooling2d.cl"
+    , '\0'};
+
+static const struct {
+    const char *name;
+    const char *source;
+} kernels[] = {
+    {"common", common},
+    {"philox", philox},
+    {"batch_norm", batch_norm},
+    {"convolution2d", convolution2d},
+    {"convolution2d_filter_gradient", convolution2d_filter_gradient},
+    {"elementwise", elementwise},
+    {"input", input},
+    {"loss", loss},
+    {"optimizer", optimizer},
+    {"pooling2d", pooling2d},
+};
+
+const char *kernel_source(const char *name) {
+    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+        if (strcmp(kernels[i].name, name) == 0) return kernels[i].source;
+    return NULL;
+}

@@ -1,0 +1,56 @@
+// Shared by every kernel file, which is compiled with this text in front of it.
+//
+// Layouts: activations are NHWC, [images][height][width][channels]; filters [kernel height][kernel width]
+// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), is given by -D.
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+typedef JOIN(float, LANES) lanes;
+typedef JOIN(int, LANES) int_lanes;
+typedef JOIN(uint, LANES) uint_lanes;
+
+#define LOAD(pointer) JOIN(vload, LANES)(0, (pointer))
+#define STORE(value, pointer) JOIN(vstore, LANES)((value), 0, (pointer))
+
+// All loops over register tiles must disappear for the tile to live in registers.
+#define UNROLL _Pragma("unroll")
+
+// What changes from step to step; written by the host (StepUniforms in Sources/Plan/Executor.swift).
+typedef struct {
+    uint seed_low, seed_high;
+    uint step;
+    uint first_image;
+    uint image_count;
+    uint slot;
+    float learning_rate;
+    float first_correction, second_correction;
+    uint padding[3];
+} StepUniforms;
+
+// The first `count` floats at `pointer`, zeros in the other lanes.
+static inline lanes load_first(__global const float *pointer, int count) {
+    if (count >= LANES) return LOAD(pointer);
+    float values[LANES];
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : 0.0f;
+    return JOIN(vload, LANES)(0, values);
+}
+
+// Stores the first `count` lanes.
+static inline void store_first(lanes value, __global float *pointer, int count) {
+    if (count >= LANES) {
+        STORE(value, pointer);
+        return;
+    }
+    float values[LANES];
+    JOIN(vstore, LANES)(value, 0, values);
+    for (int lane = 0; lane < count; lane++) pointer[lane] = values[lane];
+}
+
+// max(x, 0) that lets NaN through, where fmax would hide it.
+static inline lanes rectify(lanes x) { return select(x, (lanes)(0.0f), x < (lanes)(0.0f)); }
+
+// x where the ReLU's output was above zero, else 0.
+static inline lanes rectify_gradient(lanes x, lanes output) {
+    return select((lanes)(0.0f), x, output > (lanes)(0.0f));
+}

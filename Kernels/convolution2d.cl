@@ -1,0 +1,152 @@
+// Convolution and its gradient with respect to the image, direct, as register-tiled matrix products.
+//
+// Both are one sum, over taps (row t, column u) and source channels c:
+//
+//     result[n, i·d + p, j·d + q, o] = Σ source[n, i·s + a + t, j·s + b + u, c] · filter[f + t·g, h + u·g, c, o]
+//
+//   forward:         source = image, s = stride, a = b = −padding, d = 1, g = 1: all taps.
+//   input gradient:  source = dy, filter transposed and mirrored. A stride of S splits the image into S × S
+//                    phases (p, q), each reached by every S-th tap only; each phase is a launch with s = 1,
+//                    d = g = S.
+//
+// Work-items: global (pixel tiles, channel tiles), local 1. A work-item holds PIXELS × COLUMNS vectors of sums
+// in registers: PIXELS consecutive positions of the (n, i, j) grid by COLUMNS·LANES channels. For each (tap, c)
+// it loads COLUMNS vectors of the filter and broadcasts one source value a pixel. Pixel tiles are innermost, so
+// that a channel tile of the filter stays in cache. Source rows and columns outside the image are read
+// from a buffer of zeros.
+//
+// Buffers: source [N][H][W][C]; packed filter [channel tile][tap row][tap column][C][COLUMNS·LANES], zero in
+// the channels past the last; bias [O]; mask and result [N][H′][W′][O].
+// Constants: LANES, PIXELS, COLUMNS; BIAS, RELU, MASK are 0 or 1.
+
+typedef struct {
+    int source_height, source_width, source_channels;
+    int grid_images, grid_height, grid_width;           // (n, i, j) of this launch
+    int stride_height, stride_width;                    // s
+    int origin_height, origin_width;                    // a, b
+    int tap_rows, tap_columns;                          // of this phase
+    int filter_rows, filter_columns;                    // of the whole filter
+    int first_row, first_column;                        // f, h
+    int tap_step_height, tap_step_width;                // g
+    int result_height, result_width, result_channels;
+    int result_step_height, result_step_width;          // d
+    int phase_height, phase_width;                      // p, q
+} ConvolutionGeometry;
+
+#define TILE_CHANNELS (COLUMNS * LANES)
+
+// sums += source values of `count` consecutive floats at each pixel's pointer × the filter's next rows.
+#define ACCUMULATE(pointers, weights, count)                                      \
+    for (int c = 0; c < (count); c++) {                                           \
+        lanes w[COLUMNS];                                                         \
+        UNROLL for (int v = 0; v < COLUMNS; v++) w[v] = LOAD((weights) + v * LANES); \
+        UNROLL for (int m = 0; m < PIXELS; m++) {                                 \
+            lanes value = (lanes)((pointers)[m][c]);                              \
+            UNROLL for (int v = 0; v < COLUMNS; v++)                              \
+                sums[m][v] = fma(value, w[v], sums[m][v]);                        \
+        }                                                                         \
+        (weights) += TILE_CHANNELS;                                               \
+    }
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void convolution2d_gather(__global const float *restrict source, __global const float *restrict filter,
+                          __global const float *restrict bias, __global const float *restrict mask,
+                          __global float *restrict result, __global const float *restrict zeros,
+                          const ConvolutionGeometry g) {
+    const int first = get_global_id(0) * PIXELS;
+    const int tile = get_global_id(1);
+    const int grid = g.grid_images * g.grid_height * g.grid_width;
+    const int row_length = g.source_width * g.source_channels;
+
+    lanes sums[PIXELS][COLUMNS];
+    int top[PIXELS], left[PIXELS], base[PIXELS];
+    UNROLL for (int m = 0; m < PIXELS; m++) {
+        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
+        const int position = min(first + m, grid - 1);
+        const int j = position % g.grid_width;
+        const int i = position / g.grid_width % g.grid_height;
+        const int n = position / (g.grid_width * g.grid_height);
+        top[m] = i * g.stride_height + g.origin_height;
+        left[m] = j * g.stride_width + g.origin_width;
+        base[m] = ((n * g.source_height + top[m]) * g.source_width + left[m]) * g.source_channels;
+    }
+    // Where no tap of the tile leaves the image sideways, a row of taps is one run of floats.
+    bool inside = g.tap_step_width == 1 && g.tap_columns == g.filter_columns;
+    UNROLL for (int m = 0; m < PIXELS; m++)
+        inside = inside && left[m] >= 0 && left[m] + g.tap_columns <= g.source_width;
+
+    __global const float *tile_filter =
+        filter + (size_t)tile * g.filter_rows * g.filter_columns * g.source_channels * TILE_CHANNELS;
+    for (int t = 0; t < g.tap_rows; t++) {
+        const int filter_row = (g.first_row + t * g.tap_step_height) * g.filter_columns;
+        if (inside) {
+            __global const float *pointers[PIXELS];
+            UNROLL for (int m = 0; m < PIXELS; m++) {
+                const bool valid = (uint)(top[m] + t) < (uint)g.source_height;
+                pointers[m] = valid ? source + base[m] + t * row_length : zeros;
+            }
+            __global const float *weights =
+                tile_filter + (size_t)filter_row * g.source_channels * TILE_CHANNELS;
+            const int run = g.tap_columns * g.source_channels;
+            ACCUMULATE(pointers, weights, run)
+        } else {
+            for (int u = 0; u < g.tap_columns; u++) {
+                __global const float *pointers[PIXELS];
+                UNROLL for (int m = 0; m < PIXELS; m++) {
+                    const bool valid = (uint)(top[m] + t) < (uint)g.source_height &&
+                                       (uint)(left[m] + u) < (uint)g.source_width;
+                    pointers[m] = valid ? source + base[m] + t * row_length + u * g.source_channels : zeros;
+                }
+                const int tap = filter_row + g.first_column + u * g.tap_step_width;
+                __global const float *weights = tile_filter + (size_t)tap * g.source_channels * TILE_CHANNELS;
+                ACCUMULATE(pointers, weights, g.source_channels)
+            }
+        }
+    }
+
+    UNROLL for (int m = 0; m < PIXELS; m++) {
+        const int position = first + m;
+        if (position < grid) {
+            const int j = position % g.grid_width;
+            const int i = position / g.grid_width % g.grid_height;
+            const int n = position / (g.grid_width * g.grid_height);
+            const int row = i * g.result_step_height + g.phase_height;
+            const int column = j * g.result_step_width + g.phase_width;
+            const size_t pixel = ((size_t)n * g.result_height + row) * g.result_width + column;
+            UNROLL for (int v = 0; v < COLUMNS; v++) {
+                const int channel = tile * TILE_CHANNELS + v * LANES;
+                const int count = g.result_channels - channel;
+                if (count > 0) {
+                    const size_t at = pixel * g.result_channels + channel;
+                    lanes value = sums[m][v];
+                    if (BIAS) value += load_first(bias + channel, count);
+                    if (RELU) value = rectify(value);
+                    if (MASK) value = rectify_gradient(value, load_first(mask + at, count));
+                    store_first(value, result + at, count);
+                }
+            }
+        }
+    }
+}
+
+// Packs a filter [rows][columns][inputs][outputs] into channel tiles, for the forward pass over outputs, for
+// the input gradient (TRANSPOSE) over inputs, mirrored: [tile][row][column][reduced channel][TILE_CHANNELS].
+// Work-items: global (rows · columns · reduced channels, tiles), local 1.
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void convolution2d_pack(__global const float *restrict filter, __global float *restrict packed,
+                        int taps, int inputs, int outputs) {
+    const int reduced = TRANSPOSE ? outputs : inputs;
+    const int channels = TRANSPOSE ? inputs : outputs;
+    const int tap = get_global_id(0) / reduced;
+    const int c = get_global_id(0) % reduced;
+    const int first = get_global_id(1) * TILE_CHANNELS;
+    // Mirroring both axes reverses the order of the taps.
+    const int from = TRANSPOSE ? taps - 1 - tap : tap;
+    __global float *row = packed + ((size_t)get_global_id(1) * taps * reduced + get_global_id(0)) * TILE_CHANNELS;
+    for (int o = 0; o < TILE_CHANNELS; o++) {
+        const int channel = first + o;
+        const size_t at = TRANSPOSE ? ((size_t)from * inputs + channel) * outputs + c
+                                    : ((size_t)from * inputs + c) * outputs + channel;
+        row[o] = channel < channels ? filter[at] : 0.0f;
+    }
+}

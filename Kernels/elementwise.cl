@@ -1,0 +1,46 @@
+// Element-wise work that no neighbour's epilogue took over.
+//
+// Work-items: global (chunks), each takes `chunk` consecutive vectors of LANES elements; the last may be short.
+// Any of these may run in place: an element is read before it is written and by nobody else.
+
+#define FOR_EACH_VECTOR(at, left)                                                                   \
+    for (int vector = get_global_id(0) * chunk, at = vector * LANES, left = count - at;             \
+         vector < (int)(get_global_id(0) + 1) * chunk && left > 0; vector++, at += LANES, left -= LANES)
+
+__kernel void relu(__global const float *x, __global float *y, int count, int chunk) {
+    FOR_EACH_VECTOR(at, left) store_first(rectify(load_first(x + at, left)), y + at, left);
+}
+
+__kernel void relu_gradient(__global const float *dy, __global const float *y, __global float *dx, int count,
+                            int chunk) {
+    FOR_EACH_VECTOR(at, left)
+        store_first(rectify_gradient(load_first(dy + at, left), load_first(y + at, left)), dx + at, left);
+}
+
+// y = a + b; then RELU, or MASK by a ReLU's output.
+__kernel void add(__global const float *a, __global const float *b, __global const float *mask,
+                  __global float *y, int count, int chunk) {
+    FOR_EACH_VECTOR(at, left) {
+        lanes value = load_first(a + at, left) + load_first(b + at, left);
+        if (RELU) value = rectify(value);
+        if (MASK) value = rectify_gradient(value, load_first(mask + at, left));
+        store_first(value, y + at, left);
+    }
+}
+
+// Drops an element when its random word is below `threshold`, else multiplies it by `scale`. The word of
+// element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask.
+__kernel void dropout(__global const float *x, __global float *y, __global const StepUniforms *step, uint node,
+                      uint threshold, float scale, int count, int chunk) {
+    const uint2 key = philox_key(step, STREAM_DROPOUT);
+    FOR_EACH_VECTOR(at, left) {
+        for (int four = 0; four < LANES && four < left; four += 4) {
+            const uint4 words = philox((uint4)((at + four) / 4, step->step, node, 0), key);
+            const uint word[4] = {words.x, words.y, words.z, words.w};
+            for (int lane = 0; lane < 4 && four + lane < left; lane++) {
+                const int e = at + four + lane;
+                y[e] = word[lane] < threshold ? 0.0f : x[e] * scale;
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+// Softmax cross-entropy of logits z [N][classes] with labels [N], its gradient, and what is measured.
+//
+//     loss[n] = log Σ exp(z[n, c] − top) − (z[n, label] − top),   top = max z[n, :]
+//
+// Work-items: global (N), one image each; record_metrics: global (1).
+
+// The largest logit; NaN where one is NaN.
+static inline float largest(__global const float *z, int classes) {
+    float top = z[0];
+    for (int c = 1; c < classes; c++) top = z[c] > top || isnan(z[c]) ? z[c] : top;
+    return top;
+}
+
+// rows[n] = loss, top-1 correct, top-5 correct, loss not finite; zeros from the image count on. Of equal logits
+// the first counts as larger.
+__kernel void softmax_cross_entropy(__global const float *restrict logits, __global const int *restrict labels,
+                                    __global float *restrict rows, __global const StepUniforms *step,
+                                    int classes) {
+    const int n = get_global_id(0);
+    if (n >= (int)step->image_count) {
+        vstore4((float4)(0.0f), n, rows);
+        return;
+    }
+    __global const float *z = logits + (size_t)n * classes;
+    const int label = labels[n];
+    const float top = largest(z, classes), own = z[label];
+    float sum = 0.0f;
+    int ahead = 0;
+    for (int c = 0; c < classes; c++) {
+        sum += exp(z[c] - top);
+        ahead += z[c] > own || (z[c] == own && c < label) || isnan(own);
+    }
+    const float loss = log(sum) - (own - top);
+    vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
+}
+
+// dlogits = (softmax(z) − onehot(label)) / image count.
+__kernel void softmax_cross_entropy_gradient(__global const float *restrict logits,
+                                             __global const int *restrict labels,
+                                             __global float *restrict gradient,
+                                             __global const StepUniforms *step, int classes) {
+    const int n = get_global_id(0);
+    __global const float *z = logits + (size_t)n * classes;
+    __global float *result = gradient + (size_t)n * classes;
+    if (n >= (int)step->image_count) {
+        for (int c = 0; c < classes; c++) result[c] = 0.0f;
+        return;
+    }
+    const float top = largest(z, classes);
+    float sum = 0.0f;
+    for (int c = 0; c < classes; c++) sum += exp(z[c] - top);
+    const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
+    for (int c = 0; c < classes; c++) result[c] = exp(z[c] - top) * share - (c == labels[n] ? whole : 0.0f);
+}
+
+// metrics[slot] = Σ rows, with Kahan's compensation, in the images' order.
+__kernel void record_metrics(__global const float *restrict rows, __global float *restrict metrics,
+                             __global const StepUniforms *step, int images) {
+    float4 sum = (float4)(0.0f), carry = (float4)(0.0f);
+    for (int n = 0; n < images; n++) {
+        const float4 value = vload4(n, rows) - carry;
+        const float4 next = sum + value;
+        carry = (next - sum) - value;
+        sum = next;
+    }
+    vstore4(sum, step->slot, metrics);
+}
+
+// activity[c] = 1 where x [pixels][C] is above zero anywhere. Work-items: global (channel vectors, chunks).
+// The flags only ever rise, so the order of the atomic operations does not matter.
+__kernel void channel_activity(__global const float *restrict x, __global int *restrict activity, int pixels,
+                               int channels, int chunk) {
+    const int channel = get_global_id(0) * LANES, left = channels - channel;
+    const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
+    lanes top = (lanes)(0.0f);
+    for (int pixel = first; pixel < end; pixel++)
+        top = fmax(top, load_first(x + (size_t)pixel * channels + channel, left));
+    float values[LANES];
+    JOIN(vstore, LANES)(top, 0, values);
+    for (int lane = 0; lane < LANES && lane < left; lane++)
+        if (values[lane] > 0.0f) atomic_or(activity + channel + lane, 1);
+}

@@ -1,0 +1,167 @@
+// Max, average and global average pooling over [N][H][W][C], and their gradients.
+//
+// Work-items: global (channel workers, column workers, rows). Dimension 2 counts the image rows (n, i) of the
+// result; a work-item takes every size(1)-th pixel of its row and every size(0)-th vector of its channels, so
+// that a CPU runs whole rows (sizes 1, 1) and a GPU neighbouring channels side by side.
+//
+// The gradients gather: each pixel of the image looks at the windows above it, so no two work-items add to
+// one place and the order of summation is fixed.
+
+typedef struct {
+    int height, width, channels;
+    int kernel_height, kernel_width;
+    int stride_height, stride_width;
+    int padding_height, padding_width;
+    int output_height, output_width;
+    int counts_padding;
+} PoolGeometry;
+
+#define FOR_EACH_PIXEL(column, columns) \
+    for (int column = get_global_id(1); column < (columns); column += get_global_size(1))
+#define FOR_EACH_CHANNELS(channel, left)                                                    \
+    for (int channel = get_global_id(0) * LANES, left = g.channels - channel; left > 0;     \
+         channel += get_global_size(0) * LANES, left = g.channels - channel)
+
+static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
+    if (count >= LANES) return JOIN(convert_int, LANES)(JOIN(vload, LANES)(0, pointer));
+    int values[LANES];
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : -1;
+    return JOIN(vload, LANES)(0, values);
+}
+
+static inline void store_first_bytes(int_lanes value, __global uchar *pointer, int count) {
+    if (count >= LANES) {
+        JOIN(vstore, LANES)(JOIN(convert_uchar, LANES)(value), 0, pointer);
+        return;
+    }
+    int values[LANES];
+    JOIN(vstore, LANES)(value, 0, values);
+    for (int lane = 0; lane < count; lane++) pointer[lane] = (uchar)values[lane];
+}
+
+// y = max under the window; `indices` gets the winner's place kh · kernel width + kw, the first of equals. A
+// NaN wins and stays.
+__kernel void maxpool2d_forward(__global const float *restrict x, __global float *restrict y,
+                                __global uchar *restrict indices, const PoolGeometry g) {
+    const int i = get_global_id(2) % g.output_height, n = get_global_id(2) / g.output_height;
+    FOR_EACH_PIXEL(j, g.output_width) {
+        const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
+        const size_t result = ((size_t)get_global_id(2) * g.output_width + j) * g.channels;
+        FOR_EACH_CHANNELS(channel, left) {
+            lanes best = (lanes)(-INFINITY);
+            int_lanes winner = (int_lanes)(-1);
+            for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
+                for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
+                    const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                    const lanes value = load_first(x + at * g.channels + channel, left);
+                    const int_lanes wins = value > best || isnan(value) || winner < 0;
+                    best = select(best, value, wins);
+                    winner = select(winner, (int_lanes)(kh * g.kernel_width + kw), wins);
+                }
+            }
+            store_first(best, y + result + channel, left);
+            if (INDICES) store_first_bytes(winner, indices + result + channel, left);
+        }
+    }
+}
+
+// The windows i that cover a place: ⌈(place + padding − kernel + 1) / stride⌉ … ⌊(place + padding) / stride⌋.
+#define FIRST_WINDOW(place, kernel_size, stride, padding) \
+    max(0, ((place) + (padding) - (kernel_size) + (stride)) / (stride))
+#define END_WINDOW(place, stride, padding, windows) min((windows), ((place) + (padding)) / (stride) + 1)
+
+#define FOR_EACH_WINDOW(i, j, y, x)                                                                       \
+    for (int i = FIRST_WINDOW(y, g.kernel_height, g.stride_height, g.padding_height);                     \
+         i < END_WINDOW(y, g.stride_height, g.padding_height, g.output_height); i++)                      \
+        for (int j = FIRST_WINDOW(x, g.kernel_width, g.stride_width, g.padding_width);                    \
+             j < END_WINDOW(x, g.stride_width, g.padding_width, g.output_width); j++)
+
+// dx[pixel] = Σ dy over the windows that the pixel won; then MASK by the pooled ReLU's output.
+__kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
+                                 __global const float *restrict mask, __global float *restrict dx,
+                                 const PoolGeometry g) {
+    const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
+    FOR_EACH_PIXEL(x, g.width) {
+        const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
+        FOR_EACH_CHANNELS(channel, left) {
+            lanes sum = (lanes)(0.0f);
+            FOR_EACH_WINDOW(i, j, y, x) {
+                const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
+                                  g.padding_width - j * g.stride_width;
+                const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
+                sum += select((lanes)(0.0f), load_first(dy + at, left), won);
+            }
+            if (MASK) sum = rectify_gradient(sum, load_first(mask + result + channel, left));
+            store_first(sum, dx + result + channel, left);
+        }
+    }
+}
+
+// How many places the window (i, j) averages over.
+static inline int window_area(int i, int j, const PoolGeometry g) {
+    if (g.counts_padding) return g.kernel_height * g.kernel_width;
+    const int top = i * g.stride_height - g.padding_height, left = j * g.stride_width - g.padding_width;
+    return (min(top + g.kernel_height, g.height) - max(top, 0)) *
+           (min(left + g.kernel_width, g.width) - max(left, 0));
+}
+
+__kernel void averagepool2d_forward(__global const float *restrict x, __global float *restrict y,
+                                    const PoolGeometry g) {
+    const int i = get_global_id(2) % g.output_height, n = get_global_id(2) / g.output_height;
+    FOR_EACH_PIXEL(j, g.output_width) {
+        const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
+        const size_t result = ((size_t)get_global_id(2) * g.output_width + j) * g.channels;
+        const float area = window_area(i, j, g);
+        FOR_EACH_CHANNELS(channel, left) {
+            lanes sum = (lanes)(0.0f);
+            for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
+                for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
+                    const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                    sum += load_first(x + at * g.channels + channel, left);
+                }
+            }
+            store_first(sum / area, y + result + channel, left);
+        }
+    }
+}
+
+__kernel void averagepool2d_gradient(__global const float *restrict dy, __global float *restrict dx,
+                                     const PoolGeometry g) {
+    const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
+    FOR_EACH_PIXEL(x, g.width) {
+        const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
+        FOR_EACH_CHANNELS(channel, left) {
+            lanes sum = (lanes)(0.0f);
+            FOR_EACH_WINDOW(i, j, y, x) {
+                const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                sum += load_first(dy + at, left) / (float)window_area(i, j, g);
+            }
+            store_first(sum, dx + result + channel, left);
+        }
+    }
+}
+
+// y[n, c] = mean of x[n, :, :, c]; rows count the images, and there are no columns to share.
+__kernel void global_averagepool_forward(__global const float *restrict x, __global float *restrict y,
+                                         const PoolGeometry g) {
+    const int n = get_global_id(2), pixels = g.height * g.width;
+    FOR_EACH_CHANNELS(channel, left) {
+        lanes sum = (lanes)(0.0f);
+        for (int pixel = 0; pixel < pixels; pixel++)
+            sum += load_first(x + ((size_t)n * pixels + pixel) * g.channels + channel, left);
+        store_first(sum / (float)pixels, y + (size_t)n * g.channels + channel, left);
+    }
+}
+
+// dx[n, :, :, c] = dy[n, c] / pixels; rows count the images, columns their pixels.
+__kernel void global_averagepool_gradient(__global const float *restrict dy, __global float *restrict dx,
+                                          const PoolGeometry g) {
+    const int n = get_global_id(2), pixels = g.height * g.width;
+    FOR_EACH_PIXEL(pixel, pixels) {
+        FOR_EACH_CHANNELS(channel, left) {
+            const lanes value = load_first(dy + (size_t)n * g.channels + channel, left) / (float)pixels;
+            store_first(value, dx + ((size_t)n * pixels + pixel) * g.channels + channel, left);
+        }
+    }
+}
