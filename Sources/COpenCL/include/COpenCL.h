@@ -1,2 +1,6 @@
+#pragma once
+
+// OpenCL 1.2 is what every driver of interest offers (NVIDIA, AMD, Intel, PoCL) and all that Resin needs.
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
+#include <CL/cl_ext.h>  // CL_PLATFORM_NOT_FOUND_KHR

@@ -1,0 +1,80 @@
+import COpenCL
+
+/// Moving bytes. A range outside its buffer is an `OpenCLError`; a transfer of no bytes does nothing.
+extension Queue {
+    /// Copies `source` into `buffer`, beginning at `offset`.
+    ///
+    /// With `blocking: false` it may return before the bytes are read: `source` must stay until `finish`.
+    public func write(
+        from source: UnsafeRawBufferPointer, to buffer: Buffer, offset: Int = 0, blocking: Bool = true
+    ) throws {
+        guard let address = source.baseAddress, source.count > 0 else { return }
+        try check(
+            clEnqueueWriteBuffer(
+                handle.pointer, buffer.handle.pointer, cl_bool(blocking ? CL_TRUE : CL_FALSE), offset,
+                source.count, address, 0, nil, nil),
+            "clEnqueueWriteBuffer", device: context.device, detail: buffer.range(offset, source.count))
+    }
+
+    /// Copies the bytes of `buffer` that begin at `offset` into `destination`, as many as it holds.
+    ///
+    /// With `blocking: false` the bytes are there after `finish`, and `destination` must stay until then.
+    public func read(
+        _ buffer: Buffer, offset: Int = 0, into destination: UnsafeMutableRawBufferPointer,
+        blocking: Bool = true
+    ) throws {
+        guard let address = destination.baseAddress, destination.count > 0 else { return }
+        try check(
+            clEnqueueReadBuffer(
+                handle.pointer, buffer.handle.pointer, cl_bool(blocking ? CL_TRUE : CL_FALSE), offset,
+                destination.count, address, 0, nil, nil),
+            "clEnqueueReadBuffer", device: context.device, detail: buffer.range(offset, destination.count))
+    }
+
+    /// Sets `byteCount` bytes, or all to the end, to `byte`. Returns at once.
+    public func fill(_ buffer: Buffer, byte: UInt8, offset: Int = 0, byteCount: Int? = nil) throws {
+        try fill(buffer, pattern: byte, offset, byteCount)
+    }
+
+    /// Repeats the four bytes of `word` over `byteCount` bytes, or to the end; offset and byte count are
+    /// multiples of 4. A float is filled in by its `bitPattern`. Returns at once.
+    public func fill(_ buffer: Buffer, with word: UInt32, offset: Int = 0, byteCount: Int? = nil) throws {
+        try fill(buffer, pattern: word, offset, byteCount)
+    }
+
+    private func fill<Pattern: BitwiseCopyable>(
+        _ buffer: Buffer, pattern: Pattern, _ offset: Int, _ byteCount: Int?
+    ) throws {
+        let byteCount = byteCount ?? buffer.byteCount - offset
+        guard byteCount != 0 else { return }
+        var pattern = pattern
+        try check(
+            clEnqueueFillBuffer(
+                handle.pointer, buffer.handle.pointer, &pattern, MemoryLayout<Pattern>.size, offset,
+                byteCount,
+                0, nil, nil),
+            "clEnqueueFillBuffer", device: context.device, detail: buffer.range(offset, byteCount))
+    }
+
+    /// Copies `byteCount` bytes, or all of `source` from its offset on, on the device. Returns at once.
+    public func copy(
+        from source: Buffer, offset sourceOffset: Int = 0, to destination: Buffer,
+        offset destinationOffset: Int = 0, byteCount: Int? = nil
+    ) throws {
+        let byteCount = byteCount ?? source.byteCount - sourceOffset
+        guard byteCount != 0 else { return }
+        try check(
+            clEnqueueCopyBuffer(
+                handle.pointer, source.handle.pointer, destination.handle.pointer, sourceOffset,
+                destinationOffset, byteCount, 0, nil, nil),
+            "clEnqueueCopyBuffer", device: context.device,
+            detail: "from \(source.range(sourceOffset, byteCount))"
+                + " to \(destination.range(destinationOffset, byteCount))")
+    }
+}
+
+extension Buffer {
+    fileprivate func range(_ offset: Int, _ byteCount: Int) -> String {
+        "\(byteCount) bytes at offset \(offset) of a buffer of \(self.byteCount)"
+    }
+}
