@@ -53,6 +53,7 @@ let package = Package(
             path: "Sources/ResinCommand"),
 
         tests("OpenCL", ["ResinOpenCL"]),
+        tests("Files", ["ResinTraining", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x

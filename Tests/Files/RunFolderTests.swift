@@ -1,0 +1,147 @@
+import Foundation
+import ResinTensor
+import Testing
+
+@testable import ResinTraining
+
+private func metrics(_ epoch: Int, loss: Double = 0.5) -> EpochMetrics {
+    EpochMetrics(
+        epoch: epoch, trainLoss: loss, trainAccuracy: 0.75, testLoss: 1e-5, testAccuracy: 1,
+        learningRate: 0.1,
+        seconds: 2, imagesPerSecond: 1234.5)
+}
+
+@Suite("Run folders")
+struct RunFolderTests {
+    let folder: Folder
+
+    init() throws { folder = try Folder() }
+
+    private func kind(_ body: () throws -> Void) -> ResinError.Kind? {
+        do { try body() } catch { return (error as? ResinError)?.kind }
+        return nil
+    }
+
+    @Test("Runs are numbered by the smallest free number from 1")
+    func numbering() throws {
+        let runs = folder / "a/runs"
+        #expect(try RunFolder(newRunOf: "nin", runs: runs).path == runs + "/nin-1")
+        #expect(try RunFolder(newRunOf: "nin", runs: runs).path == runs + "/nin-2")
+        #expect(try RunFolder(newRunOf: "resnet18", runs: runs).path == runs + "/resnet18-1")
+        try RunFolder(newRunOf: "nin", out: runs + "/nin-1").removeIfEmpty()
+        #expect(try RunFolder(newRunOf: "nin", runs: runs).path == runs + "/nin-1")
+        #expect(FileCalls.names(in: runs + "/nin-1").isEmpty)
+    }
+
+    @Test("A given folder is made with its parents, one with other files is taken")
+    func given() throws {
+        #expect(try RunFolder(newRunOf: "nin", out: folder / "x/y/").path == folder / "x/y")
+        try folder.write("mine", to: "x/y/notes.txt")
+        _ = try RunFolder(newRunOf: "nin", out: folder / "x/y")
+    }
+
+    @Test("An existing run is not overwritten by accident", arguments: ["config.json", "mine.safetensors"])
+    func existing(name: String) throws {
+        try folder.write("{}", to: name)
+        #expect(kind { _ = try RunFolder(newRunOf: "nin", out: folder.path) } == .usage)
+        _ = try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true)
+        #expect(folder.names == [name])
+    }
+
+    @Test("Overwriting removes the run's own files and no others")
+    func overwriting() throws {
+        let run = try RunFolder(newRunOf: "nin", out: folder.path)
+        try run.write(configuration: ["a": 1])
+        try run.log().append("x")
+        try run.metrics.append(metrics(1))
+        let empty = Checkpoint(step: 1, weights: Safetensors(), optimizer: Safetensors())
+        try run.checkpoints().save(empty)
+        try run.checkpoints().save(empty)
+        try run.checkpoints().saveBest(empty)
+        for name in ["report.html", "mine.safetensors", "notes.txt"] { try folder.write("x", to: name) }
+        #expect(folder.names.count == 13)
+        try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true).removePreviousRun()
+        #expect(folder.names == ["mine.safetensors", "notes.txt"])
+    }
+
+    @Test("A place that cannot be written to is named")
+    func notWritable() throws {
+        try folder.write("x", to: "file")
+        for path in [folder / "file", folder / "file/below", "/proc/resin"] {
+            let error = #expect(throws: ResinError.self) { try RunFolder(newRunOf: "nin", out: path) }
+            #expect(error?.kind == .cannotWrite)
+            #expect(error?.message.contains(folder.path) == true || error?.message.contains(path) == true)
+        }
+        #expect(kind { _ = try RunFolder(newRunOf: "nin", out: "/proc") } == .cannotWrite)
+    }
+
+    @Test("A run to resume has to be there")
+    func missing() throws {
+        #expect(kind { _ = try RunFolder(existing: folder.path) } == .missingFile)
+        try folder.write("{", to: "config.json")
+        let run = try RunFolder(existing: folder.path + "/")
+        #expect(run.path == folder.path)
+        #expect(kind { _ = try run.configuration(as: [String: Int].self) } == .badContent)
+    }
+
+    @Test("The configuration is written for people, its keys in order")
+    func configuration() throws {
+        let run = try RunFolder(newRunOf: "nin", out: folder.path)
+        try run.write(configuration: ["b": "x/y", "a": "z"])
+        #expect(folder.text("config.json") == "{\n  \"a\" : \"z\",\n  \"b\" : \"x/y\"\n}\n")
+        #expect(try run.configuration(as: [String: String].self) == ["b": "x/y", "a": "z"])
+    }
+
+    @Test("An epoch is a line of JSON and of CSV, the keys in the documented order")
+    func lines() throws {
+        let files = MetricsFiles(folder: folder.path)
+        #expect(try files.read() == [])
+        try files.append(metrics(1))
+        try files.append(metrics(2, loss: .nan))
+        #expect(
+            folder.text("metrics.jsonl") == """
+                {"epoch":1,"train_loss":0.5,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
+                "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5}
+                {"epoch":2,"train_loss":null,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
+                "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5}
+
+                """)
+        #expect(
+            folder.text("metrics.csv") == """
+                epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second
+                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5
+                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5
+
+                """)
+        let read = try files.read()
+        #expect(read[0] == metrics(1))
+        #expect(read[1].trainLoss.isNaN && read[1].epoch == 2)
+        let encoded = try JSONDecoder().decode(EpochMetrics.self, from: try JSONEncoder().encode(read[0]))
+        #expect(encoded == read[0])
+    }
+
+    @Test("A resumed run has every epoch once, torn lines or not")
+    func resuming() throws {
+        let files = MetricsFiles(folder: folder.path)
+        try files.drop(after: 0)
+        #expect(folder.names == [])
+        for epoch in 1...12 { try files.append(metrics(epoch)) }
+        try folder.write(folder.text("metrics.jsonl")! + #"{"epoch":1"#, to: "metrics.jsonl")
+        // A torn 13 looks like a 1.
+        try folder.write(folder.text("metrics.csv")! + "1", to: "metrics.csv")
+        #expect(try files.read().count == 12)
+        try files.drop(after: 10)
+        for epoch in 11...12 { try files.append(metrics(epoch)) }
+        #expect(try files.read().map(\.epoch) == Array(1...12))
+        let column = folder.text("metrics.csv")!.split(separator: "\n").map { $0.prefix { $0 != "," } }
+        #expect(column == ["epoch"] + (1...12).map { "\($0)" })
+    }
+
+    @Test("A damaged line in the middle is named")
+    func damaged() throws {
+        try folder.write("\(metrics(1).jsonLine)\n{x\n\(metrics(2).jsonLine)\n", to: "metrics.jsonl")
+        let error = #expect(throws: ResinError.self) { try MetricsFiles(folder: folder.path).read() }
+        #expect(error?.kind == .badContent)
+        #expect(error?.message.contains("metrics.jsonl line 2") == true)
+    }
+}
