@@ -63,7 +63,7 @@ __kernel void batch_norm_combine(__global const float *restrict partial, __globa
 __kernel void batch_norm_normalise(__global const float *restrict x, __global const float *restrict scale,
                                    __global const float *restrict shift, __global const float *restrict mean,
                                    __global const float *restrict inverse_deviation, __global float *restrict y,
-                                   int pixels, int channels, int chunk) {
+                                   int pixels, int channels, int chunk, int epilogue) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left) {
         const lanes centre = load_first(mean + channel, left), offset = load_first(shift + channel, left);
@@ -71,7 +71,7 @@ __kernel void batch_norm_normalise(__global const float *restrict x, __global co
         for (int pixel = first; pixel < end; pixel++) {
             const size_t at = (size_t)pixel * channels + channel;
             lanes value = fma(load_first(x + at, left) - centre, factor, offset);
-            if (RELU) value = rectify(value);
+            if (epilogue == EPILOGUE_RELU) value = rectify(value);
             store_first(value, y + at, left);
         }
     }
@@ -81,7 +81,7 @@ __kernel void batch_norm_normalise(__global const float *restrict x, __global co
 __kernel void batch_norm_inference(__global const float *x, __global const float *restrict scale,
                                    __global const float *restrict shift, __global const float *restrict mean,
                                    __global const float *restrict variance, __global float *y, int pixels,
-                                   int channels, int chunk, float epsilon) {
+                                   int channels, int chunk, int epilogue, float epsilon) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left) {
         const lanes centre = load_first(mean + channel, left), offset = load_first(shift + channel, left);
@@ -90,7 +90,7 @@ __kernel void batch_norm_inference(__global const float *x, __global const float
         for (int pixel = first; pixel < end; pixel++) {
             const size_t at = (size_t)pixel * channels + channel;
             lanes value = fma(load_first(x + at, left) - centre, factor, offset);
-            if (RELU) value = rectify(value);
+            if (epilogue == EPILOGUE_RELU) value = rectify(value);
             store_first(value, y + at, left);
         }
     }

@@ -16,6 +16,10 @@ typedef JOIN(uint, LANES) uint_lanes;
 // All loops over register tiles must disappear for the tile to live in registers.
 #define UNROLL _Pragma("unroll")
 
+// What happens to an element just before it is stored (Epilogue in Sources/Graph/Operator.swift).
+#define EPILOGUE_RELU 1
+#define EPILOGUE_RELU_MASK 2
+
 // What changes from step to step; written by the host (StepUniforms in Sources/Plan/Executor.swift).
 typedef struct {
     uint seed_low, seed_high;

@@ -17,7 +17,7 @@
 //
 // Buffers: source [N][H][W][C]; packed filter [channel tile][tap row][tap column][C][COLUMNS·LANES], zero in
 // the channels past the last; bias [O]; mask and result [N][H′][W′][O].
-// Constants: LANES, PIXELS, COLUMNS; BIAS, RELU, MASK are 0 or 1.
+// Constants: LANES, PIXELS, COLUMNS.
 
 typedef struct {
     int source_height, source_width, source_channels;
@@ -31,6 +31,7 @@ typedef struct {
     int result_height, result_width, result_channels;
     int result_step_height, result_step_width;          // d
     int phase_height, phase_width;                      // p, q
+    int has_bias, epilogue;
 } ConvolutionGeometry;
 
 #define TILE_CHANNELS (COLUMNS * LANES)
@@ -119,9 +120,10 @@ void convolution2d_gather(__global const float *restrict source, __global const 
                 if (count > 0) {
                     const size_t at = pixel * g.result_channels + channel;
                     lanes value = sums[m][v];
-                    if (BIAS) value += load_first(bias + channel, count);
-                    if (RELU) value = rectify(value);
-                    if (MASK) value = rectify_gradient(value, load_first(mask + at, count));
+                    if (g.has_bias) value += load_first(bias + channel, count);
+                    if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
+                    if (g.epilogue == EPILOGUE_RELU_MASK)
+                        value = rectify_gradient(value, load_first(mask + at, count));
                     store_first(value, result + at, count);
                 }
             }
@@ -130,22 +132,22 @@ void convolution2d_gather(__global const float *restrict source, __global const 
 }
 
 // Packs a filter [rows][columns][inputs][outputs] into channel tiles, for the forward pass over outputs, for
-// the input gradient (TRANSPOSE) over inputs, mirrored: [tile][row][column][reduced channel][TILE_CHANNELS].
+// the input gradient (transposed) over inputs, mirrored: [tile][row][column][reduced channel][TILE_CHANNELS].
 // Work-items: global (rows · columns · reduced channels, tiles), local 1.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void convolution2d_pack(__global const float *restrict filter, __global float *restrict packed,
-                        int taps, int inputs, int outputs) {
-    const int reduced = TRANSPOSE ? outputs : inputs;
-    const int channels = TRANSPOSE ? inputs : outputs;
+                        int taps, int inputs, int outputs, int transposed) {
+    const int reduced = transposed ? outputs : inputs;
+    const int channels = transposed ? inputs : outputs;
     const int tap = get_global_id(0) / reduced;
     const int c = get_global_id(0) % reduced;
     const int first = get_global_id(1) * TILE_CHANNELS;
     // Mirroring both axes reverses the order of the taps.
-    const int from = TRANSPOSE ? taps - 1 - tap : tap;
+    const int from = transposed ? taps - 1 - tap : tap;
     __global float *row = packed + ((size_t)get_global_id(1) * taps * reduced + get_global_id(0)) * TILE_CHANNELS;
     for (int o = 0; o < TILE_CHANNELS; o++) {
         const int channel = first + o;
-        const size_t at = TRANSPOSE ? ((size_t)from * inputs + channel) * outputs + c
+        const size_t at = transposed ? ((size_t)from * inputs + channel) * outputs + c
                                     : ((size_t)from * inputs + c) * outputs + channel;
         row[o] = channel < channels ? filter[at] : 0.0f;
     }

@@ -16,7 +16,7 @@
 //   filter_reduce    global (values / LANES), local 1. Adds the splits in order.
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; partial [splits][KH·KW·C + 1][O], the last row the bias's.
-// Constants: LANES, ROWS, COLUMNS; BIAS is 0 or 1.
+// Constants: LANES, ROWS, COLUMNS.
 
 typedef struct {
     int images, height, width, channels;
@@ -25,6 +25,7 @@ typedef struct {
     int padding_height, padding_width;
     int output_height, output_width, output_channels;
     int splits, block_images;
+    int has_bias;
 } FilterGradientGeometry;
 
 #define TILE_CHANNELS (COLUMNS * LANES)
@@ -115,7 +116,7 @@ void convolution2d_filter_gradient(__global const float *restrict x, __global co
         }
     }
 
-    if (BIAS && t == 0) {
+    if (g.has_bias && t == 0) {
         const int pixels = g.output_height * g.output_width;
         __global const float *gradient = dy + (size_t)first_image * pixels * g.output_channels + channel;
         lanes sums[COLUMNS];
@@ -135,9 +136,9 @@ void convolution2d_filter_gradient(__global const float *restrict x, __global co
 // Adds the splits' sums in order; `bias` takes the last row.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void convolution2d_filter_reduce(__global const float *restrict partial, __global float *restrict filter,
-                                 __global float *restrict bias, int filter_count, int outputs, int splits) {
+                                 __global float *restrict bias, int filter_count, int outputs, int splits, int has_bias) {
     const int first = get_global_id(0) * LANES;
-    const int total = filter_count + (BIAS ? outputs : 0);
+    const int total = filter_count + (has_bias ? outputs : 0);
     const int stride = filter_count + outputs;
     for (int at = first; at < min(first + LANES, total); at++) {
         float sum = partial[at];

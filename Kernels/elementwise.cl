@@ -17,13 +17,13 @@ __kernel void relu_gradient(__global const float *dy, __global const float *y, _
         store_first(rectify_gradient(load_first(dy + at, left), load_first(y + at, left)), dx + at, left);
 }
 
-// y = a + b; then RELU, or MASK by a ReLU's output.
+// y = a + b, then the epilogue; `mask` is a ReLU's output.
 __kernel void add(__global const float *a, __global const float *b, __global const float *mask,
-                  __global float *y, int count, int chunk) {
+                  __global float *y, int epilogue, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) {
         lanes value = load_first(a + at, left) + load_first(b + at, left);
-        if (RELU) value = rectify(value);
-        if (MASK) value = rectify_gradient(value, load_first(mask + at, left));
+        if (epilogue == EPILOGUE_RELU) value = rectify(value);
+        if (epilogue == EPILOGUE_RELU_MASK) value = rectify_gradient(value, load_first(mask + at, left));
         store_first(value, y + at, left);
     }
 }

@@ -66,10 +66,10 @@ __kernel void record_metrics(__global const float *restrict rows, __global float
     vstore4(sum, step->slot, metrics);
 }
 
-// activity[c] = 1 where x [pixels][C] is above zero anywhere. Work-items: global (channel vectors, chunks).
+// activity[offset + c] = 1 where x [pixels][C] is above zero anywhere. Work-items: global (channel vectors, chunks).
 // The flags only ever rise, so the order of the atomic operations does not matter.
-__kernel void channel_activity(__global const float *restrict x, __global int *restrict activity, int pixels,
-                               int channels, int chunk) {
+__kernel void channel_activity(__global const float *restrict x, __global int *restrict activity, int offset,
+                               int pixels, int channels, int chunk) {
     const int channel = get_global_id(0) * LANES, left = channels - channel;
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     lanes top = (lanes)(0.0f);
@@ -78,5 +78,5 @@ __kernel void channel_activity(__global const float *restrict x, __global int *r
     float values[LANES];
     JOIN(vstore, LANES)(top, 0, values);
     for (int lane = 0; lane < LANES && lane < left; lane++)
-        if (values[lane] > 0.0f) atomic_or(activity + channel + lane, 1);
+        if (values[lane] > 0.0f) atomic_or(activity + offset + channel + lane, 1);
 }

@@ -4,15 +4,15 @@
 //     Adam:  g += decay · w  (AdamW: w −= rate · decay · w);  m = β₁ m + (1 − β₁) g;  v = β₂ v + (1 − β₂) g²;
 //            w −= rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //
-// A step whose loss was not finite is left out where SKIP is 1: `metrics` column 3 counts such images.
+// A step whose loss was not finite is left out where `skips` is 1: `metrics` column 3 counts such images.
 //
 // Work-items: global (chunks), each `chunk` vectors of LANES; the buffers' length is a multiple of LANES.
 
 __kernel void sgd(__global float *restrict w, __global const float *restrict gradients,
                   __global float *restrict velocity, __global const StepUniforms *step,
-                  __global const float *restrict metrics, float momentum, float decay, int nesterov, int count,
-                  int chunk) {
-    if (SKIP && metrics[step->slot * 4 + 3] > 0.0f) return;
+                  __global const float *restrict metrics, float momentum, float decay, int nesterov, int skips,
+                  int count, int chunk) {
+    if (skips && metrics[step->slot * 4 + 3] > 0.0f) return;
     const float rate = step->learning_rate;
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
@@ -30,8 +30,8 @@ __kernel void sgd(__global float *restrict w, __global const float *restrict gra
 __kernel void adam(__global float *restrict w, __global const float *restrict gradients,
                    __global float *restrict first_moment, __global float *restrict second_moment,
                    __global const StepUniforms *step, __global const float *restrict metrics, float beta1,
-                   float beta2, float epsilon, float decay, int decoupled, int count, int chunk) {
-    if (SKIP && metrics[step->slot * 4 + 3] > 0.0f) return;
+                   float beta2, float epsilon, float decay, int decoupled, int skips, int count, int chunk) {
+    if (skips && metrics[step->slot * 4 + 3] > 0.0f) return;
     const float rate = step->learning_rate / step->first_correction;
     const float root = sqrt(step->second_correction);
     const float shrink = decoupled ? 1.0f - step->learning_rate * decay : 1.0f;

@@ -13,7 +13,8 @@ typedef struct {
     int stride_height, stride_width;
     int padding_height, padding_width;
     int output_height, output_width;
-    int counts_padding;
+    int counts_padding;                                 // average pooling
+    int gives_indices, epilogue;                        // max pooling
 } PoolGeometry;
 
 #define FOR_EACH_PIXEL(column, columns) \
@@ -60,7 +61,7 @@ __kernel void maxpool2d_forward(__global const float *restrict x, __global float
                 }
             }
             store_first(best, y + result + channel, left);
-            if (INDICES) store_first_bytes(winner, indices + result + channel, left);
+            if (g.gives_indices) store_first_bytes(winner, indices + result + channel, left);
         }
     }
 }
@@ -76,7 +77,7 @@ __kernel void maxpool2d_forward(__global const float *restrict x, __global float
         for (int j = FIRST_WINDOW(x, g.kernel_width, g.stride_width, g.padding_width);                    \
              j < END_WINDOW(x, g.stride_width, g.padding_width, g.output_width); j++)
 
-// dx[pixel] = Σ dy over the windows that the pixel won; then MASK by the pooled ReLU's output.
+// dx[pixel] = Σ dy over the windows that the pixel won; then masked by the ReLU output that was pooled.
 __kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
                                  __global const float *restrict mask, __global float *restrict dx,
                                  const PoolGeometry g) {
@@ -92,7 +93,7 @@ __kernel void maxpool2d_gradient(__global const float *restrict dy, __global con
                 const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
                 sum += select((lanes)(0.0f), load_first(dy + at, left), won);
             }
-            if (MASK) sum = rectify_gradient(sum, load_first(mask + result + channel, left));
+            if (g.epilogue == EPILOGUE_RELU_MASK) sum = rectify_gradient(sum, load_first(mask + result + channel, left));
             store_first(sum, dx + result + channel, left);
         }
     }

@@ -1,0 +1,159 @@
+import ResinGraph
+import ResinKernels
+import ResinOpenCL
+import ResinPlan
+import ResinTensor
+
+/// Runs plans on an OpenCL device.
+package final class DeviceExecutor: Executor {
+    package let device: DeviceDescription
+    let openCLDevice: ResinOpenCL.Device
+    let context: Context
+    let queue: Queue
+    /// What the device likes: vector width, tiles, how work is cut up.
+    let traits: DeviceTraits
+    /// What every step reads: `StepUniforms`.
+    let uniforms: Buffer
+    /// What convolutions read outside the image; as long as the longest run of taps and channels asked for.
+    private(set) var zeros: Buffer
+
+    private var programs: [ProgramKey: Program] = [:]
+    private var regions: [Region: Buffer] = [:]
+    /// Shared by all plans, which run one after another; grown when a larger plan is prepared.
+    private var arena: Buffer?
+
+    private struct ProgramKey: Hashable {
+        var file: String
+        var options: [String]
+    }
+
+    package init(device: ResinOpenCL.Device, index: Int, profiling: Bool = false) throws {
+        openCLDevice = device
+        self.device = DeviceDescription(device, index: index)
+        traits = DeviceTraits(device)
+        (context, queue, uniforms, zeros) = try translatingErrors {
+            let context = try Context(device: device)
+            let queue = try Queue(context: context, profiling: profiling)
+            let zeros = try Buffer(context: context, byteCount: 4096)
+            try queue.fill(zeros, with: 0)
+            let uniforms = try Buffer(context: context, byteCount: MemoryLayout<StepUniforms>.stride)
+            return (context, queue, uniforms, zeros)
+        }
+    }
+
+    // MARK: Programs
+
+    /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
+    func kernel(_ name: String, in file: String, defining definitions: [(String, Int)] = []) throws -> Kernel
+    {
+        var options = ["-DLANES=\(traits.lanes)"]
+        options += definitions.map { "-D\($0.0)=\($0.1)" }
+        let key = ProgramKey(file: file, options: options)
+        if let program = programs[key] { return try program.kernel(named: name) }
+        let source = ["common", "philox", file].map { file in
+            guard let text = kernel_source(file) else {
+                preconditionFailure("there is no Kernels/\(file).cl")
+            }
+            return String(cString: text)
+        }
+        let program = try Program(
+            context: context, source: source.joined(separator: "\n"), options: options)
+        programs[key] = program
+        return try program.kernel(named: name)
+    }
+
+    // MARK: Memory
+
+    package func allocate(_ region: Region, byteCount: Int) throws {
+        try translatingErrors {
+            // The old one goes first, so that both need not fit.
+            regions[region] = nil
+            let buffer = try Buffer(context: context, byteCount: byteCount)
+            try queue.fill(buffer, byte: 0)
+            regions[region] = buffer
+        }
+    }
+
+    package func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws {
+        try translatingErrors { try queue.write(from: bytes, to: buffer(of: region), offset: offset) }
+    }
+
+    package func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+        try translatingErrors { try queue.read(buffer(of: region), offset: offset, into: bytes) }
+    }
+
+    func buffer(of region: Region) -> Buffer {
+        guard let buffer = regions[region] else { preconditionFailure("\(region) is not allocated") }
+        return buffer
+    }
+
+    // MARK: Plans
+
+    package func workspaceByteCount(of node: Node, in graph: Graph) -> Int {
+        Lowering.workspaceByteCount(of: node, in: graph, traits: traits)
+    }
+
+    package func prepare(_ plan: Plan) throws -> any Executable {
+        try translatingErrors {
+            if let arena, arena.byteCount >= plan.arenaByteCount {
+            } else if plan.arenaByteCount > 0 {
+                arena = nil
+                arena = try Buffer(context: context, byteCount: plan.arenaByteCount)
+            }
+            let run = Lowering.longestRunOfZeros(in: plan.graph)
+            if zeros.byteCount < 4 * run {
+                zeros = try Buffer(context: context, byteCount: 4 * run)
+                try queue.fill(zeros, with: 0)
+            }
+            return try CommandList(plan, executor: self, arena: arena)
+        }
+    }
+}
+
+/// What a device likes, as far as kernels and launches depend on it.
+package struct DeviceTraits: Hashable, Sendable {
+    /// Floats a vector of the kernels' has: 4, 8 or 16.
+    package var lanes: Int
+    /// A CPU runs one work-item at a time on long stretches of memory; a GPU runs neighbours side by side.
+    package var prefersLongWorkItems: Bool
+
+    init(_ device: ResinOpenCL.Device) {
+        prefersLongWorkItems = device.type != .gpu
+        lanes = prefersLongWorkItems ? min(max(device.nativeFloatVectorWidth, 4), 16) : 4
+    }
+}
+
+extension DeviceDescription {
+    package init(_ device: ResinOpenCL.Device, index: Int) {
+        let type: DeviceDescription.DeviceType =
+            switch device.type {
+            case .gpu: .gpu
+            case .cpu: .cpu
+            case .accelerator: .accelerator
+            case .other: .other
+            }
+        self.init(
+            name: device.name, vendor: device.vendor, type: type, platform: device.platformName, index: index,
+            platformDevice: "\(device.platformIndex):\(device.deviceIndex)",
+            memoryByteCount: device.memoryByteCount, computeUnits: device.computeUnits,
+            version: device.version)
+    }
+}
+
+/// Turns the device's errors into what a person can act on.
+func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as OpenCLError {
+        switch error.codeName {
+        case "CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_INVALID_BUFFER_SIZE", "CL_OUT_OF_RESOURCES":
+            throw ResinError(
+                .outOfMemory, "the device has no memory left: \(error)\nUse a smaller --batch or --resize.")
+        case "CL_BUILD_PROGRAM_FAILURE", "CL_INVALID_KERNEL_NAME", "CL_INVALID_ARG_SIZE",
+            "CL_INVALID_KERNEL_ARGS", "CL_INVALID_VALUE", "CL_INVALID_WORK_GROUP_SIZE":
+            throw ResinError(.failure, "this is a defect of Resin or the driver, please report it: \(error)")
+        default:
+            throw ResinError(.noDevice, "the device failed: \(error)")
+        }
+    }
+}

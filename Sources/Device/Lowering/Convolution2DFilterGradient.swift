@@ -1,0 +1,80 @@
+import ResinGraph
+import ResinTensor
+
+/// The register tile of `convolution2d_filter_gradient`, and how the images are split.
+struct FilterGradientTile: Hashable {
+    var rows: Int
+    var columns: Int
+    var channelTiles: Int
+    /// Parts of the batch that are summed apart, so that there is work for every core; a matter of shapes
+    /// alone, never of the number of cores, which results must not depend on.
+    var splits: Int
+    /// Images that a work-item goes through before it moves on to the next rows of the filter: as many as
+    /// stay in a core's cache.
+    var blockImages: Int
+    /// dw, and db as one more row.
+    private var valuesASplit: Int
+
+    init(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
+        let run = window.kernel.width * image.channels
+        if traits.lanes < 16 {
+            (rows, columns) = traits.prefersLongWorkItems ? (6, 2) : (4, 1)
+        } else if gradient.channels <= traits.lanes {
+            (rows, columns) = (24, 1)
+        } else if run % 12 != 0 && run % 8 == 0 && gradient.channels % (3 * traits.lanes) == 0 {
+            (rows, columns) = (8, 3)
+        } else {
+            (rows, columns) = (12, 2)
+        }
+        channelTiles = divide(gradient.channels, by: columns * traits.lanes)
+        let workItems = traits.prefersLongWorkItems ? 64 : 1024
+        splits = min(max(workItems / (window.kernel.height * channelTiles), 1), image.images)
+        let bytesAnImage =
+            4 * (image.count / image.images + gradient.height * gradient.width * columns * traits.lanes)
+        blockImages = max((512 << 10) / bytesAnImage, 1)
+        valuesASplit = (window.kernel.height * run + 1) * gradient.channels
+    }
+
+    var definitions: [(String, Int)] { [("ROWS", rows), ("COLUMNS", columns)] }
+    var partialByteCount: Int { 4 * splits * valuesASplit }
+}
+
+/// `FilterGradientGeometry` of Kernels/convolution2d_filter_gradient.cl.
+private struct FilterGradientGeometry: BitwiseCopyable {
+    var images, height, width, channels: Int32
+    var kernelHeight, kernelWidth: Int32
+    var strideHeight, strideWidth: Int32
+    var paddingHeight, paddingWidth: Int32
+    var outputHeight, outputWidth, outputChannels: Int32
+    var splits, blockImages: Int32
+    var hasBias: Int32
+}
+
+extension Lowering {
+    mutating func lower(_ op: Op.Convolution2DFilterGradient) throws {
+        let image = graph.shape(of: node.inputs[0])
+        let gradient = graph.shape(of: node.inputs[1])
+        let window = op.window
+        let tile = FilterGradientTile(window, image: image, gradient: gradient, traits)
+        let geometry = FilterGradientGeometry(
+            images: Int32(image.images), height: Int32(image.height), width: Int32(image.width),
+            channels: Int32(image.channels), kernelHeight: Int32(window.kernel.height),
+            kernelWidth: Int32(window.kernel.width), strideHeight: Int32(window.stride.height),
+            strideWidth: Int32(window.stride.width), paddingHeight: Int32(window.padding.height),
+            paddingWidth: Int32(window.padding.width), outputHeight: Int32(gradient.height),
+            outputWidth: Int32(gradient.width), outputChannels: Int32(gradient.channels),
+            splits: Int32(tile.splits), blockImages: Int32(tile.blockImages), hasBias: op.hasBias ? 1 : 0)
+        try launch(
+            "convolution2d_filter_gradient", in: "convolution2d_filter_gradient", defining: tile.definitions,
+            global: [window.kernel.height, tile.channelTiles, tile.splits],
+            [.value(node.inputs[0]), .value(node.inputs[1]), .workspace, .geometry(geometry)])
+        let filterCount = window.kernel.area * image.channels * gradient.channels
+        try launch(
+            "convolution2d_filter_reduce", in: "convolution2d_filter_gradient", defining: tile.definitions,
+            global: [divide(filterCount + (op.hasBias ? gradient.channels : 0), by: traits.lanes)],
+            [
+                .workspace, .value(node.outputs[0]), op.hasBias ? .value(node.outputs[1]) : .zeros,
+                .int(filterCount), .int(gradient.channels), .int(tile.splits), .int(op.hasBias ? 1 : 0),
+            ])
+    }
+}

@@ -1,0 +1,43 @@
+import ResinGraph
+import ResinTensor
+
+extension Lowering {
+    mutating func lowerReLU() throws {
+        try elementwise("relu", [.value(node.inputs[0]), .value(node.outputs[0])])
+    }
+
+    mutating func lowerReLUGradient() throws {
+        try elementwise(
+            "relu_gradient", [.value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0])])
+    }
+
+    mutating func lower(_ op: Op.Add) throws {
+        try elementwise(
+            "add",
+            [
+                .value(node.inputs[0]), .value(node.inputs[1]), mask(op.epilogue), .value(node.outputs[0]),
+                .int(Int(op.epilogue.code)),
+            ])
+    }
+
+    mutating func lower(_ op: Op.Dropout) throws {
+        try elementwise(
+            "dropout",
+            [
+                .value(node.inputs[0]), .value(node.outputs[0]), .uniforms, .uint(op.node),
+                .uint(op.threshold), .float(1 / (1 - op.probability)),
+            ])
+    }
+
+    private mutating func elementwise(_ name: String, _ arguments: [Argument]) throws {
+        let count = graph.shape(of: node.outputs[0]).count
+        try launch(
+            name, in: "elementwise", global: [divide(count, by: traits.chunkVectors * traits.lanes)],
+            arguments + [.int(count), .int(traits.chunkVectors)])
+    }
+}
+
+extension DeviceTraits {
+    /// Consecutive vectors that a work-item of element-wise work takes.
+    var chunkVectors: Int { prefersLongWorkItems ? 256 : 1 }
+}

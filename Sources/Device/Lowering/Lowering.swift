@@ -1,0 +1,181 @@
+import ResinGraph
+import ResinOpenCL
+import ResinPlan
+import ResinTensor
+
+/// Turns a plan's nodes into launches. Each operator's part is in a file of its own, under the operator's
+/// name; what they share is here.
+struct Lowering {
+    let plan: Plan
+    let executor: DeviceExecutor
+    let arena: Buffer?
+    private(set) var launches: [CommandList.Launch] = []
+
+    private var nodeIndex = 0
+    private var parts: [Part: Buffer] = [:]
+
+    private struct Part: Hashable {
+        var placement: Placement
+        var byteCount: Int
+    }
+
+    init(plan: Plan, executor: DeviceExecutor, arena: Buffer?) {
+        self.plan = plan
+        self.executor = executor
+        self.arena = arena
+    }
+
+    var graph: Graph { plan.graph }
+    var traits: DeviceTraits { executor.traits }
+    var node: Node { graph.nodes[nodeIndex] }
+
+    /// One argument of a kernel.
+    enum Argument {
+        case value(ValueID)
+        /// A whole buffer that outlives the step.
+        case region(Region)
+        /// The node's scratch memory.
+        case workspace
+        case uniforms
+        /// A buffer of zeros, also where a kernel's flags say that it will not look.
+        case zeros
+        case int(Int)
+        case uint(UInt32)
+        case float(Float)
+        case geometry(any BitwiseCopyable)
+        /// Floats that never change.
+        case constants([Float])
+    }
+
+    mutating func launch(
+        _ name: String, in file: String, defining definitions: [(String, Int)] = [], global: [Int],
+        _ arguments: [Argument]
+    ) throws {
+        let kernel = try executor.kernel(name, in: file, defining: definitions)
+        for (index, argument) in arguments.enumerated() {
+            switch argument {
+            case .value(let value): try kernel.setArgument(index, buffer(for: value))
+            case .region(let region): try kernel.setArgument(index, executor.buffer(of: region))
+            case .workspace:
+                guard let range = plan.workspaces[nodeIndex] else {
+                    preconditionFailure("\(node.op.body.summary) asked for no workspace")
+                }
+                try kernel.setArgument(
+                    index, part(Part(placement: .arena(offset: range.lowerBound), byteCount: range.count)))
+            case .uniforms: try kernel.setArgument(index, executor.uniforms)
+            case .zeros: try kernel.setArgument(index, executor.zeros)
+            case .int(let value): try kernel.setArgument(index, Int32(value))
+            case .uint(let value): try kernel.setArgument(index, value)
+            case .float(let value): try kernel.setArgument(index, value)
+            case .geometry(let value): try Self.set(kernel, index, value)
+            case .constants(let values):
+                let buffer = try Buffer(context: executor.context, byteCount: 4 * values.count)
+                try values.withUnsafeBytes { try executor.queue.write(from: $0, to: buffer) }
+                try kernel.setArgument(index, buffer)
+            }
+        }
+        let local = [Int](repeating: 1, count: global.count)
+        launches.append(
+            CommandList.Launch(kernel: kernel, global: global, local: local, node: nodeIndex))
+    }
+
+    private static func set<Value: BitwiseCopyable>(_ kernel: Kernel, _ index: Int, _ value: Value) throws {
+        try kernel.setArgument(index, value)
+    }
+
+    private mutating func buffer(for value: ValueID) throws -> Buffer {
+        if case .region(let region) = graph[value].source { return executor.buffer(of: region) }
+        return try part(Part(placement: plan[value], byteCount: graph[value].type.byteCount))
+    }
+
+    private mutating func part(_ part: Part) throws -> Buffer {
+        if let buffer = parts[part] { return buffer }
+        let buffer =
+            switch part.placement {
+            case .arena(let offset): try arena!.subBuffer(offset: offset, byteCount: part.byteCount)
+            case .region(let region, let offset):
+                try executor.buffer(of: region).subBuffer(offset: offset, byteCount: part.byteCount)
+            }
+        parts[part] = buffer
+        return buffer
+    }
+
+    /// The node's extra input: the ReLU output of `.reluMask`.
+    func mask(_ epilogue: Epilogue) -> Argument {
+        epilogue == .reluMask ? .value(node.inputs.last!) : .zeros
+    }
+
+    mutating func lower(nodeAt index: Int) throws {
+        nodeIndex = index
+        switch node.op {
+        case .imageInput(let op): try lower(op)
+        case .labelInput: try lowerLabelInput()
+        case .convolution2D(let op): try lower(op)
+        case .convolution2DInputGradient(let op): try lower(op)
+        case .convolution2DFilterGradient(let op): try lower(op)
+        case .maxPool2D(let op): try lower(op)
+        case .maxPool2DGradient(let op): try lower(op)
+        case .averagePool2D(let op): try lower(op)
+        case .averagePool2DGradient(let op): try lower(op)
+        case .globalAveragePool: try lowerGlobalAveragePool()
+        case .globalAveragePoolGradient: try lowerGlobalAveragePoolGradient()
+        case .relu: try lowerReLU()
+        case .reluGradient: try lowerReLUGradient()
+        case .dropout(let op): try lower(op)
+        case .batchNorm(let op): try lower(op)
+        case .batchNormInference(let op): try lower(op)
+        case .batchNormGradient: try lowerBatchNormGradient()
+        case .add(let op): try lower(op)
+        case .flatten, .unflatten: break
+        case .softmaxCrossEntropy: try lowerSoftmaxCrossEntropy()
+        case .softmaxCrossEntropyGradient: try lowerSoftmaxCrossEntropyGradient()
+        case .recordMetrics: try lowerRecordMetrics()
+        case .channelActivity(let op): try lower(op)
+        case .optimizer(let op): try lower(op)
+        }
+    }
+
+    /// Bytes of scratch memory that a node's launches need.
+    static func workspaceByteCount(of node: Node, in graph: Graph, traits: DeviceTraits) -> Int {
+        let shapes = node.inputs.map { graph.shape(of: $0) }
+        switch node.op {
+        case .convolution2D(let op):
+            return ConvolutionTile(channels: op.outputChannels, traits).packedByteCount(
+                taps: op.window.kernel.area, reduced: shapes[0].channels)
+        case .convolution2DInputGradient(let op):
+            return ConvolutionTile(channels: op.inputShape.channels, traits).packedByteCount(
+                taps: op.window.kernel.area, reduced: shapes[0].channels)
+        case .convolution2DFilterGradient(let op):
+            return FilterGradientTile(op.window, image: shapes[0], gradient: shapes[1], traits)
+                .partialByteCount
+        case .batchNorm, .batchNormGradient:
+            return ChannelChunks(shapes[0], traits).partialByteCount
+        case .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient, .averagePool2D, .averagePool2DGradient,
+            .globalAveragePool, .globalAveragePoolGradient, .relu, .reluGradient, .dropout,
+            .batchNormInference, .add, .flatten, .unflatten, .softmaxCrossEntropy,
+            .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
+            return 0
+        }
+    }
+
+    /// Floats that a convolution may read from `DeviceExecutor.zeros`.
+    static func longestRunOfZeros(in graph: Graph) -> Int {
+        graph.nodes.reduce(0) { longest, node in
+            switch node.op {
+            case .convolution2D(let op):
+                max(longest, op.window.kernel.width * graph.shape(of: node.inputs[0]).channels)
+            case .convolution2DInputGradient(let op):
+                max(longest, op.window.kernel.width * graph.shape(of: node.inputs[0]).channels)
+            case .convolution2DFilterGradient, .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient,
+                .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
+                .reluGradient, .dropout, .batchNorm, .batchNormInference, .batchNormGradient, .add, .flatten,
+                .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
+                .channelActivity, .optimizer:
+                longest
+            }
+        }
+    }
+}
+
+/// Rounded up.
+func divide(_ count: Int, by size: Int) -> Int { (count + size - 1) / size }

@@ -1,0 +1,33 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+extension Lowering {
+    mutating func lower(_ op: Op.Optimizer) throws {
+        let count = plan.parameterLayout.count
+        // The metrics region as an input means: leave out steps whose loss is not finite.
+        let skips = Argument.int(node.inputs.isEmpty ? 0 : 1)
+        let metrics: Argument = node.inputs.isEmpty ? .zeros : .value(node.inputs[0])
+        let global = [divide(count, by: traits.chunkVectors * traits.lanes)]
+        switch op {
+        case .sgd(let momentum, let nesterov, let weightDecay):
+            try launch(
+                "sgd", in: "optimizer", global: global,
+                [
+                    .region(.parameters), .region(.gradients),
+                    momentum == 0 ? .zeros : .region(.optimizerState(0)), .uniforms, metrics,
+                    .float(momentum), .float(weightDecay), .int(nesterov ? 1 : 0), skips, .int(count),
+                    .int(traits.chunkVectors),
+                ])
+        case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
+            try launch(
+                "adam", in: "optimizer", global: global,
+                [
+                    .region(.parameters), .region(.gradients), .region(.optimizerState(0)),
+                    .region(.optimizerState(1)), .uniforms, metrics, .float(beta1), .float(beta2),
+                    .float(epsilon), .float(weightDecay), .int(isDecoupled ? 1 : 0), skips, .int(count),
+                    .int(traits.chunkVectors),
+                ])
+        }
+    }
+}
