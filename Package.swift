@@ -50,6 +50,8 @@ let package = Package(
                 "Resin", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ResinCommand"),
+
+        tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x
