@@ -54,6 +54,7 @@ let package = Package(
 
         tests("OpenCL", ["ResinOpenCL"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
+        tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x

@@ -1,0 +1,40 @@
+import ResinTensor
+
+/// A training and a test set of the same classes and image size, with what a recipe needs to know of them.
+public struct Dataset: Sendable {
+    public let name: String
+    /// The class of label `i` is `classNames[i]`.
+    public let classNames: [String]
+    public let train: ImageSet
+    public let test: ImageSet
+    /// Per channel, on the 0 … 1 scale, of the training images.
+    public let mean: [Float]
+    /// Per channel, on the 0 … 1 scale, of the training images.
+    public let standardDeviation: [Float]
+
+    /// - Errors: `.badContent` where training and test images differ in size, or mean and standard
+    ///   deviation are not one a channel.
+    public init(
+        name: String, classNames: [String], train: ImageSet, test: ImageSet, mean: [Float],
+        standardDeviation: [Float]
+    ) throws {
+        guard train.height == test.height, train.width == test.width, train.channels == test.channels else {
+            throw ResinError(
+                .badContent,
+                "\(name): the training images are \(train.height)×\(train.width)×\(train.channels), the test "
+                    + "images \(test.height)×\(test.width)×\(test.channels); they must be of one size.")
+        }
+        guard mean.count == train.channels, standardDeviation.count == train.channels else {
+            throw ResinError(
+                .badContent,
+                "\(name): \(mean.count) means and \(standardDeviation.count) standard deviations for "
+                    + "\(train.channels) channels; one of each a channel is needed.")
+        }
+        self.name = name
+        self.classNames = classNames
+        self.train = train
+        self.test = test
+        self.mean = mean
+        self.standardDeviation = standardDeviation
+    }
+}

@@ -1,0 +1,117 @@
+import ResinTensor
+
+/// Images of one size with a label each: a training or a test set, held as bytes.
+public struct ImageSet: Sendable {
+    public let count: Int
+    /// Pixels.
+    public let height: Int
+    /// Pixels.
+    public let width: Int
+    public let channels: Int
+    /// `[count, height, width, channels]` (NHWC), 0 … 255.
+    public let pixels: [UInt8]
+    /// `[count]`, each below the number of classes.
+    public let labels: [UInt8]
+
+    /// `[count, height, width, channels]`.
+    public var shape: Shape { Shape(images: count, height: height, width: width, channels: channels) }
+
+    /// Checks that everything fits together.
+    ///
+    /// - Parameter source: What a message calls the set: the files it came from.
+    /// - Errors: `.badContent` for images of no size, no images, numbers of pixels and labels that disagree,
+    ///   and labels that are not below `classCount` (the first of them is named).
+    public init(
+        pixels: [UInt8], labels: [UInt8], height: Int, width: Int, channels: Int, classCount: Int,
+        source: String = "image set"
+    ) throws {
+        guard height > 0, width > 0, channels > 0 else {
+            throw ResinError(
+                .badContent,
+                "\(source): the images are \(height)×\(width) with \(channels) channels; "
+                    + "height, width and channels must be at least 1.")
+        }
+        guard !labels.isEmpty else {
+            throw ResinError(.badContent, "\(source): holds no images; at least 1 is needed.")
+        }
+        let (area, areaOverflow) = height.multipliedReportingOverflow(by: width)
+        let (imageSize, sizeOverflow) = area.multipliedReportingOverflow(by: channels)
+        let (expected, countOverflow) = imageSize.multipliedReportingOverflow(by: labels.count)
+        guard !areaOverflow, !sizeOverflow, !countOverflow, expected == pixels.count else {
+            throw ResinError(
+                .badContent,
+                "\(source): \(labels.count) labels and images of \(height)×\(width)×\(channels) need "
+                    + "\(labels.count)×\(height)×\(width)×\(channels) pixel bytes, "
+                    + "but there are \(pixels.count).")
+        }
+        if let index = labels.firstIndex(where: { Int($0) >= classCount }) {
+            throw ResinError(
+                .badContent,
+                "\(source): label \(index) is \(labels[index]); with \(classCount) classes labels are "
+                    + "0 to \(classCount - 1).")
+        }
+        count = labels.count
+        self.height = height
+        self.width = width
+        self.channels = channels
+        self.pixels = pixels
+        self.labels = labels
+    }
+
+    /// Of a set already checked.
+    private init(firstOf set: ImageSet, _ count: Int) {
+        self.count = count
+        height = set.height
+        width = set.width
+        channels = set.channels
+        pixels = Array(set.pixels.prefix(count * set.height * set.width * set.channels))
+        labels = Array(set.labels.prefix(count))
+    }
+
+    /// The first `n` images.
+    ///
+    /// - Errors: `.usage` where `n` is below 1 or more than there are.
+    public func prefix(_ n: Int) throws -> ImageSet {
+        guard (1...count).contains(n) else {
+            throw ResinError(
+                .usage,
+                "The first \(n) images were asked for, but the set holds \(count): give 1 to \(count).")
+        }
+        return n == count ? self : ImageSet(firstOf: self, n)
+    }
+
+    /// Mean and standard deviation (of the population) of all pixels, a channel each, on the 0 … 1 scale,
+    /// rounded to `decimals` places.
+    public func pixelStatistics(decimals: Int) -> (mean: [Float], standardDeviation: [Float]) {
+        // Counting values is exact, whatever the number of pixels, and quick.
+        var histograms = [Int](repeating: 0, count: channels * 256)
+        pixels.withUnsafeBufferPointer { pixels in
+            var channel = 0
+            for pixel in pixels {
+                histograms[channel * 256 + Int(pixel)] += 1
+                channel = channel + 1 == channels ? 0 : channel + 1
+            }
+        }
+        let pixelCount = Double(count * height * width)
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        func rounded(_ value: Double) -> Float { Float((value * scale).rounded() / scale) }
+
+        var means: [Float] = []
+        var deviations: [Float] = []
+        for channel in 0..<channels {
+            var sum = 0
+            var sumOfSquares = 0
+            for value in 0..<256 {
+                let occurrences = histograms[channel * 256 + value]
+                sum += occurrences * value
+                sumOfSquares += occurrences * value * value
+            }
+            let mean = Double(sum) / pixelCount
+            let variance = max(Double(sumOfSquares) / pixelCount - mean * mean, 0)
+            means.append(rounded(mean / 255))
+            deviations.append(rounded(variance.squareRoot() / 255))
+        }
+        return (means, deviations)
+    }
+}
