@@ -42,7 +42,7 @@ let package = Package(
             dependencies: [
                 "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks",
                 "ResinDataset",
-                "ResinGraph", "ResinTensor",
+                "ResinGraph", "ResinTensor", "ResinOpenCL",
             ],
             path: "Sources/Resin"),
         .executableTarget(

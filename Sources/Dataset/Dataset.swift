@@ -5,8 +5,8 @@ public struct Dataset: Sendable {
     public let name: String
     /// The class of label `i` is `classNames[i]`.
     public let classNames: [String]
-    public let train: ImageSet
-    public let test: ImageSet
+    public var train: ImageSet
+    public var test: ImageSet
     /// Per channel, on the 0 … 1 scale, of the training images.
     public let mean: [Float]
     /// Per channel, on the 0 … 1 scale, of the training images.

@@ -51,7 +51,7 @@ package final class CommandList: Executable {
     /// Runs a step with a profiled event a launch; for a queue that was made with profiling.
     ///
     /// - Returns: seconds on the device of each node of the plan's graph.
-    package func profile(_ uniforms: StepUniforms) throws -> [Double] {
+    package func profile(_ uniforms: StepUniforms) throws -> [Double]? {
         try translatingErrors {
             try send(uniforms)
             let events = try launches.map {

@@ -64,6 +64,10 @@ package final class DeviceExecutor: Executor {
 
     // MARK: Memory
 
+    package var memoryLimits: (total: Int, allocation: Int) {
+        (openCLDevice.memoryByteCount, openCLDevice.maximumAllocationByteCount)
+    }
+
     package func allocate(_ region: Region, byteCount: Int) throws {
         try translatingErrors {
             // The old one goes first, so that both need not fit.

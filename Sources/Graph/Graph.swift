@@ -43,7 +43,7 @@ public enum Region: Hashable, Sendable {
     case optimizerState(Int)
     /// All running statistics, flat.
     case statistics
-    /// The data set: bytes `[images, height, width, channels]`, class numbers `[images]`, and the order in
+    /// The data set: bytes `[images, height, width, channels]`, class numbers, bytes too, `[images]`, and the order in
     /// which an epoch visits them (`Int32` `[images]`).
     case images(Split)
     case labels(Split)

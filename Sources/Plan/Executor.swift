@@ -97,6 +97,8 @@ private func power(_ base: Double, _ exponent: Int) -> Double {
 /// Something that holds buffers and runs plans: an OpenCL device, or plain Swift.
 package protocol Executor: AnyObject {
     var device: DeviceDescription { get }
+    /// Bytes that all allocations together, and each one, may have.
+    var memoryLimits: (total: Int, allocation: Int) { get }
     /// Scratch memory that a node needs in the arena.
     func workspaceByteCount(of node: Node, in graph: Graph) -> Int
     /// Makes a region of that size, filled with zeros; a region that exists already is replaced.
@@ -117,6 +119,13 @@ package protocol Executable: AnyObject {
     func read(_ value: ValueID) throws -> [Float]
     /// Waits until all that was started is done.
     func synchronize() throws
+    /// Runs a step and returns the seconds that each node of `plan.graph` took on the device; nil where the
+    /// executor cannot tell.
+    func profile(_ uniforms: StepUniforms) throws -> [Double]?
+}
+
+extension Executable {
+    package func profile(_ uniforms: StepUniforms) throws -> [Double]? { nil }
 }
 
 extension Executor {

@@ -1,0 +1,104 @@
+import ResinGraph
+import ResinTensor
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// The softmax of one row of logits, as far as its loss and its gradient need it.
+private struct Softmax {
+    let logits: UnsafeMutableBufferPointer<Float>.SubSequence
+    let label: Int
+    private let largest: Double
+    private let sum: Double
+
+    /// - Parameter row: the image in the batch.
+    init(_ invocation: Invocation, row: Int) {
+        let classes = invocation.inputs[0].shape.channels
+        logits = invocation.inputs[0].floats[row * classes..<(row + 1) * classes]
+        label = Int(invocation.inputs[1].integers[row])
+        precondition(
+            (0..<classes).contains(label), "image \(row) has label \(label), but there are \(classes) classes"
+        )
+        let largest = Double(logits.max()!)
+        self.largest = largest
+        sum = logits.reduce(0) { $0 + exp(Double($1) - largest) }
+    }
+
+    subscript(k: Int) -> Float { logits[logits.startIndex + k] }
+
+    func probability(_ k: Int) -> Double { exp(Double(self[k]) - largest) / sum }
+
+    var loss: Double { log(sum) - (Double(self[label]) - largest) }
+
+    /// Number of classes whose logit counts as larger than the label's; one that is not a number does.
+    var rank: Int {
+        (0..<logits.count).count { k in
+            k != label && !(self[k] < self[label] || (self[k] == self[label] && k > label))
+        }
+    }
+}
+
+extension Op.SoftmaxCrossEntropy {
+    static func execute(_ invocation: Invocation) {
+        let rows = invocation.outputs[0].floats
+        rows.update(repeating: 0)
+        for n in 0..<Int(invocation.uniforms.imageCount) {
+            let softmax = Softmax(invocation, row: n)
+            let loss = Float(softmax.loss)
+            rows[n * columns] = loss
+            rows[n * columns + 1] = softmax.rank < 1 ? 1 : 0
+            rows[n * columns + 2] = softmax.rank < 5 ? 1 : 0
+            rows[n * columns + 3] = loss.isFinite ? 0 : 1
+        }
+    }
+}
+
+extension Op.SoftmaxCrossEntropyGradient {
+    static func execute(_ invocation: Invocation) {
+        let classes = invocation.inputs[0].shape.channels
+        let gradient = invocation.outputs[0].floats
+        let count = Int(invocation.uniforms.imageCount)
+        gradient.update(repeating: 0)
+        for n in 0..<count {
+            let softmax = Softmax(invocation, row: n)
+            for k in 0..<classes {
+                let target = k == softmax.label ? 1.0 : 0.0
+                gradient[n * classes + k] = Float((softmax.probability(k) - target) / Double(count))
+            }
+        }
+    }
+}
+
+extension Op.RecordMetrics {
+    static func execute(_ invocation: Invocation) {
+        let rows = invocation.inputs[0].floats
+        let metrics = invocation.inputs[1].floats
+        let columns = Op.SoftmaxCrossEntropy.columns
+        let slot = Int(invocation.uniforms.slot)
+        precondition(
+            (slot + 1) * columns <= metrics.count,
+            "the step writes row \(slot) of metrics that have \(metrics.count / columns) rows")
+        for column in 0..<columns {
+            var sum = 0.0
+            for n in 0..<invocation.inputs[0].shape.images { sum += Double(rows[n * columns + column]) }
+            metrics[slot * columns + column] = Float(sum)
+        }
+    }
+}
+
+extension Op.ChannelActivity {
+    func execute(_ invocation: Invocation) {
+        let x = invocation.inputs[0].floats
+        let activity = invocation.inputs[1].integers
+        let channels = invocation.inputs[0].shape.channels
+        precondition(
+            offset + channels <= activity.count,
+            "activity has \(activity.count) places, not \(offset + channels)")
+        for index in x.indices where x[index] > 0 { activity[offset + index % channels] = 1 }
+    }
+}

@@ -1,0 +1,85 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// Memory of one value or region, freed with its last reference.
+final class Memory {
+    let pointer: UnsafeMutableRawPointer
+    let byteCount: Int
+
+    /// - Parameter byte: what every byte holds at first. All ones make a float NaN, so an element that an
+    ///   operator forgets to write shows.
+    init(byteCount: Int, filledWith byte: UInt8) {
+        pointer = .allocate(byteCount: max(byteCount, 1), alignment: 64)
+        pointer.initializeMemory(as: UInt8.self, repeating: byte, count: byteCount)
+        self.byteCount = byteCount
+    }
+
+    deinit { pointer.deallocate() }
+}
+
+/// A value's type and memory during one node.
+struct Operand {
+    let type: TensorType
+    private let pointer: UnsafeMutableRawPointer
+
+    init(_ type: TensorType, at pointer: UnsafeMutableRawPointer) {
+        self.type = type
+        self.pointer = pointer
+    }
+
+    var shape: Shape { type.shape }
+    var floats: UnsafeMutableBufferPointer<Float> { elements(.float32) }
+    var integers: UnsafeMutableBufferPointer<Int32> { elements(.int32) }
+    var bytes: UnsafeMutableBufferPointer<UInt8> { elements(.uint8) }
+
+    private func elements<Element>(_ expected: ElementType) -> UnsafeMutableBufferPointer<Element> {
+        precondition(type.elementType == expected, "a value of \(type.elementType), not \(expected)")
+        return UnsafeMutableBufferPointer(
+            start: pointer.assumingMemoryBound(to: Element.self), count: shape.count)
+    }
+
+    func copyBytes(from other: Operand) {
+        precondition(type.byteCount == other.type.byteCount)
+        pointer.copyMemory(from: other.pointer, byteCount: type.byteCount)
+    }
+
+    /// All elements as `Float`, for whoever reads a result.
+    var asFloats: [Float] {
+        switch type.elementType {
+        case .float32: Array(floats)
+        case .int32: integers.map { Float($0) }
+        case .uint8: bytes.map { Float($0) }
+        }
+    }
+}
+
+/// What an operator is called with: its node's values in memory, and the numbers of the step.
+struct Invocation {
+    let inputs: [Operand]
+    let outputs: [Operand]
+    let uniforms: StepUniforms
+}
+
+extension Epilogue {
+    /// The value to store at `index`.
+    ///
+    /// - Parameter mask: with `.reluMask`, the node's last input.
+    @inline(__always)
+    func callAsFunction(_ value: Double, _ mask: UnsafeMutableBufferPointer<Float>?, _ index: Int) -> Float {
+        switch self {
+        case .none: Float(value)
+        case .relu: rectified(Float(value))
+        case .reluMask: mask![index] > 0 ? Float(value) : 0
+        }
+    }
+
+    /// The mask of a node with this epilogue.
+    func mask(of inputs: [Operand]) -> UnsafeMutableBufferPointer<Float>? {
+        self == .reluMask ? inputs.last!.floats : nil
+    }
+}
+
+/// max(x, 0) that lets NaN through, as PyTorch's does: a diverged network must not look healthy.
+@inline(__always)
+func rectified(_ value: Float) -> Float { value < 0 ? 0 : value }

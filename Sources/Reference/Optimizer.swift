@@ -1,0 +1,51 @@
+import ResinGraph
+import ResinPlan
+
+extension Op.Optimizer {
+    /// Elements are updated one by one with nothing summed, so this is in `Float`, in the order of PyTorch's
+    /// formulas, as on a device; a device may still contract a product and a sum into one rounding.
+    ///
+    /// The invocation's inputs are the flat regions: parameters, gradients, and the optimizer's states. The
+    /// gaps between parameters hold zeros and are updated to zeros.
+    func execute(_ invocation: Invocation) {
+        let w = invocation.inputs[0].floats
+        let gradients = invocation.inputs[1].floats
+        let states = invocation.inputs.dropFirst(2).map(\.floats)
+        let uniforms = invocation.uniforms
+        let rate = uniforms.learningRate
+
+        switch self {
+        case .sgd(let momentum, let nesterov, let weightDecay):
+            concurrently(w.count, inRangesOf: elementwiseRange) { range in
+                for index in range {
+                    let g = gradients[index] + weightDecay * w[index]
+                    guard momentum != 0 else {
+                        w[index] -= rate * g
+                        continue
+                    }
+                    let v = momentum * states[0][index] + g
+                    states[0][index] = v
+                    w[index] -= rate * (nesterov ? g + momentum * v : v)
+                }
+            }
+        case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
+            let stepSize = rate / uniforms.firstCorrection
+            let deviationCorrection = uniforms.secondCorrection.squareRoot()
+            concurrently(w.count, inRangesOf: elementwiseRange) { range in
+                for index in range {
+                    var g = gradients[index]
+                    if isDecoupled {
+                        w[index] *= 1 - rate * weightDecay
+                    } else {
+                        g += weightDecay * w[index]
+                    }
+                    let m = beta1 * states[0][index] + (1 - beta1) * g
+                    let v = beta2 * states[1][index] + (1 - beta2) * g * g
+                    states[0][index] = m
+                    states[1][index] = v
+                    w[index] -= stepSize * m / (v.squareRoot() / deviationCorrection + epsilon)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import FoundationEssentials
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// Runs plans in plain Swift on the processor: what every kernel is checked against, and what is left where
+/// there is no OpenCL device. Obviously right before fast: each operator is a direct loop over its formula with
+/// Double accumulators; only storage is in single precision.
+///
+/// It ignores the plan's arena: each value has memory of its own, so that a mistake in the plan shows as a
+/// difference from a device instead of hiding in both.
+public final class ReferenceExecutor {
+    public let device: DeviceDescription
+    fileprivate var regions: [Region: Memory] = [:]
+
+    /// - Parameter index: its place in the list of all devices.
+    public init(index: Int = 0) {
+        let machine = ProcessInfo.processInfo
+        device = DeviceDescription(
+            name: "reference (plain Swift)", vendor: "Resin", type: .reference, platform: "none",
+            index: index, platformDevice: nil, memoryByteCount: Int(machine.physicalMemory),
+            computeUnits: machine.activeProcessorCount, version: "")
+    }
+
+    fileprivate func memory(of region: Region) -> Memory {
+        guard let memory = regions[region] else {
+            preconditionFailure("region \(region) is used before it is allocated")
+        }
+        return memory
+    }
+
+    /// A region that is one of the flat buffers: its size follows from the plan.
+    fileprivate func flatOperand(_ region: Region, _ layout: FlatLayout) -> Operand {
+        let memory = memory(of: region)
+        precondition(
+            memory.byteCount == layout.byteCount,
+            "region \(region) has \(memory.byteCount) bytes, but the plan lays out \(layout.byteCount)")
+        return Operand(TensorType([layout.count]), at: memory.pointer)
+    }
+}
+
+extension ReferenceExecutor: Executor {
+    package var memoryLimits: (total: Int, allocation: Int) {
+        (device.memoryByteCount, device.memoryByteCount)
+    }
+
+    package func workspaceByteCount(of node: Node, in graph: Graph) -> Int { 0 }
+
+    package func allocate(_ region: Region, byteCount: Int) {
+        regions[region] = Memory(byteCount: byteCount, filledWith: 0)
+    }
+
+    package func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) {
+        let memory = memory(of: region)
+        precondition(
+            offset >= 0 && offset + bytes.count <= memory.byteCount,
+            "\(bytes.count) bytes at \(offset) do not fit region \(region) of \(memory.byteCount) bytes")
+        guard let start = bytes.baseAddress else { return }
+        (memory.pointer + offset).copyMemory(from: start, byteCount: bytes.count)
+    }
+
+    package func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) {
+        let memory = memory(of: region)
+        precondition(
+            offset >= 0 && offset + bytes.count <= memory.byteCount,
+            "region \(region) of \(memory.byteCount) bytes does not have \(bytes.count) at \(offset)")
+        bytes.copyMemory(from: UnsafeRawBufferPointer(start: memory.pointer + offset, count: bytes.count))
+    }
+
+    package func prepare(_ plan: Plan) -> any Executable { ReferenceExecutable(plan, self) }
+}
+
+/// A plan in plain Swift. A step has run when `run` returns.
+private final class ReferenceExecutable: Executable {
+    let plan: Plan
+    let executor: ReferenceExecutor
+    /// The node values that no later node reads, by node; results are never among them.
+    let lastUses: [[ValueID]]
+    /// What the values computed by nodes hold; after a step, the results.
+    var memories: [ValueID: Memory] = [:]
+
+    init(_ plan: Plan, _ executor: ReferenceExecutor) {
+        self.plan = plan
+        self.executor = executor
+        let graph = plan.graph
+        var lastUses = [[ValueID]](repeating: [], count: graph.nodes.count)
+        var seen = Set(graph.results)
+        for (index, node) in graph.nodes.enumerated().reversed() {
+            for value in node.inputs + node.outputs
+            where graph[value].source == .node && seen.insert(value).inserted {
+                lastUses[index].append(value)
+            }
+        }
+        self.lastUses = lastUses
+        for node in graph.nodes {
+            for value in node.inputs + node.outputs where graph[value].source != .node { _ = operand(value) }
+            _ = flatRegions(of: node.op)
+        }
+    }
+
+    func run(_ uniforms: StepUniforms) {
+        memories = [:]
+        for (index, node) in plan.graph.nodes.enumerated() {
+            for output in node.outputs where plan.graph[output].source == .node {
+                memories[output] = Memory(
+                    byteCount: plan.graph[output].type.byteCount, filledWith: 0xFF)
+            }
+            let inputs = node.inputs.map(operand) + flatRegions(of: node.op)
+            node.op.execute(
+                Invocation(inputs: inputs, outputs: node.outputs.map(operand), uniforms: uniforms))
+            for value in lastUses[index] { memories[value] = nil }
+        }
+    }
+
+    func read(_ value: ValueID) -> [Float] {
+        precondition(
+            plan.graph[value].source != .node || plan.graph.results.contains(value),
+            "value \(value.index) is not a result of the graph")
+        return operand(value).asFloats
+    }
+
+    func synchronize() {}
+
+    private func operand(_ value: ValueID) -> Operand {
+        let type = plan.graph[value].type
+        switch plan.graph[value].source {
+        case .node:
+            guard let memory = memories[value] else {
+                preconditionFailure("value \(value.index) is read before a step has computed it")
+            }
+            return Operand(type, at: memory.pointer)
+        case .parameter: return flatOperand(value, .parameters, plan.parameterLayout)
+        case .gradient: return flatOperand(value, .gradients, plan.parameterLayout)
+        case .statistic: return flatOperand(value, .statistics, plan.statisticLayout)
+        case .region(let region):
+            let memory = executor.memory(of: region)
+            // It may be larger: plans that share a region need not use the whole of it.
+            precondition(
+                memory.byteCount >= type.byteCount,
+                "region \(region) has \(memory.byteCount) bytes, but the plan reads \(type.byteCount)")
+            return Operand(type, at: memory.pointer)
+        }
+    }
+
+    /// A tensor in one of the flat buffers.
+    private func flatOperand(_ value: ValueID, _ region: Region, _ layout: FlatLayout) -> Operand {
+        _ = executor.flatOperand(region, layout)
+        guard case .region(region, let offset) = plan[value] else {
+            preconditionFailure("the plan does not place value \(value.index) in region \(region)")
+        }
+        return Operand(plan.graph[value].type, at: executor.memory(of: region).pointer + offset)
+    }
+
+    /// What the optimizer works on: buffers, not values.
+    private func flatRegions(of op: Op) -> [Operand] {
+        guard case .optimizer(let optimizer) = op else { return [] }
+        return ([.parameters, .gradients] + (0..<optimizer.stateCount).map(Region.optimizerState))
+            .map { executor.flatOperand($0, plan.parameterLayout) }
+    }
+}
+
+extension Op {
+    fileprivate func execute(_ invocation: Invocation) {
+        switch self {
+        case .imageInput(let op): op.execute(invocation)
+        case .labelInput: LabelInput.execute(invocation)
+        case .convolution2D(let op): op.execute(invocation)
+        case .convolution2DInputGradient(let op): op.execute(invocation)
+        case .convolution2DFilterGradient(let op): op.execute(invocation)
+        case .maxPool2D(let op): op.execute(invocation)
+        case .maxPool2DGradient(let op): op.execute(invocation)
+        case .averagePool2D(let op): op.execute(invocation)
+        case .averagePool2DGradient(let op): op.execute(invocation)
+        case .globalAveragePool: GlobalAveragePool.execute(invocation)
+        case .globalAveragePoolGradient(let op): op.execute(invocation)
+        case .relu: ReLU.execute(invocation)
+        case .reluGradient: ReLUGradient.execute(invocation)
+        case .dropout(let op): op.execute(invocation)
+        case .batchNorm(let op): op.execute(invocation)
+        case .batchNormInference(let op): op.execute(invocation)
+        case .batchNormGradient: BatchNormGradient.execute(invocation)
+        case .add(let op): op.execute(invocation)
+        case .flatten, .unflatten: invocation.outputs[0].copyBytes(from: invocation.inputs[0])
+        case .softmaxCrossEntropy: SoftmaxCrossEntropy.execute(invocation)
+        case .softmaxCrossEntropyGradient: SoftmaxCrossEntropyGradient.execute(invocation)
+        case .recordMetrics: RecordMetrics.execute(invocation)
+        case .channelActivity(let op): op.execute(invocation)
+        case .optimizer(let op): op.execute(invocation)
+        }
+    }
+}

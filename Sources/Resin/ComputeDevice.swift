@@ -1,0 +1,97 @@
+import ResinDevice
+import ResinOpenCL
+import ResinPlan
+import ResinReference
+import ResinTensor
+import ResinTraining
+
+/// Something that networks run on: an OpenCL device of any platform, or the plain Swift reference executor,
+/// which is always there.
+public struct ComputeDevice: Sendable, CustomStringConvertible {
+    public let details: DeviceDescription
+    private let openCL: ResinOpenCL.Device?
+
+    /// All devices of all platforms in one list, the reference executor last.
+    public static func all() throws -> [ComputeDevice] {
+        let devices: [ResinOpenCL.Device]
+        do {
+            devices = try ResinOpenCL.Device.all()
+        } catch let error as OpenCLError {
+            throw ResinError(.noDevice, "the OpenCL devices could not be listed: \(error)")
+        }
+        var list = devices.enumerated().map { index, device in
+            ComputeDevice(details: DeviceDescription(device, index: index), openCL: device)
+        }
+        let reference = ReferenceExecutor(index: list.count)
+        list.append(ComputeDevice(details: reference.device, openCL: nil))
+        return list
+    }
+
+    /// The GPU with the most memory, else an OpenCL CPU, else any other OpenCL device, else the reference.
+    public static func best() throws -> ComputeDevice {
+        let devices = try all()
+        func first(_ type: DeviceDescription.DeviceType) -> ComputeDevice? {
+            devices.filter { $0.details.type == type }
+                .max { $0.details.memoryByteCount < $1.details.memoryByteCount }
+        }
+        return first(.gpu) ?? first(.cpu) ?? first(.accelerator) ?? first(.other) ?? devices.last!
+    }
+
+    /// The one device that a specification means: `gpu`, `cpu`, `reference`, an index of `all()`, a
+    /// `platform:device` pair, or part of a name.
+    ///
+    /// - Throws: `ResinError(.noDevice)` that lists the candidates when none or several match: an explicit
+    ///   request never falls back.
+    public static func matching(_ specification: String) throws -> ComputeDevice {
+        let devices = try all()
+        let wanted = specification.lowercased()
+        let matches = devices.filter { device in
+            let details = device.details
+            switch wanted {
+            case "gpu", "cpu", "reference": return details.type.rawValue == wanted
+            case _ where Int(wanted) != nil: return details.index == Int(wanted)
+            case _ where wanted.contains(":"): return details.platformDevice == wanted
+            default: return details.name.lowercased().contains(wanted)
+            }
+        }
+        if matches.count == 1 { return matches[0] }
+        let list = (matches.isEmpty ? devices : matches).map { "  \($0)" }.joined(separator: "\n")
+        let problem =
+            matches.isEmpty
+            ? "no device matches --device '\(specification)'; there are"
+            : "--device '\(specification)' matches several; name one by its index or platform:device"
+        throw ResinError(.noDevice, "\(problem):\n\(list)")
+    }
+
+    package func makeExecutor(profiling: Bool = false) throws -> any Executor {
+        guard let openCL else { return ReferenceExecutor(index: details.index) }
+        return try DeviceExecutor(device: openCL, index: details.index, profiling: profiling)
+    }
+
+    public var description: String {
+        let place = details.platformDevice.map { "\($0), \(details.platform), " } ?? ""
+        return "\(details.index): \(details.name) (\(place)\(details.type.rawValue), "
+            + "\(details.computeUnits) compute units, \(MemoryPlan.gigabytes(details.memoryByteCount)))"
+    }
+}
+
+extension MemoryPlan {
+    /// Binary gigabytes, as memory is sold, with one decimal.
+    fileprivate static func gigabytes(_ byteCount: Int) -> String {
+        let tenths = (byteCount * 10 + (1 << 29)) >> 30
+        return "\(tenths / 10).\(tenths % 10) GiB"
+    }
+}
+
+extension Trainer {
+    /// A trainer on a device.
+    ///
+    /// - Throws: `ResinError`: `.usage` where network, data and configuration do not go together,
+    ///   `.outOfMemory` where the plan does not fit the device, `.noDevice` where the device fails.
+    public convenience init(
+        _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
+        device: ComputeDevice
+    ) throws {
+        try self.init(network, dataset, configuration, on: device.makeExecutor())
+    }
+}

@@ -1,0 +1,50 @@
+import ResinDataset
+import ResinNetworks
+import ResinPlan
+import ResinTensor
+import ResinTraining
+
+/// A few training steps of a small network with every kind of layer, on a device and on the reference
+/// executor: a driver that computes something else is found before it spoils a training.
+public struct SelfCheck: Sendable {
+    /// Relative difference of the losses, at the step where it is largest.
+    public let largestDifference: Double
+    public let verdict: String
+
+    private static let tolerance = 1e-4
+
+    /// - Throws: `ResinError(.selfCheck)` when the losses differ by more than 1e-4.
+    public init(on device: ComputeDevice) throws {
+        let losses = try Self.losses(on: device.makeExecutor())
+        let expected = try Self.losses(on: ComputeDevice.matching("reference").makeExecutor())
+        largestDifference = zip(losses, expected).map { abs($0 - $1) / abs($1) }.max()!
+        guard largestDifference <= Self.tolerance else {
+            throw ResinError(
+                .selfCheck,
+                "its losses over \(losses.count) steps, \(losses), differ from the reference's, \(expected); update "
+                    + "the driver or use another --device")
+        }
+        verdict =
+            "passed: \(losses.count) training steps agree with the reference within \(largestDifference)"
+    }
+
+    private static func losses(on executor: any Executor) throws -> [Double] {
+        let network = Network("self-check", input: ImageShape(channels: 1, side: 28), classes: 10) {
+            Convolution2D(12, kernel: 5, stride: 2, padding: 2)
+            BatchNorm()
+            ReLU()
+            MaxPool2D(kernel: 3, stride: 2)
+            Residual(20, stride: 2, usesProjection: true)
+            AveragePool2D(kernel: 3, stride: 1, padding: 1)
+            Flatten()
+            Dropout(0.25)
+            Dense(10)
+        }
+        let dataset = try Dataset.glyphs(seed: 1, trainCount: 64, testCount: 10)
+        let configuration = TrainingConfiguration(
+            network: network, data: "glyphs", classNames: dataset.classNames, mean: dataset.mean,
+            standardDeviation: dataset.standardDeviation, epochs: 1, batch: 16,
+            optimizer: .sgd(learningRate: 0.05, momentum: 0.9))
+        return try Trainer(network, dataset, configuration, on: executor).takeSteps(4)
+    }
+}

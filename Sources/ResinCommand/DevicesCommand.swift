@@ -1,0 +1,89 @@
+import ArgumentParser
+import Foundation
+import Resin
+
+struct DevicesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "devices", abstract: "Lists all devices of all OpenCL platforms.")
+
+    @Flag(help: "Also train a small network on each for a step, and compare with the reference.")
+    var check = false
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    private struct Row: Encodable {
+        var index: Int
+        var name: String
+        var vendor: String
+        var type: String
+        var platform: String
+        var platform_device: String?
+        var memory_bytes: Int
+        var compute_units: Int
+        var version: String
+        var check: String?
+    }
+
+    func run() throws {
+        let devices = try ComputeDevice.all()
+        var failures = 0
+        let rows = devices.map { device in
+            let details = device.details
+            var verdict: String?
+            if check {
+                do {
+                    verdict = try SelfCheck(on: device).verdict
+                } catch {
+                    verdict = "failed: \(error)"
+                    failures += 1
+                }
+            }
+            return Row(
+                index: details.index, name: details.name, vendor: details.vendor,
+                type: details.type.rawValue, platform: details.platform,
+                platform_device: details.platformDevice, memory_bytes: details.memoryByteCount,
+                compute_units: details.computeUnits, version: details.version, check: verdict)
+        }
+        if json {
+            try printJSON(rows)
+        } else {
+            for (device, row) in zip(devices, rows) {
+                print(device.description + (row.check.map { "\n   \($0)" } ?? ""))
+            }
+            if devices.count == 1 {
+                note("No OpenCL device was found; install a driver, or pocl-opencl-icd for the CPU.")
+            }
+        }
+        if failures > 0 {
+            throw ResinError(.selfCheck, "\(failures) of \(devices.count) devices failed the self-check")
+        }
+    }
+}
+
+struct NetworksCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "networks", abstract: "Lists the networks that Resin knows by name.")
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    private struct Row: Encodable {
+        var name: String
+        var description: String
+        var paper: String
+        var input: ImageShape
+    }
+
+    func run() throws {
+        let rows = Network.blueprints.map {
+            Row(name: $0.name, description: $0.description, paper: $0.paper, input: $0.defaultInput)
+        }
+        if json { return try printJSON(rows) }
+        let width = rows.map(\.name.count).max() ?? 0
+        for row in rows {
+            let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
+            print("\(name)  \(row.description) (input \(row.input); \(row.paper))")
+        }
+    }
+}

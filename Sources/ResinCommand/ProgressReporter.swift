@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import Resin
+
+enum ProgressStyle: String, CaseIterable, ExpressibleByArgument {
+    /// A bar on a terminal, else plain.
+    case auto
+    /// One line that is written again and again.
+    case bar
+    /// A line now and then.
+    case plain
+    /// A JSON object a line.
+    case json
+    case none
+}
+
+/// Tells on standard error how a training goes. Lines are for people and logs; a bar goes to a terminal only,
+/// so that it corrupts no log.
+final class ProgressReporter {
+    private let style: ProgressStyle
+    private let log: LineFile?
+    private let clock = ContinuousClock()
+    private var lastReport: ContinuousClock.Instant?
+    private var barIsOpen = false
+
+    init(_ style: ProgressStyle, log: LineFile?) {
+        let isTerminal = isatty(STDERR_FILENO) == 1
+        self.style =
+            switch style {
+            case .auto: isTerminal ? .bar : .plain
+            case .bar: isTerminal ? .bar : .plain
+            case .plain, .json, .none: style
+            }
+        self.log = log
+    }
+
+    /// A line that is always shown, and kept in the run's log.
+    func say(_ line: String) throws {
+        closeBar()
+        if style != .none && style != .json { note(line) }
+        try log?.append(line)
+    }
+
+    func show(_ progress: Trainer.Progress) {
+        let now = clock.now
+        let interval: Duration = style == .bar ? .milliseconds(200) : .seconds(10)
+        if let lastReport, now - lastReport < interval, progress.step < progress.steps { return }
+        lastReport = now
+        switch style {
+        case .bar:
+            let width = 24
+            let filled = width * progress.step / progress.steps
+            let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
+            let line = "\r\(bar) \(text(progress))"
+            FileHandle.standardError.write(Data((line + "\u{1B}[K").utf8))
+            barIsOpen = true
+        case .plain:
+            note("  \(text(progress))")
+        case .json:
+            let object = StepLine(
+                epoch: progress.epoch, step: progress.step, steps: progress.steps, loss: progress.loss,
+                accuracy: progress.accuracy, images_per_second: progress.imagesPerSecond,
+                seconds_left: progress.secondsLeft)
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = .sortedKeys
+            if let data = try? encoder.encode(object) { note(String(decoding: data, as: UTF8.self)) }
+        case .auto, .none: break
+        }
+    }
+
+    func closeBar() {
+        if barIsOpen { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        barIsOpen = false
+    }
+
+    private struct StepLine: Encodable {
+        var epoch, step, steps: Int
+        var loss, accuracy, images_per_second, seconds_left: Double
+    }
+
+    private func text(_ progress: Trainer.Progress) -> String {
+        "epoch \(progress.epoch)/\(progress.epochs), step \(progress.step)/\(progress.steps), "
+            + "loss \(decimals(progress.loss, 4)), accuracy \(percent(progress.accuracy)), "
+            + "\(decimals(progress.imagesPerSecond, 0)) images/s, \(duration(progress.secondsLeft)) left"
+    }
+}
+
+func decimals(_ value: Double, _ count: Int) -> String { String(format: "%.\(count)f", value) }
+
+func percent(_ share: Double) -> String { decimals(100 * share, 2) + " %" }
+
+/// "1 h 02 min", "3 min 04 s" or "5 s".
+func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e9 else { return "?" }
+    let whole = Int(seconds.rounded())
+    if whole >= 3600 { return String(format: "%d h %02d min", whole / 3600, whole / 60 % 60) }
+    if whole >= 60 { return String(format: "%d min %02d s", whole / 60, whole % 60) }
+    return "\(whole) s"
+}

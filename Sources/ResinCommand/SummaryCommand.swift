@@ -1,0 +1,41 @@
+import ArgumentParser
+import Resin
+
+struct SummaryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "summary",
+        abstract: "Prints a network's layers with shapes, parameters, multiply-adds and memory.")
+
+    @Argument(help: "The network: \(Network.knownNames.joined(separator: ", ")).")
+    var network: String
+
+    @Option(help: ArgumentHelp("Channels × height × width, such as 1x224x224.", valueName: "shape"))
+    var input: String?
+
+    @Option(help: ArgumentHelp("Number of classes.", valueName: "n"))
+    var classes = 10
+
+    @Option(help: ArgumentHelp("Images a step, for the memory.", valueName: "n"))
+    var batch = 1
+
+    @OptionGroup var networkArguments: NetworkArguments
+    @OptionGroup var deviceOption: DeviceOption
+
+    @Flag(help: "As JSON.")
+    var json = false
+
+    func run() throws {
+        guard batch > 0 else { throw ResinError(.usage, "--batch is \(batch); it must be at least 1") }
+        guard classes > 0 else { throw ResinError(.usage, "--classes is \(classes); it must be at least 1") }
+        let shape = try input.map(ImageShape.init(parsing:)) ?? Network.blueprint(named: network).defaultInput
+        let model = try Network.named(
+            network, input: shape, classes: classes, options: networkArguments.options(over: NetworkOptions())
+        )
+        var summary = try model.summary()
+        let device = try deviceOption.choose()
+        summary.memory = try model.memory(batch: batch, on: device)
+        if json { return try printJSON(summary) }
+        print(summary.table())
+        note("memory as planned for \(device.details.name), batch \(batch)")
+    }
+}

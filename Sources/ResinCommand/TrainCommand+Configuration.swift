@@ -1,0 +1,150 @@
+import Foundation
+import Resin
+
+/// From options, recipes and saved runs to one configuration.
+extension TrainCommand {
+    func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {
+        let blueprint = try Network.blueprint(named: network!)
+        let data = dataOptions.data ?? "glyphs"
+        let seed = seed ?? 42
+        let dataset = try dataOptions.load(
+            data, seed: seed, limit: dataOptions.limit, limitTest: dataOptions.limitTest)
+        let recipe = Recipe(network: blueprint.name, data: data)
+        let side = resize ?? recipe.side
+        guard side > 0 else { throw ResinError(.usage, "--resize is \(side); it must be at least 1") }
+        let options = try networkArguments.options(over: recipe.options)
+        let model = try Network.named(
+            blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
+            classes: dataset.classNames.count, options: options)
+        var configuration = TrainingConfiguration(
+            network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
+            standardDeviation: dataset.standardDeviation, epochs: recipe.epochs, batch: recipe.batch,
+            optimizer: recipe.optimizer)
+        configuration.options = options
+        configuration.schedule = recipe.schedule
+        configuration.initialiser = recipe.initialiser
+        configuration.seed = seed
+        // A recipe's learning rate belongs to its optimizer.
+        if let optimizer, optimizer != recipe.optimizer.name {
+            configuration.optimizer = OptimizerSettings(
+                optimizer, learningRate: optimizer == .sgd ? 0.1 : 0.001)
+        }
+        try apply(to: &configuration)
+        return (model, dataset, configuration)
+    }
+
+    /// Sets what the command line gives.
+    private func apply(to configuration: inout TrainingConfiguration) throws {
+        if let data = dataOptions.data { configuration.data = data }
+        if let limit = dataOptions.limit { configuration.limit = limit }
+        if let limit = dataOptions.limitTest { configuration.limitTest = limit }
+        let channels = configuration.input.channels
+        if let mean { configuration.mean = try numbers("--mean", mean, channels) }
+        if let std {
+            configuration.standardDeviation = try numbers("--std", std, channels)
+            guard configuration.standardDeviation.allSatisfy({ $0 > 0 }) else {
+                throw ResinError(.usage, "--std '\(std)': a standard deviation must be above zero")
+            }
+        }
+        if let augment {
+            configuration.augmentation = .init()
+            for name in augment.split(separator: ",") {
+                switch name {
+                case "crop": configuration.augmentation.cropPadding = 4
+                case "flip": configuration.augmentation.flips = true
+                default: throw ResinError(.usage, "--augment knows crop and flip, not '\(name)'")
+                }
+            }
+        }
+        if let epochs { configuration.epochs = epochs }
+        if let batch { configuration.batch = batch }
+        if let optimizer { configuration.optimizer.name = optimizer }
+        if let lr { configuration.optimizer.learningRate = try positive("--lr", lr) }
+        if let momentum { configuration.optimizer.momentum = try share("--momentum", momentum) }
+        if nesterov { configuration.optimizer.nesterov = true }
+        if let weightDecay {
+            configuration.optimizer.weightDecay = try notNegative("--weight-decay", weightDecay)
+        }
+        if configuration.optimizer.nesterov
+            && (configuration.optimizer.name != .sgd || configuration.optimizer.momentum == 0)
+        {
+            throw ResinError(.usage, "--nesterov needs --optimizer sgd with a --momentum above zero")
+        }
+        if let schedule { configuration.schedule.kind = schedule }
+        if let warmupEpochs {
+            configuration.schedule.warmupEpochs = Int(try notNegative("--warmup-epochs", Float(warmupEpochs)))
+        }
+        if let initialiser { configuration.initialiser = initialiser }
+        if let seed { configuration.seed = seed }
+        if let onNaN { configuration.onNaN = onNaN }
+    }
+
+    /// A run's own configuration, once it is sure that no option given now would change what it computes.
+    func resumed(
+        _ saved: TrainingConfiguration, _ folder: RunFolder
+    ) throws -> TrainingConfiguration {
+        var configuration = saved
+        try apply(to: &configuration)
+        if let network { configuration.network = network }
+        configuration.options = try networkArguments.options(over: saved.options)
+        if let resize {
+            configuration.input = ImageShape(channels: saved.input.channels, side: max(resize, 1))
+        }
+        var comparable = configuration
+        // More epochs at a constant rate are the same run, only longer.
+        if !saved.schedule.dependsOnEpochs { comparable.epochs = saved.epochs }
+        if comparable == saved { return configuration }
+        let changed = try differences(saved, comparable)
+        throw ResinError(
+            .usage,
+            "\(folder.path) was trained with other settings: \(changed.joined(separator: ", ")); a resumed run keeps "
+                + "its own, so leave these options out, or start a new run")
+    }
+
+    /// "batch (128 there, 64 now)", by key of config.json.
+    private func differences(
+        _ saved: TrainingConfiguration, _ given: TrainingConfiguration
+    ) throws -> [String] {
+        func fields(_ configuration: TrainingConfiguration) throws -> [String: Any] {
+            let data = try JSONEncoder().encode(configuration)
+            return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+        }
+        let (before, after) = (try fields(saved), try fields(given))
+        func text(_ value: Any?) -> String { value.map { "\($0)" } ?? "none" }
+        return Set(before.keys).union(after.keys).sorted()
+            .filter { text(before[$0]) != text(after[$0]) }
+            .map { "\($0) (\(text(before[$0])) there, \(text(after[$0])) now)" }
+    }
+
+    private func numbers(_ option: String, _ text: String, _ count: Int) throws -> [Float] {
+        let parts = text.split(separator: ",").map { Float($0.trimmingCharacters(in: .whitespaces)) }
+        guard parts.count == count, parts.allSatisfy({ $0?.isFinite == true }) else {
+            throw ResinError(
+                .usage,
+                "\(option) '\(text)': expected \(count) number\(count == 1 ? "" : "s"), comma-separated, "
+                    + "one a channel")
+        }
+        return parts.map { $0! }
+    }
+
+    private func positive(_ option: String, _ value: Float) throws -> Float {
+        guard value > 0 && value.isFinite else {
+            throw ResinError(.usage, "\(option) is \(value); it must be above zero")
+        }
+        return value
+    }
+
+    private func notNegative(_ option: String, _ value: Float) throws -> Float {
+        guard value >= 0 && value.isFinite else {
+            throw ResinError(.usage, "\(option) is \(value); it must not be negative")
+        }
+        return value
+    }
+
+    private func share(_ option: String, _ value: Float) throws -> Float {
+        guard value >= 0 && value < 1 else {
+            throw ResinError(.usage, "\(option) is \(value); it must be at least 0 and less than 1")
+        }
+        return value
+    }
+}

@@ -1,0 +1,165 @@
+import ArgumentParser
+import Foundation
+import Resin
+
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Trains a network and leaves a run folder behind.",
+        discussion: """
+            Without options it trains by the network's recipe. The run folder holds the configuration, the
+            metrics by epoch and the checkpoints; Ctrl-C saves and --resume goes on bit for bit.
+            """)
+
+    @Argument(
+        help: "The network: \(Network.knownNames.joined(separator: ", ")); with --resume it may be left out.")
+    var network: String?
+
+    @OptionGroup(title: "Data") var dataOptions: DataOptions
+
+    @Option(help: ArgumentHelp("Height and width that images are resized to.", valueName: "n"))
+    var resize: Int?
+    @Option(help: ArgumentHelp("Mean a channel, 0…1, comma-separated; the set's own if not given."))
+    var mean: String?
+    @Option(help: ArgumentHelp("Standard deviation a channel, 0…1; the set's own if not given."))
+    var std: String?
+    @Option(help: ArgumentHelp("crop, flip or both, comma-separated.", valueName: "list"))
+    var augment: String?
+
+    @OptionGroup var deviceOption: DeviceOption
+    @OptionGroup(title: "Network") var networkArguments: NetworkArguments
+
+    @Option(help: ArgumentHelp("Passes over the training images.", valueName: "n"))
+    var epochs: Int?
+    @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
+    var batch: Int?
+    @Option(help: "sgd, adam or adamw.")
+    var optimizer: OptimizerSettings.Name?
+    @Option(help: ArgumentHelp("Learning rate.", valueName: "rate"))
+    var lr: Float?
+    @Option(help: ArgumentHelp("SGD's momentum.", valueName: "m"))
+    var momentum: Float?
+    @Flag(help: "Nesterov's form of the momentum.")
+    var nesterov = false
+    @Option(help: ArgumentHelp("Weight decay.", valueName: "w"))
+    var weightDecay: Float?
+    @Option(help: "constant, step or cosine.")
+    var schedule: Schedule.Kind?
+    @Option(help: ArgumentHelp("Epochs over which the rate rises first.", valueName: "n"))
+    var warmupEpochs: Int?
+    @Option(name: .customLong("init"), help: "xavier, kaiming or default (PyTorch's).")
+    var initialiser: Initialiser?
+    @Option(help: ArgumentHelp("What everything random follows from (default: 42).", valueName: "n"))
+    var seed: UInt64?
+    @Option(name: .customLong("on-nan"), help: "stop or skip, when a loss is not finite (default: stop).")
+    var onNaN: TrainingConfiguration.NaNPolicy?
+
+    @Option(help: ArgumentHelp("The run's folder (default: runs/NETWORK-N).", valueName: "dir"))
+    var out: String?
+    @Flag(help: "Replace the run that the folder holds.")
+    var overwrite = false
+    @Option(help: ArgumentHelp("Go on with a run, bit for bit.", valueName: "dir"))
+    var resume: String?
+    @Option(help: ArgumentHelp("Epochs between checkpoints.", valueName: "n"))
+    var saveEvery = 1
+    @Option(help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
+    var keep = 2
+    @Option(help: "auto, bar, plain, json or none.")
+    var progress: ProgressStyle = .auto
+
+    func validate() throws {
+        if resume == nil && network == nil {
+            throw ValidationError("Name a network: \(Network.knownNames.joined(separator: ", ")).")
+        }
+        if saveEvery < 1 { throw ValidationError("--save-every is \(saveEvery); it must be at least 1.") }
+        if keep < 1 { throw ValidationError("--keep is \(keep); it must be at least 1.") }
+        if resume != nil && (out != nil || overwrite) {
+            throw ValidationError("--resume goes on in its own folder; leave out --out and --overwrite.")
+        }
+    }
+
+    func run() throws {
+        Interruption.listen()
+        if let resume {
+            let folder = try RunFolder(existing: resume)
+            try train(
+                resuming: folder, try resumed(folder.configuration(as: TrainingConfiguration.self), folder))
+        } else {
+            try startNew()
+        }
+    }
+
+    private func startNew() throws {
+        let (network, dataset, configuration) = try makeConfiguration()
+        let device = try deviceOption.choose()
+        let trainer = try Trainer(network, dataset, configuration, device: device)
+        let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
+        do {
+            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saveEvery, keep: keep)
+            try finish(run, device)
+        } catch {
+            folder.removeIfEmpty()
+            throw error
+        }
+    }
+
+    private func train(resuming folder: RunFolder, _ configuration: TrainingConfiguration) throws {
+        let dataset = try dataOptions.load(
+            configuration.data, seed: configuration.seed, limit: configuration.limit,
+            limitTest: configuration.limitTest)
+        let network = try Network.named(
+            configuration.network, input: configuration.input, classes: configuration.classCount,
+            options: configuration.options)
+        let device = try deviceOption.choose()
+        let trainer = try Trainer(network, dataset, configuration, device: device)
+        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saveEvery, keep: keep)
+        try finish(run, device)
+    }
+
+    private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
+        let reporter = ProgressReporter(progress, log: try run.folder.log())
+        let trainer = run.trainer
+        let configuration = trainer.configuration
+        try reporter.say("device \(device)")
+        try reporter.say("plan: \(trainer.memory.description)")
+        try reporter.say(
+            "\(configuration.network) on \(configuration.data): input \(configuration.input), "
+                + "batch \(configuration.batch), \(configuration.optimizer.name.rawValue) at "
+                + "\(configuration.optimizer.learningRate), \(configuration.schedule.kind.rawValue) rate, "
+                + "\(configuration.initialiser.rawValue) initialisation, seed \(configuration.seed); "
+                + "run folder \(run.folder.path)")
+        if trainer.step > 0 { try reporter.say("resumed after step \(trainer.step)") }
+        let outcome = try run.run(
+            report: { event in
+                switch event {
+                case .progress(let progress): reporter.show(progress)
+                case .evaluating: break
+                case .epoch(let metrics, let evaluation):
+                    try reporter.say(line(metrics))
+                    for warning in evaluation.deadClassWarnings(classNames: configuration.classNames) {
+                        try reporter.say("  note: \(warning)")
+                    }
+                    if metrics.epoch == configuration.epochs, let warning = evaluation.inactivityWarning {
+                        try reporter.say("  note: \(warning)")
+                    }
+                case .saved(let path): try reporter.say("interrupted; saved, go on with --resume \(path)")
+                }
+            }, shouldStop: { Interruption.signalNumber != nil })
+        switch outcome {
+        case .interrupted: throw ExitCode(128 + (Interruption.signalNumber ?? SIGINT))
+        case .finished(let accuracy, let epoch):
+            reporter.closeBar()
+            let final = try run.folder.metrics.read().last?.testAccuracy ?? accuracy
+            let text =
+                "test accuracy \(percent(final)), best \(percent(accuracy)) in epoch \(epoch); \(run.folder.path)"
+            print(text)
+            try run.folder.log().append(text)
+        }
+    }
+
+    private func line(_ metrics: EpochMetrics) -> String {
+        "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
+            + "\(percent(metrics.trainAccuracy)); test loss \(decimals(metrics.testLoss, 4)), accuracy "
+            + "\(percent(metrics.testAccuracy)); lr \(metrics.learningRate.formatted()), "
+            + "\(decimals(metrics.imagesPerSecond, 0)) images/s, \(duration(metrics.seconds))"
+    }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import ResinGraph
+import ResinNetworks
+import ResinTensor
+
+/// Everything that a run's result follows from, besides the data's bytes and the device; `config.json`.
+public struct TrainingConfiguration: Codable, Equatable, Sendable {
+    public var network: String
+    public var options = NetworkOptions()
+    /// What the network sees: channels, and height and width after resizing.
+    public var input: ImageShape
+    public var classCount: Int
+    public var classNames: [String]
+
+    /// A named set; where it lies is not part of the configuration.
+    public var data: String
+    /// Use only the first so many training and test images.
+    public var limit: Int?
+    public var limitTest: Int?
+    /// Per channel, on the 0…1 scale.
+    public var mean: [Float]
+    public var standardDeviation: [Float]
+    public var augmentation = Augmentation()
+
+    public var epochs: Int
+    public var batch: Int
+    public var optimizer: OptimizerSettings
+    public var schedule = Schedule()
+    public var initialiser: Initialiser = .xavier
+    public var seed: UInt64 = 42
+    public var onNaN: NaNPolicy = .stop
+
+    public struct Augmentation: Codable, Equatable, Sendable {
+        /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
+        public var cropPadding = 0
+        /// Mirror each image with probability ½.
+        public var flips = false
+        public init() {}
+    }
+
+    /// What to do when a step's loss is not finite.
+    public enum NaNPolicy: String, Codable, CaseIterable, Sendable {
+        /// Stop, and name the first layer whose values are not finite.
+        case stop
+        /// Leave the step's update out.
+        case skip
+    }
+
+    public init(
+        network: Network, data: String, classNames: [String], mean: [Float], standardDeviation: [Float],
+        epochs: Int, batch: Int, optimizer: OptimizerSettings
+    ) {
+        self.network = network.name
+        input = network.input
+        classCount = network.classCount
+        self.classNames = classNames
+        self.data = data
+        self.mean = mean
+        self.standardDeviation = standardDeviation
+        self.epochs = epochs
+        self.batch = batch
+        self.optimizer = optimizer
+    }
+
+    public enum CodingKeys: String, CodingKey {
+        case network, options, input
+        case classCount = "classes"
+        case classNames = "class_names"
+        case data, limit
+        case limitTest = "limit_test"
+        case mean
+        case standardDeviation = "std"
+        case augmentation = "augment"
+        case epochs, batch, optimizer, schedule
+        case initialiser = "init"
+        case seed
+        case onNaN = "on_nan"
+    }
+}
+
+/// An optimizer with its settings, under PyTorch's names.
+public struct OptimizerSettings: Codable, Equatable, Sendable {
+    public enum Name: String, Codable, CaseIterable, Sendable {
+        case sgd, adam, adamw
+    }
+    public var name: Name
+    public var learningRate: Float
+    /// SGD's.
+    public var momentum: Float = 0
+    public var nesterov = false
+    public var weightDecay: Float = 0
+
+    public init(
+        _ name: Name, learningRate: Float, momentum: Float = 0, nesterov: Bool = false, weightDecay: Float = 0
+    ) {
+        self.name = name
+        self.learningRate = learningRate
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weightDecay = weightDecay
+    }
+
+    public static func sgd(
+        learningRate: Float, momentum: Float = 0, nesterov: Bool = false, weightDecay: Float = 0
+    ) -> OptimizerSettings {
+        OptimizerSettings(
+            .sgd, learningRate: learningRate, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay
+        )
+    }
+
+    /// Adam with β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
+    public static func adam(learningRate: Float, weightDecay: Float = 0) -> OptimizerSettings {
+        OptimizerSettings(.adam, learningRate: learningRate, weightDecay: weightDecay)
+    }
+
+    /// AdamW: Adam's settings, and weight decay apart from the gradient.
+    public static func adamW(learningRate: Float, weightDecay: Float = 0.01) -> OptimizerSettings {
+        OptimizerSettings(.adamw, learningRate: learningRate, weightDecay: weightDecay)
+    }
+
+    package var op: Op.Optimizer {
+        switch name {
+        case .sgd: .sgd(momentum: momentum, nesterov: nesterov, weightDecay: weightDecay)
+        case .adam, .adamw:
+            .adam(
+                beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: weightDecay, isDecoupled: name == .adamw
+            )
+        }
+    }
+
+    public enum CodingKeys: String, CodingKey {
+        case name
+        case learningRate = "lr"
+        case momentum, nesterov
+        case weightDecay = "weight_decay"
+    }
+}
+
+/// How the learning rate changes: a pure function of the step, so that a resumed run cannot get it wrong.
+public struct Schedule: Codable, Equatable, Sendable {
+    public enum Kind: String, Codable, CaseIterable, Sendable {
+        case constant
+        /// A tenth after each third of the epochs.
+        case step
+        /// Half a cosine from the base rate to zero (Loshchilov and Hutter, ICLR 2017, without restarts).
+        case cosine
+    }
+    public var kind: Kind = .constant
+    /// The rate rises linearly from zero over so many epochs first.
+    public var warmupEpochs = 0
+
+    public init(_ kind: Kind = .constant, warmupEpochs: Int = 0) {
+        self.kind = kind
+        self.warmupEpochs = warmupEpochs
+    }
+
+    /// - Parameters:
+    ///   - step: of the run, from 0.
+    ///   - epochs: of the whole run.
+    package func learningRate(base: Float, step: Int, stepsPerEpoch: Int, epochs: Int) -> Float {
+        let warmup = warmupEpochs * stepsPerEpoch
+        if step < warmup { return base * Float(step + 1) / Float(warmup) }
+        let total = epochs * stepsPerEpoch
+        switch kind {
+        case .constant: return base
+        case .step:
+            let thirds = min(3 * (step / stepsPerEpoch) / max(epochs, 1), 2)
+            return base * [1, 0.1, 0.01][thirds]
+        case .cosine:
+            let progress = Double(step - warmup) / Double(max(total - warmup, 1))
+            return Float(Double(base) * 0.5 * (1 + cos(.pi * min(progress, 1))))
+        }
+    }
+
+    /// Whether the number of epochs changes the rate of steps before the last.
+    package var dependsOnEpochs: Bool { kind != .constant }
+}

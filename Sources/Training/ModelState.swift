@@ -1,0 +1,128 @@
+import ResinGraph
+import ResinNetworks
+import ResinPlan
+import ResinTensor
+
+/// A network's parameters and running statistics, moved between an executor's flat buffers and files, which
+/// hold them under PyTorch's names and in its order.
+package struct ModelState: Sendable {
+    package let parameters: [Parameter]
+    package let statistics: [Statistic]
+    package let parameterLayout: FlatLayout
+    package let statisticLayout: FlatLayout
+
+    package init(_ graph: Graph) {
+        parameters = graph.parameters
+        statistics = graph.statistics
+        parameterLayout = FlatLayout(counts: parameters.map(\.layout.count))
+        statisticLayout = FlatLayout(counts: statistics.map(\.count))
+    }
+
+    package var parameterCount: Int { parameters.reduce(0) { $0 + $1.layout.count } }
+
+    package func allocate(on executor: any Executor) throws {
+        try executor.allocate(.parameters, byteCount: parameterLayout.byteCount)
+        try executor.allocate(.statistics, byteCount: statisticLayout.byteCount)
+    }
+
+    package func initialise(_ initialiser: Initialiser, seed: UInt64, on executor: any Executor) throws {
+        var flat = [Float](repeating: 0, count: parameterLayout.count)
+        for (index, parameter) in parameters.enumerated() {
+            let values = initialiser.values(for: parameter, index: index, seed: seed)
+            flat.replaceSubrange(parameterLayout.ranges[index], with: values)
+        }
+        try executor.write(flat, to: .parameters)
+        flat = [Float](repeating: 0, count: statisticLayout.count)
+        for (index, statistic) in statistics.enumerated() {
+            for place in statisticLayout.ranges[index] { flat[place] = statistic.initialValue }
+        }
+        try executor.write(flat, to: .statistics)
+    }
+
+    // MARK: Files
+
+    /// The weights as PyTorch's `state_dict` of the same network, batch norm's step count included.
+    package func weights(on executor: any Executor, step: Int) throws -> [Safetensors.Entry] {
+        let counters = statistics.compactMap { statistic -> Safetensors.Entry? in
+            guard statistic.name.hasSuffix(Self.runningMean) else { return nil }
+            let name = statistic.name.dropLast(Self.runningMean.count) + Self.batchCounter
+            return Safetensors.Entry(String(name), shape: [], .int64([Int64(step)]))
+        }
+        return try tensors(of: .parameters, prefix: "", on: executor)
+            + zip(statistics, split(try read(.statistics, statisticLayout, executor), statisticLayout))
+            .map { Safetensors.Entry($0.name, shape: [$0.count], values: $1) } + counters
+    }
+
+    /// A flat buffer laid out like the parameters, as one tensor a parameter.
+    package func tensors(
+        of region: Region, prefix: String, on executor: any Executor
+    ) throws -> [Safetensors.Entry] {
+        zip(parameters, split(try read(region, parameterLayout, executor), parameterLayout)).map {
+            Safetensors.Entry(
+                prefix + $0.name, shape: $0.layout.externalShape, values: $0.layout.externalOrder($1))
+        }
+    }
+
+    /// Puts a file's weights on the device; every tensor of the network must be there, and no other.
+    ///
+    /// - Throws: `ResinError(.badContent)` that names the tensor that is missing, extra or of another shape.
+    package func loadWeights(_ file: Safetensors, from path: String, on executor: any Executor) throws {
+        let known = Set(parameters.map(\.name) + statistics.map(\.name))
+        for entry in file.entries where !known.contains(entry.name) {
+            if entry.name.hasSuffix("." + Self.batchCounter) { continue }
+            throw ResinError(
+                .badContent,
+                "\(path): tensor '\(entry.name)' does not belong to this network; is it a checkpoint of "
+                    + "another one? Give its name with --network")
+        }
+        try loadTensors(file, from: path, prefix: "", to: .parameters, on: executor)
+        var flat = [Float](repeating: 0, count: statisticLayout.count)
+        for (index, statistic) in statistics.enumerated() {
+            let values = try tensor(statistic.name, shape: [statistic.count], in: file, from: path)
+            flat.replaceSubrange(statisticLayout.ranges[index], with: values)
+        }
+        try executor.write(flat, to: .statistics)
+    }
+
+    package func loadTensors(
+        _ file: Safetensors, from path: String, prefix: String, to region: Region, on executor: any Executor
+    ) throws {
+        var flat = [Float](repeating: 0, count: parameterLayout.count)
+        for (index, parameter) in parameters.enumerated() {
+            let values = try tensor(
+                prefix + parameter.name, shape: parameter.layout.externalShape, in: file, from: path)
+            flat.replaceSubrange(
+                parameterLayout.ranges[index], with: parameter.layout.deviceOrder(values))
+        }
+        try executor.write(flat, to: region)
+    }
+
+    private func tensor(
+        _ name: String, shape: [Int], in file: Safetensors, from path: String
+    ) throws -> [Float] {
+        guard let entry = file[name] else {
+            throw ResinError(
+                .badContent,
+                "\(path): tensor '\(name)' of shape \(shape) is missing; the file is a checkpoint "
+                    + "of another network, or incomplete")
+        }
+        guard entry.shape == shape else {
+            throw ResinError(
+                .badContent,
+                "\(path): tensor '\(name)' has shape \(entry.shape), but this network's has \(shape)")
+        }
+        return entry.values
+    }
+
+    private func read(_ region: Region, _ layout: FlatLayout, _ executor: any Executor) throws -> [Float] {
+        try executor.read(region, count: layout.count, as: Float(0))
+    }
+
+    private func split(_ flat: [Float], _ layout: FlatLayout) -> [[Float]] {
+        layout.ranges.map { Array(flat[$0]) }
+    }
+
+    private static let runningMean = "running_mean"
+    /// PyTorch counts batch norm's batches; it is not needed here, but a `state_dict` has it.
+    private static let batchCounter = "num_batches_tracked"
+}

@@ -1,0 +1,38 @@
+import ResinNetworks
+
+/// How a network is trained on a data set when nothing else is said.
+public struct Recipe: Sendable {
+    /// Height and width that images are resized to.
+    public var side: Int
+    public var epochs: Int
+    public var batch: Int
+    public var optimizer: OptimizerSettings
+    public var schedule = Schedule()
+    public var initialiser: Initialiser = .xavier
+    public var options = NetworkOptions()
+
+    /// The books' recipes ("Dive into Deep Learning", 8.3 for NiN and 8.6 for ResNet-18), and for the
+    /// built-in set smaller images and Adam, so that a CPU is done in a minute or two.
+    public init(network: String, data: String) {
+        switch (network, data) {
+        case ("nin", "glyphs"):
+            // 67 is the smallest side that NiN takes. Without the last ReLU no class can die.
+            self.init(side: 67, epochs: 8, batch: 128, optimizer: .adam(learningRate: 0.001))
+            options.hasFinalReLU = false
+            schedule = Schedule(.cosine)
+        case ("nin", _):
+            self.init(side: 224, epochs: 10, batch: 128, optimizer: .sgd(learningRate: 0.1))
+        case (_, "glyphs"):
+            self.init(side: 32, epochs: 4, batch: 64, optimizer: .sgd(learningRate: 0.05))
+        default:
+            self.init(side: 96, epochs: 10, batch: 256, optimizer: .sgd(learningRate: 0.05))
+        }
+    }
+
+    private init(side: Int, epochs: Int, batch: Int, optimizer: OptimizerSettings) {
+        self.side = side
+        self.epochs = epochs
+        self.batch = batch
+        self.optimizer = optimizer
+    }
+}

@@ -1,0 +1,105 @@
+import ResinDataset
+import ResinGraph
+import ResinNetworks
+import ResinTensor
+
+/// The graph of a training step: images and labels from the data set on the device, the network, its loss,
+/// all gradients, and the optimizer.
+package struct TrainingGraph {
+    package let graph: Graph
+    /// The layers' outputs by name, to find the one whose values first are not finite.
+    package let layerOutputs: [(name: String, value: ValueID)]
+
+    package init(_ network: Network, images: ImageSet, _ configuration: TrainingConfiguration) throws {
+        var step = try NetworkStep(network, images: images, split: .train, configuration, mode: .training)
+        try step.graph.differentiate(step.loss)
+        try step.recordMetrics()
+        let watched = configuration.onNaN == .skip ? [step.metrics] : []
+        try step.graph.apply(
+            .optimizer(configuration.optimizer.op), to: watched, name: "optimizer", pass: .update)
+        graph = step.graph
+        layerOutputs = graph.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
+            .map { ($0.name, $0.outputs[0]) }
+    }
+}
+
+/// The graph of an evaluation step: the network in its prediction form, its loss, the logits to read, and
+/// probes of the channels that no ReLU lets through.
+package struct EvaluationGraph {
+    package let graph: Graph
+    package let logits: ValueID
+    /// Each ReLU's name, and where its channels' flags lie in `Region.activity`.
+    package let probes: [(layer: String, channels: Range<Int>)]
+
+    package init(
+        _ network: Network, images: ImageSet, _ configuration: TrainingConfiguration,
+        probesChannels: Bool = true
+    ) throws {
+        var step = try NetworkStep(network, images: images, split: .test, configuration, mode: .inference)
+        try step.recordMetrics()
+        var probes: [(layer: String, channels: Range<Int>)] = []
+        let activations = probesChannels ? step.activations : []
+        let channelCount = activations.reduce(0) { $0 + step.graph.shape(of: $1.value).channels }
+        for activation in activations {
+            let first = probes.last?.channels.upperBound ?? 0
+            let channels = step.graph.shape(of: activation.value).channels
+            let flags = step.graph.addRegion(.activity, TensorType([channelCount], .int32))
+            try step.graph.apply(
+                .channelActivity(Op.ChannelActivity(offset: first)), to: [activation.value, flags],
+                name: activation.layer)
+            probes.append((activation.layer, first..<first + channels))
+        }
+        step.graph.results = [step.logits]
+        graph = step.graph
+        logits = step.logits
+        self.probes = probes
+    }
+
+    package var channelCount: Int { probes.last?.channels.upperBound ?? 0 }
+}
+
+/// What both graphs begin with.
+private struct NetworkStep {
+    var graph: Graph
+    let logits: ValueID
+    let loss: ValueID
+    let metrics: ValueID
+    let activations: [NetworkGraph.Activation]
+
+    init(
+        _ network: Network, images: ImageSet, split: Region.Split, _ configuration: TrainingConfiguration,
+        mode: NetworkScope.Mode
+    ) throws {
+        let input = network.input
+        let batch = configuration.batch
+        var order: ValueID?
+        let made = try network.makeGraph(batch: batch, mode: mode) { graph in
+            let bytes = graph.addRegion(.images(split), TensorType(images.shape, .uint8))
+            order = graph.addRegion(.order(split), TensorType([images.count], .int32))
+            let augmentation = mode == .training ? configuration.augmentation : .init()
+            let op = Op.ImageInput(
+                batch: batch, size: Extent(input.height, input.width), mean: configuration.mean,
+                standardDeviation: configuration.standardDeviation, cropPadding: augmentation.cropPadding,
+                flips: augmentation.flips)
+            return try graph.apply(.imageInput(op), to: [bytes, order!], name: "input", pass: .input)[0]
+        }
+        graph = made.graph
+        logits = made.logits
+        activations = made.activations
+        let classes = graph.addRegion(.labels(split), TensorType([images.count], .uint8))
+        let labels = try graph.apply(
+            .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
+        loss = try graph.apply(.softmaxCrossEntropy, to: [logits, labels], name: "loss")[0]
+        let slots = NetworkStep.slots(split, images, batch)
+        metrics = graph.addRegion(
+            .metrics, TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
+    }
+
+    mutating func recordMetrics() throws {
+        try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
+    }
+
+    private static func slots(_ split: Region.Split, _ images: ImageSet, _ batch: Int) -> Int {
+        (images.count + batch - 1) / batch
+    }
+}

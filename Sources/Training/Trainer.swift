@@ -1,0 +1,313 @@
+import Foundation
+import ResinDataset
+import ResinGraph
+import ResinNetworks
+import ResinPlan
+import ResinTensor
+
+/// Trains a network on a data set that lies on the executor's device.
+///
+/// A step sends nothing but its uniforms; everything random follows from the configuration's seed and the
+/// step's number, so equal configurations give equal bits on one device, interrupted and resumed or not.
+public final class Trainer {
+    public let network: Network
+    public let configuration: TrainingConfiguration
+    public let memory: MemoryPlan
+    public var device: DeviceDescription { executor.device }
+    /// Optimizer steps taken since the run began.
+    public private(set) var step = 0
+    /// The epoch that the next step belongs to, from 1.
+    public var epoch: Int { step / stepsPerEpoch + 1 }
+    /// The last batch of an epoch is left out where it would be smaller; the next epoch's order is another.
+    public let stepsPerEpoch: Int
+
+    package let executor: any Executor
+    package let model: ModelState
+    private let dataset: Dataset
+    private let plans: RunPlans
+    private let training: any Executable
+    private let evaluator: Evaluator
+    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume.
+    private var earlierRows: [StepMetrics] = []
+    private var firstSlot = 0
+    private var orderedEpoch = 0
+
+    /// Where training is within an epoch.
+    public struct Progress: Sendable {
+        public var epoch: Int
+        public var epochs: Int
+        /// Steps of this epoch that are done.
+        public var step: Int
+        public var steps: Int
+        /// Over the epoch so far.
+        public var loss: Double
+        public var accuracy: Double
+        public var imagesPerSecond: Double
+        /// Until the end of the last epoch, without evaluations.
+        public var secondsLeft: Double
+    }
+
+    /// - Throws: `ResinError`: `.usage` where network, data and batch do not go together, `.outOfMemory`
+    ///   where the plan does not fit the device.
+    package init(
+        _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
+        on executor: any Executor
+    ) throws {
+        try configuration.check(network, dataset)
+        self.network = network
+        self.dataset = dataset
+        self.configuration = configuration
+        self.executor = executor
+        stepsPerEpoch = dataset.train.count / configuration.batch
+        plans = try RunPlans(network, dataset, configuration, on: executor)
+        try plans.checkThatItFits(network, dataset, configuration, on: executor)
+        memory = plans.memory
+        model = ModelState(plans.training.graph)
+
+        try model.allocate(on: executor)
+        try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
+        for state in 0..<configuration.optimizer.op.stateCount {
+            try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
+        }
+        try executor.upload(dataset.train, as: .train)
+        try executor.upload(dataset.test, as: .test)
+        let slots =
+            max(stepsPerEpoch, (dataset.test.count + configuration.batch - 1) / configuration.batch) + 1
+        try executor.allocate(.metrics, byteCount: 4 * Op.SoftmaxCrossEntropy.columns * slots)
+        try executor.allocate(.activity, byteCount: 4 * max(plans.evaluation.channelCount, 1))
+        try model.initialise(configuration.initialiser, seed: configuration.seed, on: executor)
+        training = try executor.prepare(plans.trainingPlan)
+        evaluator = try Evaluator(
+            plans.evaluation, plan: plans.evaluationPlan, configuration, imageCount: dataset.test.count,
+            on: executor)
+    }
+
+    public func learningRate(atStep step: Int) -> Float {
+        configuration.schedule.learningRate(
+            base: configuration.optimizer.learningRate, step: step, stepsPerEpoch: stepsPerEpoch,
+            epochs: configuration.epochs)
+    }
+
+    // MARK: Training
+
+    /// Trains to the end of the current epoch.
+    ///
+    /// - Parameters:
+    ///   - progress: called now and then, from the calling thread.
+    ///   - shouldStop: asked before each step.
+    /// - Returns: mean loss and accuracy of the epoch; nil when it was stopped.
+    /// - Throws: `ResinError(.notFinite)` when a loss is not finite and the configuration says to stop.
+    public func trainEpoch(
+        progress: (Progress) -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    ) throws -> (loss: Double, accuracy: Double)? {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let epoch = epoch
+        let firstStep = step % stepsPerEpoch
+        if orderedEpoch != epoch {
+            let order = Philox(seed: configuration.seed, stream: .shuffling)
+                .permutation(of: dataset.train.count, epoch: epoch)
+            try executor.write(order, to: .order(.train))
+            orderedEpoch = epoch
+        }
+        var unsynchronised = 0
+        // Steps to run ahead of the device: few enough to stay responsive, many enough to keep it busy.
+        var stepsAhead = 1
+        for slot in firstStep..<stepsPerEpoch {
+            if shouldStop() { return nil }
+            try runStep(slot)
+            unsynchronised += 1
+            if unsynchronised == stepsAhead || slot == stepsPerEpoch - 1 {
+                try training.synchronize()
+                let seconds = (clock.now - start) / .seconds(1)
+                let stepSeconds = seconds / Double(slot + 1 - firstStep)
+                stepsAhead = min(max(Int(0.25 / stepSeconds), 1), 64)
+                unsynchronised = 0
+                let sums = try metricsOfEpoch(stepsDone: slot + 1)
+                let images = Double((slot + 1) * configuration.batch)
+                let left = (configuration.epochs - epoch + 1) * stepsPerEpoch - slot - 1
+                progress(
+                    Progress(
+                        epoch: epoch, epochs: configuration.epochs, step: slot + 1, steps: stepsPerEpoch,
+                        loss: sums.loss / images, accuracy: sums.correct / images,
+                        imagesPerSecond: Double(configuration.batch) / stepSeconds,
+                        secondsLeft: Double(left) * stepSeconds))
+            }
+        }
+        let sums = try metricsOfEpoch(stepsDone: stepsPerEpoch)
+        let images = Double(stepsPerEpoch * configuration.batch)
+        earlierRows = []
+        firstSlot = 0
+        return (sums.loss / images, sums.correct / images)
+    }
+
+    /// Takes the next `count` steps and returns each one's mean loss.
+    package func takeSteps(_ count: Int) throws -> [Double] {
+        try (0..<count).map { _ in
+            let slot = step % stepsPerEpoch
+            if orderedEpoch != epoch {
+                let order = Philox(seed: configuration.seed, stream: .shuffling)
+                    .permutation(of: dataset.train.count, epoch: epoch)
+                try executor.write(order, to: .order(.train))
+                orderedEpoch = epoch
+            }
+            try runStep(slot)
+            return try StepMetrics.sum(executor, slots: slot..<slot + 1).loss / Double(configuration.batch)
+        }
+    }
+
+    private func runStep(_ slot: Int) throws {
+        try training.run(
+            StepUniforms(
+                seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
+                imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
+                optimizer: configuration.optimizer.op))
+        step += 1
+    }
+
+    private func metricsOfEpoch(stepsDone: Int) throws -> StepMetrics {
+        let rows = try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
+        var sum = StepMetrics()
+        for row in earlierRows { sum += row }
+        for (index, row) in rows.enumerated() {
+            sum += row
+            if row.notFinite > 0 && configuration.onNaN == .stop {
+                throw notFinite(stepOfEpoch: firstSlot + index)
+            }
+        }
+        return sum
+    }
+
+    /// Loss and accuracy on the test images; nil when it was stopped.
+    public func evaluate(
+        keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
+    ) throws -> Evaluation? {
+        try evaluator.evaluate(
+            seed: configuration.seed, keepsLogits: keepsLogits, shouldStop: shouldStop)
+    }
+
+    /// Names where the numbers broke: a parameter, or else the first layer, of a step taken with the weights
+    /// as they are now, whose values are not finite.
+    private func notFinite(stepOfEpoch: Int) -> ResinError {
+        let epoch = (step - 1) / stepsPerEpoch + 1
+        let intro = "the loss is not finite in epoch \(epoch), step \(stepOfEpoch + 1) of \(stepsPerEpoch)"
+        let advice = "Use a smaller --lr, another --init, or --on-nan skip to leave such steps out."
+        let place: String
+        do {
+            place = try firstNotFinite() ?? "the weights have become finite again since"
+        } catch {
+            place = "the place could not be found (\(error))"
+        }
+        return ResinError(.notFinite, "\(intro); \(place). \(advice)")
+    }
+
+    private func firstNotFinite() throws -> String? {
+        for entry in try model.tensors(of: .parameters, prefix: "", on: executor)
+        where !entry.values.allSatisfy(\.isFinite) {
+            return "the first tensor that is not finite is '\(entry.name)'"
+        }
+        var graph = plans.training.graph
+        graph.nodes.removeAll { $0.pass == .backward || $0.pass == .update || $0.outputs.isEmpty }
+        graph.results = plans.training.layerOutputs.map(\.value)
+        let executable = try executor.prepare(executor.makePlan(graph))
+        try executable.run(
+            StepUniforms(seed: configuration.seed, step: step, imageCount: configuration.batch))
+        for (name, value) in plans.training.layerOutputs
+        where !(try executable.read(value).allSatisfy(\.isFinite)) {
+            return "the first layer that is not finite is '\(name)'"
+        }
+        return nil
+    }
+
+    // MARK: Checkpoints
+
+    /// Weights, and all that the next step depends on besides.
+    public func checkpoint(metadata: [String: String] = [:]) throws -> Checkpoint {
+        let weights = Safetensors(
+            try model.weights(on: executor, step: step), metadata: ["network": network.name])
+        var entries: [Safetensors.Entry] = []
+        for state in 0..<configuration.optimizer.op.stateCount {
+            entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
+        }
+        let stepsDone = step % stepsPerEpoch
+        if stepsDone > 0 {
+            let rows = earlierRows + (try StepMetrics.rows(executor, slots: firstSlot..<stepsDone))
+            let values = rows.flatMap {
+                [$0.loss, $0.correct, $0.correctAmong5, $0.notFinite].map(Float.init)
+            }
+            entries.append(Safetensors.Entry(Self.metricsName, shape: [rows.count, 4], values: values))
+        }
+        var details = metadata
+        details["epoch"] = String(step / stepsPerEpoch)
+        return Checkpoint(
+            step: step, weights: weights, optimizer: Safetensors(entries, metadata: details))
+    }
+
+    /// Continues where a checkpoint was made.
+    public func restore(_ checkpoint: Checkpoint, from path: String) throws {
+        try model.loadWeights(checkpoint.weights, from: path, on: executor)
+        for state in 0..<configuration.optimizer.op.stateCount {
+            try model.loadTensors(
+                checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),
+                on: executor)
+        }
+        step = checkpoint.step
+        firstSlot = step % stepsPerEpoch
+        earlierRows = []
+        if firstSlot > 0 {
+            guard let rows = checkpoint.optimizer[Self.metricsName], rows.shape == [firstSlot, 4] else {
+                throw ResinError(
+                    .badContent,
+                    "\(path): tensor '\(Self.metricsName)' of shape [\(firstSlot), 4] is missing; the checkpoint was "
+                        + "made with another --batch or --limit")
+            }
+            let values = rows.values.map(Double.init)
+            earlierRows = stride(from: 0, to: values.count, by: 4).map {
+                StepMetrics(
+                    loss: values[$0], correct: values[$0 + 1], correctAmong5: values[$0 + 2],
+                    notFinite: values[$0 + 3])
+            }
+        }
+    }
+
+    /// The steps of an epoch that was interrupted.
+    private static let metricsName = "epoch_metrics"
+}
+
+extension TrainingConfiguration {
+    /// - Throws: `ResinError(.usage)` that says what does not go together.
+    func check(_ network: Network, _ dataset: Dataset) throws {
+        guard batch > 0 else { throw ResinError(.usage, "the batch is \(batch); it must be at least 1") }
+        guard batch <= dataset.train.count else {
+            throw ResinError(
+                .usage,
+                "the batch of \(batch) is larger than the training set of \(dataset.train.count) images; use "
+                    + "--batch \(dataset.train.count) or less")
+        }
+        guard epochs > 0 else { throw ResinError(.usage, "--epochs is \(epochs); it must be at least 1") }
+        guard dataset.train.channels == network.input.channels else {
+            throw ResinError(
+                .usage,
+                "the network takes \(network.input.channels) channels, but the images of \(dataset.name) have "
+                    + "\(dataset.train.channels)")
+        }
+        guard dataset.classNames.count == network.classCount else {
+            throw ResinError(
+                .usage,
+                "the network gives \(network.classCount) classes, but \(dataset.name) has "
+                    + "\(dataset.classNames.count)")
+        }
+    }
+}
+
+extension Executor {
+    /// Puts a set's bytes, labels and order (that of the set) on the device.
+    package func upload(_ images: ImageSet, as split: Region.Split) throws {
+        try allocate(.images(split), byteCount: images.pixels.count)
+        try write(images.pixels, to: .images(split))
+        try allocate(.labels(split), byteCount: images.labels.count)
+        try write(images.labels, to: .labels(split))
+        try allocate(.order(split), byteCount: 4 * images.count)
+        try write((0..<Int32(images.count)).map { $0 }, to: .order(split))
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import ResinTensor
+
+/// A training that leaves a run folder behind: metrics, checkpoints, and a state from which it can go on
+/// bit for bit.
+public final class TrainingRun {
+    public let trainer: Trainer
+    public let folder: RunFolder
+    /// Epochs between checkpoints.
+    private let saveEvery: Int
+    private let checkpoints: CheckpointFolder
+    private var best: (accuracy: Double, epoch: Int)?
+
+    /// What there is to tell while it runs.
+    public enum Event {
+        case progress(Trainer.Progress)
+        case evaluating(epoch: Int)
+        case epoch(EpochMetrics, Evaluation)
+        case saved(path: String)
+    }
+
+    public enum Outcome: Equatable, Sendable {
+        case finished(bestAccuracy: Double, bestEpoch: Int)
+        /// It was asked to stop, and has saved where it is.
+        case interrupted
+    }
+
+    /// A new run: writes the configuration and the state before the first step, in place of whatever run the
+    /// folder held.
+    public init(_ trainer: Trainer, newIn folder: RunFolder, saveEvery: Int = 1, keep: Int = 2) throws {
+        self.trainer = trainer
+        self.folder = folder
+        self.saveEvery = saveEvery
+        checkpoints = folder.checkpoints(keep: keep)
+        try folder.removePreviousRun()
+        try folder.write(configuration: trainer.configuration)
+        try checkpoints.save(trainer.checkpoint())
+    }
+
+    /// A run that goes on from its newest checkpoint.
+    ///
+    /// - Throws: `ResinError(.missingFile)` where there is no checkpoint, `.badContent` where it does not fit.
+    public init(_ trainer: Trainer, resuming folder: RunFolder, saveEvery: Int = 1, keep: Int = 2) throws {
+        self.trainer = trainer
+        self.folder = folder
+        self.saveEvery = saveEvery
+        checkpoints = folder.checkpoints(keep: keep)
+        guard let checkpoint = try checkpoints.newestConsistent() else {
+            throw ResinError(
+                .missingFile, "\(folder.path) holds no checkpoint to resume from; start the run anew")
+        }
+        try trainer.restore(checkpoint, from: folder.path)
+        let metadata = checkpoint.optimizer.metadata
+        if let accuracy = metadata["best_accuracy"].flatMap(Double.init),
+            let epoch = metadata["best_epoch"].flatMap(Int.init)
+        {
+            best = (accuracy, epoch)
+        }
+        try folder.metrics.drop(after: trainer.epoch - 1)
+        if trainer.configuration != (try folder.configuration(as: TrainingConfiguration.self)) {
+            try folder.write(configuration: trainer.configuration)
+        }
+    }
+
+    /// Trains to the last epoch.
+    ///
+    /// - Parameter shouldStop: asked before every step; when true, the state is saved and the run ends.
+    public func run(
+        report: (Event) throws -> Void, shouldStop: () -> Bool = { false }
+    ) throws -> Outcome {
+        let clock = ContinuousClock()
+        while trainer.epoch <= trainer.configuration.epochs {
+            let epoch = trainer.epoch
+            let start = clock.now
+            var failure: (any Error)?
+            let trained = try trainer.trainEpoch(
+                progress: { progress in
+                    do { try report(.progress(progress)) } catch { failure = failure ?? error }
+                }, shouldStop: shouldStop)
+            if let failure { throw failure }
+            guard let trained else { return try interrupt(report) }
+            let seconds = (clock.now - start) / .seconds(1)
+            try report(.evaluating(epoch: epoch))
+            // An evaluation is short; a request to stop is heeded after it, at a whole epoch.
+            guard let evaluation = try trainer.evaluate() else { return try interrupt(report) }
+            let metrics = EpochMetrics(
+                epoch: epoch, trainLoss: trained.loss, trainAccuracy: trained.accuracy,
+                testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
+                learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: seconds,
+                imagesPerSecond: Double(trainer.stepsPerEpoch * trainer.configuration.batch) / seconds)
+            try folder.metrics.append(metrics)
+            let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
+            if isBest { best = (evaluation.accuracy, epoch) }
+            let isLast = epoch == trainer.configuration.epochs
+            if isBest || isLast || epoch % saveEvery == 0 {
+                let checkpoint = try trainer.checkpoint(metadata: metadata)
+                if isBest { try checkpoints.saveBest(checkpoint) }
+                if isLast || epoch % saveEvery == 0 { try checkpoints.save(checkpoint) }
+            }
+            try report(.epoch(metrics, evaluation))
+        }
+        return .finished(bestAccuracy: best?.accuracy ?? 0, bestEpoch: best?.epoch ?? 0)
+    }
+
+    private func interrupt(_ report: (Event) throws -> Void) throws -> Outcome {
+        try checkpoints.save(trainer.checkpoint(metadata: metadata))
+        try report(.saved(path: folder.path))
+        return .interrupted
+    }
+
+    private var metadata: [String: String] {
+        guard let best else { return [:] }
+        return ["best_accuracy": "\(best.accuracy)", "best_epoch": "\(best.epoch)"]
+    }
+}
