@@ -7,9 +7,12 @@ func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .target(name: "Resin\(name)", dependencies: dependencies, path: "Sources/\(name)")
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+func tests(
+    _ name: String, _ dependencies: [Target.Dependency], exclude: [String] = [], resources: [Resource] = []
+) -> Target {
     .testTarget(
-        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", resources: resources)
+        name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)", exclude: exclude,
+        resources: resources)
 }
 
 let package = Package(
@@ -54,6 +57,15 @@ let package = Package(
 
         tests("OpenCL", ["ResinOpenCL"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
+        .target(
+            name: "ResinOpCases", dependencies: ["ResinPlan", "ResinGraph", "ResinTensor"],
+            path: "Tests/OpCases"),
+        tests(
+            "Operators",
+            [
+                "ResinOpCases", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan", "ResinGraph",
+                "ResinTensor",
+            ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
     ],
     swiftLanguageModes: [.v6],

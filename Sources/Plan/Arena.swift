@@ -20,7 +20,8 @@ struct Liveness {
     private(set) var blockOfValue: [Int?]
 
     init(_ graph: Graph) {
-        let end = max(graph.nodes.count - 1, 0)
+        // Results are read after the last node, so that not even that one may overwrite them.
+        let end = graph.nodes.count
         var lastUse = [Int](repeating: -1, count: graph.values.count)
         for (index, node) in graph.nodes.enumerated() {
             for value in node.inputs + node.outputs { lastUse[value.index] = index }
@@ -30,6 +31,8 @@ struct Liveness {
         blockOfValue = Array(repeating: nil, count: graph.values.count)
         for (index, node) in graph.nodes.enumerated() {
             for (position, output) in node.outputs.enumerated() where graph[output].source == .node {
+                // A view of something in a region is not in the arena: `Plan` places it there.
+                if node.op.isView && blockOfValue[node.inputs[0].index] == nil { continue }
                 let byteCount = graph[output].type.byteCount
                 let block: Int
                 if let shared = blockToShare(node, at: index, position, byteCount, graph) {

@@ -48,7 +48,7 @@ package struct Plan: Sendable {
         }
         let parameterLayout = parameterLayout
         let statisticLayout = statisticLayout
-        placements = graph.values.enumerated().map { index, value in
+        var placements: [Placement?] = graph.values.enumerated().map { index, value in
             switch value.source {
             case .node: liveness.blockOfValue[index].map { .arena(offset: arena.offsets[$0]) }
             case .parameter(let index): .region(.parameters, offset: parameterLayout.byteOffset(index))
@@ -57,6 +57,10 @@ package struct Plan: Sendable {
             case .region(let region): .region(region, offset: 0)
             }
         }
+        for node in graph.nodes where node.op.isView && placements[node.outputs[0].index] == nil {
+            placements[node.outputs[0].index] = placements[node.inputs[0].index]
+        }
+        self.placements = placements
     }
 }
 

@@ -107,5 +107,11 @@ extension Op {
         }
 
         package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost { Cost() }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let op = Unflatten(shape: backward.shape(ofInput: 0))
+            let gradient = try backward.apply(.unflatten(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
     }
 }

@@ -1,0 +1,103 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+extension OpCase {
+    /// The case as a graph, and the values of its `.value` outputs.
+    package func makeGraph() throws -> Graph {
+        var graph = Graph()
+        var values: [ValueID] = []
+        for (index, input) in inputs.enumerated() {
+            let name = "input\(index)"
+            switch input.place {
+            case .tensor(let shape):
+                let vector = graph.addParameter(
+                    Parameter(name: name, layout: .vector(shape.count), role: .shift))
+                values += try graph.apply(.unflatten(Op.Unflatten(shape: shape)), to: [vector], name: name)
+            case .parameter(let layout):
+                values.append(graph.addParameter(Parameter(name: name, layout: layout, role: .filter)))
+            case .statistic(let count):
+                values.append(graph.addStatistic(Statistic(name: name, count: count, initialValue: 0)))
+            case .region(let region, let type):
+                values.append(graph.addRegion(region, type))
+            case .gradient: break
+            }
+        }
+        graph.results = try build(&graph, values)
+        return graph
+    }
+
+    /// Runs the case on fresh regions; the outputs, in the device's order.
+    package func run(on executor: any Executor) throws -> [[Float]] {
+        let plan = executor.makePlan(try makeGraph())
+        try allocateRegions(of: plan, on: executor)
+        try writeInputs(of: plan, on: executor)
+        let executable = try executor.prepare(plan)
+        for step in steps { try executable.run(step) }
+
+        var results = plan.graph.results.makeIterator()
+        return try outputs.map { output in
+            let count = output.shape.count
+            func read(_ region: Region, at offset: Int = 0) throws -> [Float] {
+                try executor.read(region, offset: offset, count: count, as: Float(0))
+            }
+            return switch output.place {
+            case .value: try executable.read(results.next()!)
+            case .parameter(let index):
+                try read(.parameters, at: plan.parameterLayout.byteOffset(index))
+            case .statistic(let index):
+                try read(.statistics, at: plan.statisticLayout.byteOffset(index))
+            case .optimizerState(let state, let index):
+                try read(.optimizerState(state), at: plan.parameterLayout.byteOffset(index))
+            case .region(let region, .int32):
+                try executor.read(region, count: count, as: Int32(0)).map(Float.init)
+            case .region(let region, _): try read(region)
+            }
+        }
+    }
+
+    private func allocateRegions(of plan: Plan, on executor: any Executor) throws {
+        try executor.allocate(.parameters, byteCount: plan.parameterLayout.byteCount)
+        try executor.allocate(.gradients, byteCount: plan.parameterLayout.byteCount)
+        try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
+        for node in plan.graph.nodes {
+            guard case .optimizer(let optimizer) = node.op else { continue }
+            for state in 0..<optimizer.stateCount {
+                try executor.allocate(.optimizerState(state), byteCount: plan.parameterLayout.byteCount)
+            }
+        }
+        for value in plan.graph.values {
+            if case .region(let region) = value.source {
+                try executor.allocate(region, byteCount: value.type.byteCount)
+            }
+        }
+    }
+
+    private func writeInputs(of plan: Plan, on executor: any Executor) throws {
+        var parameter = 0
+        var statistic = 0
+        for (index, input) in inputs.enumerated() {
+            let values = input.data.values(count: input.shape.reduce(1, *), input: index)
+            switch input.place {
+            case .tensor, .parameter:
+                try executor.write(
+                    plan.graph.parameters[parameter].layout.deviceOrder(values), to: .parameters,
+                    offset: plan.parameterLayout.byteOffset(parameter))
+                parameter += 1
+            case .statistic:
+                try executor.write(
+                    values, to: .statistics, offset: plan.statisticLayout.byteOffset(statistic))
+                statistic += 1
+            case .region(let region, let type):
+                switch type.elementType {
+                case .float32: try executor.write(values, to: region)
+                case .int32: try executor.write(values.map { Int32($0) }, to: region)
+                case .uint8: try executor.write(values.map { UInt8($0) }, to: region)
+                }
+            case .gradient(let index, _):
+                try executor.write(
+                    values, to: .gradients, offset: plan.parameterLayout.byteOffset(index))
+            }
+        }
+    }
+}

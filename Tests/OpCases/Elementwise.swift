@@ -1,0 +1,124 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+extension OpCase {
+    package static let elementwise: [OpCase] =
+        elementwiseShapes.flatMap { shape in
+            [relu(shape), reluGradient(shape), add(shape)]
+        }
+        + elementwiseShapes.prefix(6).flatMap { [add($0, .relu), add($0, .reluMask), doubled($0)] }
+        + elementwiseShapes.prefix(4).flatMap { [overwriting($0), sumReadAgain($0)] }
+        + elementwiseShapes.filter { $0.rank == 4 }.map(flatten)
+
+    private static func relu(_ shape: Shape) -> OpCase {
+        OpCase("ReLU, \(shape)", "relu", inputs: [.tensor(shape)], outputs: [.value(shape)]) {
+            graph, inputs in try graph.apply(.relu, to: inputs, name: "relu")
+        }
+    }
+
+    private static func reluGradient(_ shape: Shape) -> OpCase {
+        OpCase(
+            "ReLU's gradient, \(shape)", "relu_gradient",
+            inputs: [.tensor(shape), .tensor(shape, .integers)], outputs: [.value(shape)]
+        ) { graph, inputs in try graph.apply(.reluGradient, to: inputs, name: "relu") }
+    }
+
+    private static func add(_ shape: Shape, _ epilogue: Epilogue = .none) -> OpCase {
+        OpCase(
+            "addition, \(shape), \(epilogue)", "add",
+            settings: ["relu": [epilogue == .relu ? 1 : 0]],
+            inputs: [.tensor(shape), .tensor(shape)]
+                + (epilogue == .reluMask ? [.tensor(shape, .integers)] : []),
+            outputs: [.value(shape)]
+        ) { graph, inputs in
+            let sum = try graph.apply(.add(Op.Add()), to: Array(inputs.prefix(2)), name: "add")
+            return switch epilogue {
+            case .none: sum
+            case .relu: try graph.apply(.relu, to: sum, name: "relu")
+            case .reluMask: try graph.apply(.reluGradient, to: [sum[0], inputs[2]], name: "relu")
+            }
+        }
+    }
+
+    private static func doubled(_ shape: Shape) -> OpCase {
+        OpCase("addition to itself, \(shape)", "double", inputs: [.tensor(shape)], outputs: [.value(shape)]) {
+            graph, inputs in try graph.apply(.add(Op.Add()), to: [inputs[0], inputs[0]], name: "add")
+        }
+    }
+
+    /// Each node may overwrite what it reads: (a + b) masked by c, plus a, all in one place.
+    private static func overwriting(_ shape: Shape) -> OpCase {
+        var result = OpCase(
+            "addition, mask and addition in place, \(shape)", "add_mask_add",
+            inputs: [.tensor(shape), .tensor(shape), .tensor(shape, .integers)], outputs: [.value(shape)]
+        ) { graph, inputs in
+            let sum = try graph.apply(.add(Op.Add()), to: [inputs[0], inputs[1]], name: "first")
+            let masked = try graph.apply(.reluGradient, to: [sum[0], inputs[2]], name: "mask")
+            return try graph.apply(.add(Op.Add()), to: [inputs[0], masked[0]], name: "second")
+        }
+        result.launches = 2
+        return result
+    }
+
+    /// What is read later must not be overwritten: s = a + b, relu(s) + s.
+    private static func sumReadAgain(_ shape: Shape) -> OpCase {
+        var result = OpCase(
+            "addition that is read again, \(shape)", "add_relu_add",
+            inputs: [.tensor(shape), .tensor(shape)], outputs: [.value(shape)]
+        ) { graph, inputs in
+            let sum = try graph.apply(.add(Op.Add()), to: inputs, name: "first")
+            let rectified = try graph.apply(.relu, to: sum, name: "relu")
+            return try graph.apply(.add(Op.Add()), to: [rectified[0], sum[0]], name: "second")
+        }
+        result.launches = 3
+        return result
+    }
+
+    /// Through a ReLU, so that the view is of something computed; back again, and on to an addition.
+    private static func flatten(_ shape: Shape) -> OpCase {
+        let flat: Shape = [shape.images, shape.count / shape.images]
+        var result = OpCase(
+            "flatten, \(shape)", "flatten", inputs: [.tensor(shape)], outputs: [.value(flat), .value(shape)]
+        ) { graph, inputs in
+            let rectified = try graph.apply(.relu, to: inputs, name: "relu")
+            let flat = try graph.apply(.flatten, to: rectified, name: "flatten")
+            let back = try graph.apply(.unflatten(Op.Unflatten(shape: shape)), to: flat, name: "unflatten")
+            let sum = try graph.apply(.add(Op.Add()), to: [inputs[0], back[0]], name: "add")
+            return [flat[0], sum[0]]
+        }
+        result.launches = 2
+        return result
+    }
+}
+
+/// Counts that no vector width and no number of work-items divides, and one large.
+private let elementwiseShapes: [Shape] = [
+    [1, 56, 56, 64], [2, 7, 5, 33], [1, 1, 1, 1], [3, 17], [5, 3, 1, 3], [7, 10], [1, 4, 4, 4],
+    [2, 13, 11, 5], [1, 1031], [3, 96],
+]
+
+extension OpCase {
+    package static let dropout: [OpCase] = [
+        dropout([1, 5, 5, 384], 0.5), dropout([3, 7, 5, 33], 0.2), dropout([1, 1], 0.5),
+        dropout([2, 3], 0.9, node: 3), dropout([7, 100], 0.25, node: 1, seed: 0xDEAD_BEEF_0123_4567),
+        dropout([5, 17], 0.5, step: 4_000_000_000), dropout([2, 4, 4, 10], 0), dropout([1, 4099], 0.999),
+        dropout([1, 12, 12, 96], 0.5, node: .max, seed: .max, step: 77),
+        dropout([3, 5], 0.1, seed: 1 << 32),
+    ]
+
+    private static func dropout(
+        _ shape: Shape, _ probability: Float, node: UInt32 = 0, seed: UInt64 = 1, step: Int = 1
+    ) -> OpCase {
+        let op = Op.Dropout(probability: probability, node: node)
+        return OpCase(
+            "dropout \(probability), \(shape), node \(node), seed \(seed), step \(step)", "dropout",
+            settings: [
+                "probability": [Double(probability)], "node": [Double(node)], "step": [Double(step)],
+                "seed": [Double(UInt32(truncatingIfNeeded: seed)), Double(seed >> 32)],
+            ],
+            inputs: [.tensor(shape)], outputs: [.value(shape)],
+            steps: StepUniforms.single(images: shape.images, seed: seed, step: step)
+        ) { graph, inputs in try graph.apply(.dropout(op), to: inputs, name: "dropout") }
+    }
+}

@@ -1,0 +1,149 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// Logits of a batch, and how many of its rows are real images.
+private struct LossConfiguration: Sendable {
+    var images: Int
+    var classes: Int
+    var imageCount: Int
+    var data = CaseData.uniform
+
+    init(_ images: Int, _ classes: Int, imageCount: Int? = nil, _ data: CaseData = .uniform) {
+        self.images = images
+        self.classes = classes
+        self.imageCount = imageCount ?? images
+        self.data = data
+    }
+
+    var name: String {
+        "\(images)×\(classes)" + (imageCount == images ? "" : ", \(imageCount) images")
+            + (data == .uniform ? "" : ", \(data)")
+    }
+
+    var inputs: [CaseInput] {
+        [.tensor([images, classes], data)] + labelInputs(count: images, classes: classes)
+    }
+
+    var settings: [String: [Double]] { ["imageCount": [Double(imageCount)], "firstImage": [0]] }
+}
+
+/// The labels of a data set of so many images, and the order in which they are visited.
+private func labelInputs(count: Int, classes: Int) -> [CaseInput] {
+    [
+        .region(.labels(.train), TensorType([count], .uint8), .below(min(classes, 256))),
+        .region(.order(.train), TensorType([count], .int32), .below(count)),
+    ]
+}
+
+extension Graph {
+    /// The labels for logits; inputs as `labelInputs` gives them.
+    fileprivate mutating func labels(of logits: ValueID, _ inputs: ArraySlice<ValueID>) throws -> ValueID {
+        try apply(.labelInput, to: inputs + [logits], name: "labels", pass: .input)[0]
+    }
+}
+
+extension OpCase {
+    package static let loss: [OpCase] =
+        lossConfigurations.flatMap { [softmaxCrossEntropy($0), softmaxCrossEntropyGradient($0)] }
+        + [(1, 10), (3, 5), (7, 10), (5, 33), (64, 10)].map { recordMetrics(LossConfiguration($0, $1)) }
+        + [recordMetrics(LossConfiguration(7, 10, imageCount: 4), slot: 2)]
+        + [
+            labels(count: 20, firstImage: 0, batch: 5), labels(count: 20, firstImage: 13, batch: 7),
+            labels(count: 20, firstImage: 18, batch: 7, imageCount: 2),
+            labels(count: 3, firstImage: 2, batch: 1), labels(count: 300, firstImage: 100, batch: 128),
+        ]
+        + activityShapes.map { channelActivity($0) } + [channelActivity([2, 5, 5, 10], offset: 7)]
+
+    private static func softmaxCrossEntropy(_ configuration: LossConfiguration) -> OpCase {
+        var result = OpCase(
+            "softmax cross-entropy, \(configuration.name)", "softmax_cross_entropy",
+            settings: configuration.settings, inputs: configuration.inputs,
+            outputs: [.value([configuration.images, 4])],
+            steps: StepUniforms.single(images: configuration.imageCount)
+        ) { graph, inputs in
+            let labels = try graph.labels(of: inputs[0], inputs[1...2])
+            return try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
+        }
+        result.launches = 2
+        return result
+    }
+
+    private static func softmaxCrossEntropyGradient(_ configuration: LossConfiguration) -> OpCase {
+        var result = OpCase(
+            "softmax cross-entropy's gradient, \(configuration.name)", "softmax_cross_entropy_gradient",
+            settings: configuration.settings, inputs: configuration.inputs,
+            outputs: [.value([configuration.images, configuration.classes])],
+            steps: StepUniforms.single(images: configuration.imageCount)
+        ) { graph, inputs in
+            let labels = try graph.labels(of: inputs[0], inputs[1...2])
+            return try graph.apply(.softmaxCrossEntropyGradient, to: [inputs[0], labels], name: "loss")
+        }
+        result.launches = 2
+        return result
+    }
+
+    private static func recordMetrics(_ configuration: LossConfiguration, slot: Int = 0) -> OpCase {
+        let type = TensorType([4, 4])
+        var result = OpCase(
+            "metrics in slot \(slot), \(configuration.name)", "record_metrics",
+            settings: configuration.settings.merging(["slot": [Double(slot)]]) { $1 },
+            inputs: configuration.inputs,
+            outputs: [CaseOutput(place: .region(.metrics, .float32), shape: type.shape)],
+            steps: [StepUniforms(seed: 1, step: 1, imageCount: configuration.imageCount, slot: slot)]
+        ) { graph, inputs in
+            let labels = try graph.labels(of: inputs[0], inputs[1...2])
+            let rows = try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
+            let metrics = graph.addRegion(.metrics, type)
+            return try graph.apply(.recordMetrics, to: [rows[0], metrics], name: "metrics")
+        }
+        result.launches = 3
+        return result
+    }
+
+    /// Labels are integers; what is compared is the loss that they give.
+    private static func labels(count: Int, firstImage: Int, batch: Int, imageCount: Int? = nil) -> OpCase {
+        let imageCount = imageCount ?? batch
+        let classes = 10
+        var result = OpCase(
+            "labels of \(batch) images from \(firstImage) of \(count), \(imageCount) images",
+            "softmax_cross_entropy",
+            settings: ["imageCount": [Double(imageCount)], "firstImage": [Double(firstImage)]],
+            inputs: [.tensor([batch, classes])] + labelInputs(count: count, classes: classes),
+            outputs: [.value([batch, 4])],
+            steps: StepUniforms.single(images: imageCount, firstImage: firstImage)
+        ) { graph, inputs in
+            let labels = try graph.labels(of: inputs[0], inputs[1...2])
+            return try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
+        }
+        result.launches = 2
+        return result
+    }
+
+    /// The region is larger than the channels, which start at `offset`.
+    private static func channelActivity(_ shape: Shape, offset: Int = 0) -> OpCase {
+        let slots = shape.channels + 2 * offset
+        return OpCase(
+            "channel activity, \(shape), offset \(offset)", "channel_activity",
+            settings: ["offset": [Double(offset)], "slots": [Double(slots)]],
+            inputs: [.tensor(shape)],
+            outputs: [CaseOutput(place: .region(.activity, .int32), shape: [slots])]
+        ) { graph, inputs in
+            let activity = graph.addRegion(.activity, TensorType([slots], .int32))
+            return try graph.apply(
+                .channelActivity(Op.ChannelActivity(offset: offset)), to: [inputs[0], activity],
+                name: "activity")
+        }
+    }
+}
+
+private let lossConfigurations: [LossConfiguration] = [
+    .init(1, 10), .init(2, 2), .init(3, 5), .init(5, 33), .init(7, 100), .init(1, 1000), .init(64, 10),
+    .init(3, 1), .init(7, 10, imageCount: 3), .init(5, 7, imageCount: 1), .init(7, 10, .large),
+    .init(3, 100, .large), .init(7, 10, .integers), .init(33, 7, imageCount: 32, .integers),
+]
+
+/// Few pixels, so that some channels are never above zero.
+private let activityShapes: [Shape] = [
+    [1, 1, 1, 17], [1, 2, 1, 33], [2, 1, 1, 96], [1, 1, 2, 5], [1, 56, 56, 64], [3, 1, 1, 1], [1, 1, 1, 100],
+]

@@ -1,0 +1,127 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// A pooling layer in training: two cases, forward and gradient.
+struct PoolingConfiguration: Sendable {
+    var network: String
+    var input: Shape
+    var window: Window
+    /// For max pooling: with the mask of a ReLU before it in the gradient.
+    var fused: Bool
+    /// For average pooling.
+    var countsPadding: Bool
+    var data: CaseData
+    var output: Shape
+
+    /// - Parameter gives: output height and width.
+    init(
+        network: String = "", _ input: Shape, _ kernel: Extent, stride: Extent = 1, padding: Extent = 0,
+        fused: Bool = false, countsPadding: Bool = true, data: CaseData = .uniform, gives height: Int,
+        _ width: Int
+    ) {
+        self.network = network
+        self.input = input
+        window = Window(kernel: kernel, stride: stride, padding: padding)
+        self.fused = fused
+        self.countsPadding = countsPadding
+        self.data = data
+        output = Shape(images: input.images, height: height, width: width, channels: input.channels)
+    }
+
+    private var name: String {
+        (network.isEmpty ? "" : "\(network), ") + "\(input) by \(window.kernel)\(window.settings)"
+            + (fused ? ", ReLU" : "") + (countsPadding ? "" : ", padding not counted")
+            + (data == .uniform ? "" : ", ties")
+    }
+
+    private var settings: [String: [Double]] {
+        [
+            "stride": window.stride.doubles, "padding": window.padding.doubles,
+            "kernel": window.kernel.doubles, "countsPadding": [countsPadding ? 1 : 0],
+        ]
+    }
+
+    var maxCases: [OpCase] {
+        let op = Op.MaxPool2D(window: window, givesIndices: true)
+        let gradient = Op.MaxPool2DGradient(window: window, inputShape: input)
+        var forward = OpCase(
+            "max pooling, \(name)", "max_pool2d", settings: settings, inputs: [.tensor(input, data)],
+            outputs: [.value(output)]
+        ) { graph, inputs in
+            let op = Op.MaxPool2D(window: op.window, givesIndices: false)
+            return try graph.apply(.maxPool2D(op), to: inputs, name: "pool")
+        }
+        // The forward pass is part of this case: it gives the indices.
+        var backward = OpCase(
+            "max pooling's gradient, \(name)", "max_pool2d_gradient", settings: settings,
+            inputs: [.tensor(input, data), .tensor(output)] + (fused ? [.tensor(input)] : []),
+            outputs: [.value(output), .value(input)]
+        ) { [fused] graph, inputs in
+            let pooled = try graph.apply(.maxPool2D(op), to: [inputs[0]], name: "pool")
+            var dx = try graph.apply(.maxPool2DGradient(gradient), to: [inputs[1], pooled[1]], name: "pool")
+            if fused { dx = try graph.apply(.reluGradient, to: [dx[0], inputs[2]], name: "relu") }
+            return [pooled[0], dx[0]]
+        }
+        backward.launches = 2
+        forward.isExactOnIntegers = true
+        backward.isExactOnIntegers = true
+        return [forward, backward]
+    }
+
+    var averageCases: [OpCase] {
+        let op = Op.AveragePool2D(window: window, countsPadding: countsPadding)
+        let gradient = Op.AveragePool2DGradient(forward: op, inputShape: input)
+        var forward = OpCase(
+            "average pooling, \(name)", "average_pool2d", settings: settings, inputs: [.tensor(input, data)],
+            outputs: [.value(output)]
+        ) { graph, inputs in try graph.apply(.averagePool2D(op), to: inputs, name: "pool") }
+        var backward = OpCase(
+            "average pooling's gradient, \(name)", "average_pool2d_gradient",
+            settings: settings.merging(["image": input.extents.map(Double.init)]) { $1 },
+            inputs: [.tensor(output)], outputs: [.value(input)]
+        ) { graph, inputs in try graph.apply(.averagePool2DGradient(gradient), to: inputs, name: "pool") }
+        // Only a division by a power of two is exact whether it is done as one or by the reciprocal.
+        let isExact = countsPadding && window.kernel.area.isPowerOfTwo
+        forward.isExactOnIntegers = isExact
+        backward.isExactOnIntegers = isExact
+        return [forward, backward]
+    }
+}
+
+/// Global average pooling, forward and gradient, of one shape.
+private func globalAverageCases(_ input: Shape) -> [OpCase] {
+    let output: Shape = [input.images, input.channels]
+    let extent = Extent(input.height, input.width)
+    var forward = OpCase(
+        "global average pooling, \(input)", "global_average_pool", inputs: [.tensor(input)],
+        outputs: [.value(output)]
+    ) { graph, inputs in try graph.apply(.globalAveragePool, to: inputs, name: "pool") }
+    var backward = OpCase(
+        "global average pooling's gradient, \(input)", "global_average_pool_gradient",
+        settings: ["image": input.extents.map(Double.init)], inputs: [.tensor(output)],
+        outputs: [.value(input)]
+    ) { graph, inputs in
+        let op = Op.GlobalAveragePoolGradient(extent: extent)
+        return try graph.apply(.globalAveragePoolGradient(op), to: inputs, name: "pool")
+    }
+    forward.isExactOnIntegers = extent.area.isPowerOfTwo
+    backward.isExactOnIntegers = extent.area.isPowerOfTwo
+    return [forward, backward]
+}
+
+extension OpCase {
+    package static let pooling2D =
+        maxPoolConfigurations.flatMap(\.maxCases) + averagePoolConfigurations.flatMap(\.averageCases)
+        + globalAverageShapes.flatMap(globalAverageCases)
+}
+
+/// NiN's and ResNet-18's last, then odd ones.
+private let globalAverageShapes: [Shape] = [
+    [1, 5, 5, 10], [1, 7, 7, 512], [2, 4, 4, 96], [3, 1, 1, 5], [5, 2, 2, 33], [7, 3, 5, 17], [1, 8, 4, 1],
+    [2, 13, 11, 3], [1, 1, 9, 100], [3, 16, 16, 7], [1, 56, 56, 10], [2, 6, 6, 1],
+]
+
+extension Int {
+    fileprivate var isPowerOfTwo: Bool { nonzeroBitCount == 1 }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import ResinGraph
+import ResinPlan
+import ResinReference
+import ResinTensor
+import Testing
+
+/// A small network around one operator. Its image is itself trained (see `DifferenceNetwork`), so that both the
+/// operator's input gradient and its parameters' are compared with differences of the loss.
+struct DifferenceCase: Sendable, CustomTestStringConvertible {
+    var name: String
+    var shape: Shape
+    /// The image's elements: away from the kinks of a ReLU, or so far apart that none overtakes another.
+    var image: @Sendable (Int) -> Float = { Float(($0 * 29 + 7) % 64) / 32 - 0.984375 }
+    var build: @Sendable (inout Graph, ValueID) throws -> ValueID
+
+    var testDescription: String { name }
+}
+
+extension DifferenceCase {
+    static let all: [DifferenceCase] = [
+        DifferenceCase(name: "convolution with bias", shape: [2, 5, 4, 2]) { graph, x in
+            try graph.convolution(x, to: 3, Window(kernel: Extent(3, 2), padding: Extent(1, 0)), bias: true)
+        },
+        DifferenceCase(name: "convolution of stride 2", shape: [1, 7, 6, 3]) { graph, x in
+            try graph.convolution(x, to: 2, Window(kernel: 3, stride: 2, padding: 1), bias: false)
+        },
+        DifferenceCase(name: "convolution of stride 3 by 5×5", shape: [2, 8, 8, 1]) { graph, x in
+            try graph.convolution(x, to: 4, Window(kernel: 5, stride: 3, padding: 2), bias: true)
+        },
+        DifferenceCase(name: "dense layer", shape: [3, 2, 2, 3]) { graph, x in
+            let flat = try graph.apply(.flatten, to: [x], name: "flatten")[0]
+            return try graph.convolution(flat, to: 5, Window(kernel: 1), bias: true)
+        },
+        DifferenceCase(name: "ReLU", shape: [2, 3, 3, 2]) { graph, x in
+            try graph.apply(.relu, to: [x], name: "relu")[0]
+        },
+        DifferenceCase(name: "two convolutions with a ReLU between", shape: [1, 5, 5, 1]) { graph, x in
+            let window = Window(kernel: 3, padding: 1)
+            let first = try graph.convolution(x, to: 3, window, bias: true)
+            let rectified = try graph.apply(.relu, to: [first], name: "relu")[0]
+            return try graph.convolution(rectified, to: 2, window, bias: false)
+        },
+        DifferenceCase(name: "max pooling, overlapping", shape: [1, 5, 6, 2], image: apart) { graph, x in
+            let op = Op.MaxPool2D(window: Window(kernel: 3, stride: 2, padding: 1), givesIndices: true)
+            return try graph.apply(.maxPool2D(op), to: [x], name: "pool")[0]
+        },
+        DifferenceCase(name: "max pooling of a ReLU", shape: [1, 4, 4, 3], image: apart) { graph, x in
+            let rectified = try graph.apply(.relu, to: [x], name: "relu")[0]
+            let op = Op.MaxPool2D(window: Window(kernel: 2, stride: 2), givesIndices: true)
+            return try graph.apply(.maxPool2D(op), to: [rectified], name: "pool")[0]
+        },
+        DifferenceCase(name: "average pooling", shape: [2, 5, 5, 2]) { graph, x in
+            let op = Op.AveragePool2D(window: Window(kernel: 3, stride: 2, padding: 1))
+            return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
+        },
+        DifferenceCase(name: "average pooling, padding not counted", shape: [1, 5, 4, 3]) { graph, x in
+            let window = Window(kernel: 3, stride: 2, padding: 1)
+            let op = Op.AveragePool2D(window: window, countsPadding: false)
+            return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
+        },
+        DifferenceCase(name: "global average pooling", shape: [2, 3, 4, 5]) { graph, x in
+            try graph.apply(.globalAveragePool, to: [x], name: "pool")[0]
+        },
+        DifferenceCase(name: "batch norm", shape: [3, 3, 2, 2]) { graph, x in try graph.batchNorm(x) },
+        DifferenceCase(name: "batch norm of a convolution, ReLU", shape: [2, 4, 4, 1]) { graph, x in
+            let y = try graph.convolution(x, to: 3, Window(kernel: 3), bias: false)
+            return try graph.apply(.relu, to: [try graph.batchNorm(y)], name: "relu")[0]
+        },
+        DifferenceCase(name: "residual block", shape: [1, 4, 4, 2]) { graph, x in
+            let y = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: true)
+            let sum = try graph.apply(.add(Op.Add()), to: [y, x], name: "add")
+            return try graph.apply(.relu, to: sum, name: "relu")[0]
+        },
+        DifferenceCase(name: "a value added to itself", shape: [2, 2, 2, 3]) { graph, x in
+            try graph.apply(.add(Op.Add()), to: [x, x], name: "add")[0]
+        },
+        DifferenceCase(name: "a value that three layers read", shape: [1, 4, 4, 2]) { graph, x in
+            let y = try graph.convolution(x, to: 2, Window(kernel: 1), bias: false)
+            let z = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: false)
+            let sum = try graph.apply(.add(Op.Add()), to: [y, z], name: "add")[0]
+            return try graph.apply(.add(Op.Add()), to: [sum, x], name: "add")[0]
+        },
+        DifferenceCase(name: "dropout", shape: [2, 3, 4, 3]) { graph, x in
+            try graph.apply(.dropout(Op.Dropout(probability: 0.4, node: 2)), to: [x], name: "dropout")[0]
+        },
+        DifferenceCase(name: "softmax cross-entropy alone", shape: [3, 1, 1, 7]) { _, x in x },
+    ]
+
+    /// Multiples of 1/16, all different for up to 64 elements, none near zero.
+    private static let apart: @Sendable (Int) -> Float = { Float(($0 * 29 + 7) % 64) / 16 - 1.96875 }
+}
+
+@Suite struct DifferenceTests {
+    @Test(
+        "The gradient is the loss's central difference, for every weight and every element of the image",
+        arguments: DifferenceCase.all)
+    func gradient(of differenceCase: DifferenceCase) throws {
+        let network = try DifferenceNetwork(differenceCase)
+        let gradients = try network.gradients()
+        let largest = gradients.joined().reduce(0) { max($0, abs($1)) }
+        #expect(largest > 0.01)
+        for (parameter, gradient) in gradients.enumerated() {
+            for (index, exact) in gradient.enumerated() {
+                let difference = try network.difference(parameter, index)
+                // Logits have 24 bits, so that differences over ±2⁻⁶ have an error of about 2⁻²³ / 2⁻⁵ = 4e-6.
+                #expect(
+                    abs(difference - exact) < 1e-3 * largest + 1e-5,
+                    "parameter \(parameter), element \(index): \(exact), but \(difference) by difference")
+            }
+        }
+    }
+}
+
+extension Graph {
+    fileprivate mutating func parameter(
+        _ layout: ParameterLayout, _ role: Parameter.Role = .filter
+    ) -> ValueID {
+        addParameter(Parameter(name: "parameter\(parameters.count)", layout: layout, role: role))
+    }
+
+    fileprivate mutating func convolution(
+        _ x: ValueID, to outputs: Int, _ window: Window, bias: Bool
+    ) throws -> ValueID {
+        let layout = ParameterLayout.filter(
+            outputs: outputs, inputs: shape(of: x).channels, height: window.kernel.height,
+            width: window.kernel.width)
+        let inputs = [x, parameter(layout)] + (bias ? [parameter(.vector(outputs), .bias(fanIn: 1))] : [])
+        let op = Op.Convolution2D(window: window, outputChannels: outputs, hasBias: bias)
+        return try apply(.convolution2D(op), to: inputs, name: "convolution")[0]
+    }
+
+    fileprivate mutating func batchNorm(_ x: ValueID) throws -> ValueID {
+        let count = shape(of: x).channels
+        let statistics = ["mean", "variance"].map {
+            addStatistic(Statistic(name: $0, count: count, initialValue: 0))
+        }
+        return try apply(
+            .batchNorm(Op.BatchNorm(epsilon: 0.01)),
+            to: [x, parameter(.vector(count)), parameter(.vector(count))] + statistics, name: "norm")[0]
+    }
+}

@@ -1,0 +1,312 @@
+"""Writes goldens.json: what PyTorch gives, in float64, for the cases of Tests/OpCases.
+
+    RESIN_WRITE_CASES=/tmp/cases.jsonl swift test --filter OperatorsTests.CaseListTests
+    python3 make_goldens.py /tmp/cases.jsonl
+
+Needs torch and numpy. Of each output it keeps shape, largest absolute value, sum, sum of squares and some elements.
+Images are [images, height, width, channels] here and in Resin, channels first only inside a call of PyTorch;
+filters are [outputs, inputs, height, width] as inputs, and in the device's order as outputs.
+"""
+
+import json
+import os
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+SAMPLES = 16
+
+
+def split_mix(counter):
+    word = counter.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+def make_input(description, number):
+    """The same as CaseData.swift."""
+    shape = description["shape"]
+    word = split_mix(np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64) + np.uint64((number + 1) << 40))
+    high = lambda shift: (word >> np.uint64(shift)).astype(np.float64)
+    kind, *argument = description["data"].split()
+    values = {
+        "uniform": lambda: high(40) * 2.0**-23 - 1,
+        "positive": lambda: high(41) * 2.0**-23 + 0.5,
+        "offset": lambda: high(44) * 2.0**-19 + 16,
+        "large": lambda: high(40) * 2.0**-17 - 64,
+        "integers": lambda: high(33) % 7 - 3,
+        "bytes": lambda: high(56),
+        "below": lambda: high(33) % int(argument[0]),
+    }[kind]()
+    return torch.from_numpy(values.reshape(shape))
+
+
+def philox(counter, key):
+    """Philox4x32-10 over arrays of uint64 that hold 32 bits."""
+    mask, x = np.uint64(0xFFFFFFFF), [np.asarray(word, np.uint64) for word in counter]
+    key = [np.uint64(key[0]), np.uint64(key[1])]
+    for _ in range(10):
+        first, second = x[0] * np.uint64(0xD2511F53), x[2] * np.uint64(0xCD9E8D57)
+        x = [(second >> np.uint64(32)) ^ x[1] ^ key[0], second & mask,
+             (first >> np.uint64(32)) ^ x[3] ^ key[1], first & mask]
+        key = [(key[0] + np.uint64(0x9E3779B9)) & mask, (key[1] + np.uint64(0xBB67AE85)) & mask]
+    return x
+
+
+def key(settings, stream):
+    low, high = (int(word) for word in settings["seed"])
+    return low ^ stream, high
+
+
+def integers(settings, name):
+    return [int(value) for value in settings[name]]
+
+
+def first(x):
+    """Channels first, for PyTorch."""
+    return x.permute(0, 3, 1, 2) if x.dim() == 4 else x[:, :, None, None]
+
+
+def last(x, like=4):
+    """Back to channels last; to images × features for a dense layer."""
+    return x.permute(0, 2, 3, 1).reshape(x.shape[0], *([-1] if like == 2 else [*x.shape[2:], x.shape[1]]))
+
+
+def gradients(output, dy, *inputs):
+    return torch.autograd.grad(output, inputs, dy)
+
+
+def relu(x, settings):
+    return F.relu(x) if settings["relu"] == [1] else x
+
+
+def window(settings):
+    return {"stride": integers(settings, "stride"), "padding": integers(settings, "padding")}
+
+
+def convolution2d(settings, x, w, bias=None):
+    return [last(relu(F.conv2d(first(x), w, bias, **window(settings)), settings), x.dim())]
+
+
+def convolution2d_input_gradient(settings, dy, w, mask=None):
+    x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
+    (dx,) = gradients(F.conv2d(first(x), w, **window(settings)), first(dy), x)
+    return [dx if mask is None else dx * (mask > 0)]
+
+
+def convolution2d_filter_gradient(settings, x, dy):
+    images = first(x)
+    w = torch.zeros(dy.shape[-1], images.shape[1], *integers(settings, "kernel"), dtype=torch.float64,
+                    requires_grad=True)
+    bias = torch.zeros(dy.shape[-1], dtype=torch.float64, requires_grad=True)
+    dw, db = gradients(F.conv2d(images, w, bias, **window(settings)), first(dy), w, bias)
+    return [dw.permute(2, 3, 1, 0).reshape(-1), db][:1 + int(settings["bias"][0])]
+
+
+def max_pool2d(settings, x):
+    return [last(F.max_pool2d(first(x), integers(settings, "kernel"), **window(settings)))]
+
+
+def max_pool2d_gradient(settings, x, dy, mask=None):
+    x.requires_grad_()
+    (y,) = max_pool2d(settings, x)
+    (dx,) = gradients(y, dy, x)
+    return [y, dx if mask is None else dx * (mask > 0)]
+
+
+def average_pool2d(settings, x):
+    return [last(F.avg_pool2d(first(x), integers(settings, "kernel"), **window(settings),
+                              count_include_pad=settings["countsPadding"] == [1]))]
+
+
+def average_pool2d_gradient(settings, dy):
+    x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
+    return gradients(average_pool2d(settings, x)[0], dy, x)
+
+
+def global_average_pool(settings, x):
+    return [F.adaptive_avg_pool2d(first(x), 1).flatten(1)]
+
+
+def global_average_pool_gradient(settings, dy):
+    x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
+    return gradients(global_average_pool(settings, x)[0], dy, x)
+
+
+def batch_norm(settings, x, scale, shift, mean, variance):
+    (epsilon,), (momentum,), (steps,) = settings["epsilon"], settings["momentum"], settings["steps"]
+    for _ in range(int(steps)):
+        y = F.batch_norm(first(x), mean, variance, scale, shift, True, momentum, epsilon)
+    axes = tuple(range(x.dim() - 1))
+    inverse_deviation = 1 / torch.sqrt(x.var(axes, unbiased=False) + epsilon)
+    return [last(relu(y, settings), x.dim()), x.mean(axes), inverse_deviation, mean, variance]
+
+
+def batch_norm_gradient(settings, x, scale, shift, mean, variance, dy):
+    for tensor in (x, scale, shift):
+        tensor.requires_grad_()
+    y = F.batch_norm(first(x), mean, variance, scale, shift, True, 0.1, settings["epsilon"][0])
+    return gradients(y, first(dy), x, scale, shift)
+
+
+def batch_norm_inference(settings, x, scale, shift, mean, variance):
+    y = F.batch_norm(first(x), mean, variance, scale, shift, False, 0.1, settings["epsilon"][0])
+    return [last(relu(y, settings), x.dim())]
+
+
+def add(settings, a, b, mask=None):
+    return [relu(a + b, settings) if mask is None else (a + b) * (mask > 0)]
+
+
+def dropout(settings, x):
+    """Not PyTorch's numbers but Philox's, one word an element."""
+    element = np.arange(x.numel(), dtype=np.uint64)
+    (step,), (node,), (probability,) = (integers(settings, "step"), integers(settings, "node"),
+                                        settings["probability"])
+    zero = np.zeros_like(element)
+    words = philox((element // np.uint64(4), zero + np.uint64(step), zero + np.uint64(node), zero),
+                   key(settings, 0x9E370004))
+    word = np.choose((element % np.uint64(4)).astype(int), words)
+    kept = torch.from_numpy(word >= np.uint64(probability * 2**32)).reshape(x.shape)
+    return [x * kept / (1 - probability)]
+
+
+def image_input(settings, images, order):
+    (batch,), (start,), (count,) = (integers(settings, name) for name in ("batch", "firstImage", "imageCount"))
+    rows = [int(order[start + min(n, count - 1)]) for n in range(batch)]
+    x = first(images[rows])
+    (crop,), (flips,), (step,) = (integers(settings, name) for name in ("cropPadding", "flips", "step"))
+    n = np.arange(batch, dtype=np.uint64)
+    words = philox((n, n * np.uint64(0) + np.uint64(step), n * np.uint64(0), n * np.uint64(0)),
+                   key(settings, 0x9E370003))
+    height, width = x.shape[2:]
+    padded = F.pad(x, [crop] * 4)
+    for image in range(batch):
+        top, left = (int(words[axis][image]) % (2 * crop + 1) for axis in (0, 1))
+        x[image] = padded[image, :, top:top + height, left:left + width]
+        if flips and int(words[2][image]) & 1:
+            x[image] = x[image].flip(2)
+    x = F.interpolate(x, integers(settings, "size"), mode="bilinear", align_corners=False)
+    mean, deviation = (torch.tensor(settings[name])[:, None, None] for name in ("mean", "deviation"))
+    return [last((x / 255 - mean) / deviation)]
+
+
+def labels_of(settings, logits, labels, order):
+    (start,), (count,) = integers(settings, "firstImage"), integers(settings, "imageCount")
+    rows = [int(order[start + min(n, count - 1)]) for n in range(len(logits))]
+    return labels[rows].long(), count
+
+
+def softmax_cross_entropy(settings, logits, labels, order):
+    labels, count = labels_of(settings, logits, labels, order)
+    loss = F.cross_entropy(logits, labels, reduction="none")
+    own, before = logits.gather(1, labels[:, None]), torch.arange(logits.shape[1]) < labels[:, None]
+    ahead = ((logits > own) | ((logits == own) & before)).sum(1)
+    rows = torch.stack([loss, (ahead < 1).double(), (ahead < 5).double(), torch.zeros_like(loss)], 1)
+    rows[count:] = 0
+    return [rows]
+
+
+def softmax_cross_entropy_gradient(settings, logits, labels, order):
+    labels, count = labels_of(settings, logits, labels, order)
+    logits.requires_grad_()
+    return gradients(F.cross_entropy(logits[:count], labels[:count]), None, logits)
+
+
+def record_metrics(settings, logits, labels, order):
+    metrics = torch.zeros(4, 4, dtype=torch.float64)
+    metrics[int(settings["slot"][0])] = softmax_cross_entropy(settings, logits, labels, order)[0].sum(0)
+    return [metrics]
+
+
+def channel_activity(settings, x):
+    activity = torch.zeros(int(settings["slots"][0]), dtype=torch.float64)
+    offset = int(settings["offset"][0])
+    activity[offset:offset + x.shape[-1]] = (x > 0).any(0).any(0).any(0).double()
+    return [activity]
+
+
+def optimize(make, settings, tensors, states):
+    """Parameters first, their gradients after them; the parameters and the named states afterwards."""
+    count = len(tensors) // 2
+    for parameter, gradient in zip(tensors[:count], tensors[count:]):
+        parameter.requires_grad_()
+        parameter.grad = gradient
+    optimizer = make(tensors[:count])
+    for _ in range(int(settings["steps"][0])):
+        optimizer.step()
+    return [p.detach() for p in tensors[:count]] + [
+        optimizer.state[p][name] for name in states for p in tensors[:count]]
+
+
+def sgd(settings, *tensors):
+    (momentum,) = settings["momentum"]
+    make = lambda parameters: torch.optim.SGD(
+        parameters, settings["rate"][0], momentum, weight_decay=settings["weightDecay"][0],
+        nesterov=settings["nesterov"] == [1])
+    return optimize(make, settings, tensors, ["momentum_buffer"] if momentum else [])
+
+
+def adam(settings, *tensors):
+    kind = torch.optim.AdamW if settings["decoupled"] == [1] else torch.optim.Adam
+    make = lambda parameters: kind(
+        parameters, settings["rate"][0], [float(beta) for beta in settings["betas"]],
+        settings["epsilon"][0], settings["weightDecay"][0])
+    return optimize(make, settings, tensors, ["exp_avg", "exp_avg_sq"])
+
+
+OPERATIONS = {
+    function.__name__: function
+    for function in (
+        convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient, max_pool2d,
+        max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
+        global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
+        image_input, softmax_cross_entropy, softmax_cross_entropy_gradient, record_metrics, channel_activity,
+        sgd, adam)
+} | {
+    "adamw": adam,
+    "relu": lambda settings, x: [F.relu(x)],
+    "relu_gradient": lambda settings, dy, y: [dy * (y > 0)],
+    "double": lambda settings, x: [2 * x],
+    "add_mask_add": lambda settings, a, b, mask: [a + (a + b) * (mask > 0)],
+    "add_relu_add": lambda settings, a, b: [F.relu(a + b) + a + b],
+    "flatten": lambda settings, x: [F.relu(x).flatten(1), x + F.relu(x)],
+}
+
+
+def fingerprint(line):
+    """FNV-1a, as in CaseDescription.swift."""
+    result = 0xCBF29CE484222325
+    for byte in line.encode():
+        result = (result ^ byte) * 0x100000001B3 % 2**64
+    return f"{result:x}"
+
+
+def golden(output):
+    values = output.detach().reshape(-1).numpy().astype(np.float64)
+    places = split_mix(np.arange(1, SAMPLES + 1, dtype=np.uint64)) % np.uint64(len(values))
+    number = lambda value: float(f"{value:.9g}")
+    return {
+        "shape": list(output.shape), "largest": number(np.abs(values).max()), "sum": number(values.sum()),
+        "squares": number((values**2).sum()), "samples": [number(values[int(place)]) for place in places],
+    }
+
+
+def main():
+    result = {}
+    for line in open(sys.argv[1]).read().splitlines():
+        case = json.loads(line)
+        inputs = [make_input(description, number) for number, description in enumerate(case["inputs"])]
+        outputs = OPERATIONS[case["operation"]](case["settings"], *inputs)
+        result[case["name"]] = {"case": fingerprint(line), "outputs": [golden(output) for output in outputs]}
+    rows = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(entry, separators=(',', ':'))}"
+            for name, entry in result.items()]
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "goldens.json")
+    with open(path, "w") as file:
+        file.write("{\n" + ",\n".join(rows) + "\n}\n")
+
+
+main()
