@@ -51,6 +51,8 @@ let package = Package(
                 "Resin", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ResinCommand"),
+
+        tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x

@@ -1,0 +1,39 @@
+import ResinGraph
+import ResinTensor
+
+/// Batch normalisation per channel (Ioffe and Szegedy, ICML 2015), PyTorch's `BatchNorm2d` on images and
+/// `BatchNorm1d` on features; keeps the shape.
+///
+/// Training uses the batch's statistics and moves the running ones towards them by `momentum`; inference
+/// uses the running ones. Parameters: `weight` (scale) and `bias` (shift); statistics: `running_mean` and
+/// `running_var`; all `[C]`.
+public struct BatchNorm: Layer {
+    public var epsilon: Float
+    public var momentum: Float
+
+    public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
+        self.epsilon = epsilon
+        self.momentum = momentum
+    }
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        if let image = scope.flattenedImage(of: input), image.height * image.width > 1 {
+            // Its parameters would lie in another order on the device than in files.
+            throw scope.misfit("batch norm", "its input is a flattened image; normalise before Flatten()")
+        }
+        let channels = scope.shape(of: input).channels
+        let inputs = [
+            input,
+            scope.addParameter("weight", .vector(channels), role: .scale),
+            scope.addParameter("bias", .vector(channels), role: .shift),
+            scope.addStatistic("running_mean", count: channels, initialValue: 0),
+            scope.addStatistic("running_var", count: channels, initialValue: 1),
+        ]
+        let op: Op =
+            switch scope.mode {
+            case .training: .batchNorm(Op.BatchNorm(epsilon: epsilon, momentum: momentum))
+            case .inference: .batchNormInference(Op.BatchNormInference(epsilon: epsilon))
+            }
+        return try scope.apply(op, to: inputs)[0]
+    }
+}

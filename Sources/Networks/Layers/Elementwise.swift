@@ -1,0 +1,43 @@
+import ResinGraph
+import ResinTensor
+
+/// max(x, 0), element by element; any shape.
+public struct ReLU: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.apply(.relu, to: [input])[0]
+    }
+}
+
+/// In training, zeroes each element with the given probability and scales the others by
+/// 1 / (1 − probability) (Srivastava et al., JMLR 2014); any shape. In inference it does nothing.
+public struct Dropout: Layer {
+    public var probability: Float
+
+    /// - Parameter probability: in 0 ..< 1.
+    public init(_ probability: Float) {
+        precondition(probability >= 0 && probability < 1, "dropout's probability lies in 0 ..< 1")
+        self.probability = probability
+    }
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        let number = scope.makeDropoutNumber()
+        guard scope.mode == .training && probability > 0 else { return input }
+        return try scope.apply(.dropout(Op.Dropout(probability: probability, node: number)), to: [input])[0]
+    }
+}
+
+/// C×H×W → F = C·H·W features, in PyTorch's order as far as anyone outside the device can tell; features
+/// pass unchanged.
+public struct Flatten: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        let image = scope.shape(of: input)
+        guard image.rank == 4 else { return input }
+        let features = try scope.apply(.flatten, to: [input])[0]
+        scope.noteFlattened(image, as: features)
+        return features
+    }
+}

@@ -1,0 +1,142 @@
+import ResinGraph
+import ResinTensor
+
+/// Where layers put their operators: the graph that grows, the name of the layer that is being added, and
+/// what is noted about each layer on the way.
+public struct NetworkScope: Sendable {
+    /// What a graph is for. Both kinds hold the same parameters in the same order.
+    public enum Mode: Hashable, Sendable, CaseIterable {
+        /// Batch norm uses the batch's statistics, dropout drops, max pooling remembers which place won.
+        case training
+        /// Batch norm uses the running statistics, and dropout does nothing.
+        case inference
+    }
+
+    public let mode: Mode
+    package private(set) var graph: Graph
+    /// Every layer and block in the order of application, a block before its layers.
+    package private(set) var entries: [Entry] = []
+    package private(set) var activations: [NetworkGraph.Activation] = []
+    private var path: [String] = []
+    private var dropoutCount: UInt32 = 0
+    /// The images that flattened values were made from. Their features lie height × width × channels on the
+    /// device and channels × height × width in files; a dense layer behind them has to know.
+    private var flattenedImages: [ValueID: Shape] = [:]
+
+    package struct Entry: Sendable {
+        package var row: NetworkSummary.Row
+        package var isBlock: Bool
+    }
+
+    package init(graph: Graph, mode: Mode) {
+        self.graph = graph
+        self.mode = mode
+    }
+
+    /// The dotted name of the layer that is being added, such as `1.0.conv1`.
+    public var layerName: String { path.joined(separator: ".") }
+
+    /// A value's shape: `[images, height, width, channels]`, or `[images, features]`.
+    public func shape(of value: ValueID) -> Shape { graph.shape(of: value) }
+
+    /// Applies a layer as a child of the one that is being added.
+    ///
+    /// - Parameter name: what it is called there, one component of its dotted name.
+    /// - Throws: `ResinError(.usage)` that names the layer when the input does not fit it.
+    public mutating func apply(_ layer: some Layer, to input: ValueID, name: String) throws -> ValueID {
+        path.append(name)
+        defer { path.removeLast() }
+        let entry = entries.count
+        let firstNode = graph.nodes.count
+        let firstParameter = graph.parameters.count
+        let row = NetworkSummary.Row(name: layerName, type: "\(type(of: layer))")
+        entries.append(Entry(row: row, isBlock: false))
+        let output = try layer.apply(to: input, in: &self)
+        entries[entry].row.output = shape(of: output).channelsFirst
+        entries[entry].row.parameters = graph.parameters[firstParameter...].reduce(0) { $0 + $1.layout.count }
+        entries[entry].row.multiplyAdds = graph.nodes[firstNode...]
+            .reduce(0) { $0 + graph.cost(of: $1).multiplyAdds }
+        entries[entry].isBlock = entries.count > entry + 1
+        return output
+    }
+
+    /// Adds an operator under the name of the layer that is being added.
+    ///
+    /// - Throws: `ResinError(.usage)` that names the layer when the inputs do not fit the operator.
+    public mutating func apply(_ op: Op, to inputs: [ValueID]) throws -> [ValueID] {
+        let outputs = try graph.apply(op, to: inputs, name: layerName)
+        if let image = flattenedImages[inputs[0]], op.keepsFeaturesInPlace {
+            flattenedImages[outputs[0]] = image
+        }
+        if op == .relu {
+            activations.append(NetworkGraph.Activation(layer: layerName, value: outputs[0]))
+        }
+        return outputs
+    }
+
+    /// The sum of two values of the same shape: a residual connection.
+    ///
+    /// - Parameter name: what the operator is called in profiles, one component of its dotted name.
+    /// - Throws: `ResinError(.usage)` when the shapes differ.
+    public mutating func add(_ first: ValueID, _ second: ValueID, name: String = "add") throws -> ValueID {
+        path.append(name)
+        defer { path.removeLast() }
+        guard flattenedImages[first] == flattenedImages[second] else {
+            throw misfit("addition", "one of its inputs is a flattened image; add before Flatten()")
+        }
+        return try apply(.add(Op.Add()), to: [first, second])[0]
+    }
+
+    /// Adds a trained parameter of the layer that is being added, `weight` as `1.0.conv1.weight`.
+    public mutating func addParameter(
+        _ name: String, _ layout: ParameterLayout, role: Parameter.Role
+    ) -> ValueID {
+        graph.addParameter(Parameter(name: qualified(name), layout: layout, role: role))
+    }
+
+    /// Adds a running statistic of the layer that is being added.
+    public mutating func addStatistic(_ name: String, count: Int, initialValue: Float) -> ValueID {
+        graph.addStatistic(Statistic(name: qualified(name), count: count, initialValue: initialValue))
+    }
+
+    /// A number for the next dropout layer that no other of the network has.
+    public mutating func makeDropoutNumber() -> UInt32 {
+        defer { dropoutCount += 1 }
+        return dropoutCount
+    }
+
+    /// The image a flattened value was made from, if it was.
+    package func flattenedImage(of value: ValueID) -> Shape? { flattenedImages[value] }
+
+    package mutating func noteFlattened(_ image: Shape, as value: ValueID) { flattenedImages[value] = image }
+
+    /// The error of an input that the layer being added cannot take.
+    package func misfit(_ layer: String, _ reason: String) -> ResinError {
+        ResinError(.usage, "layer '\(layerName)' (\(layer)): \(reason)")
+    }
+
+    /// Checks that a value is an image, not a row of features.
+    package func requireImage(_ value: ValueID, for layer: String) throws {
+        let shape = shape(of: value)
+        guard shape.rank == 4 else {
+            throw misfit(layer, "it needs an image, but its input is \(shape.channels) features")
+        }
+    }
+
+    private func qualified(_ name: String) -> String { (path + [name]).joined(separator: ".") }
+}
+
+extension Op {
+    /// Whether feature i of the output comes from feature i of the first input.
+    fileprivate var keepsFeaturesInPlace: Bool {
+        switch self {
+        case .relu, .dropout, .batchNorm, .batchNormInference, .add: true
+        case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
+            .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
+            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .reluGradient,
+            .batchNormGradient, .flatten, .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient,
+            .recordMetrics, .channelActivity, .optimizer:
+            false
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import ResinTensor
+
+/// A published network that Resin knows by name, before its input and classes are chosen.
+public struct Blueprint: Sendable {
+    /// What the command line calls it.
+    public var name: String
+    /// One line.
+    public var description: String
+    /// Authors, title, venue.
+    public var paper: String
+    public var defaultInput: ImageShape
+    fileprivate var make: @Sendable (ImageShape, _ classes: Int, NetworkOptions) throws -> Network
+
+    init(
+        _ name: String, description: String, paper: String, defaultInput: ImageShape,
+        make: @escaping @Sendable (ImageShape, _ classes: Int, NetworkOptions) throws -> Network
+    ) {
+        self.name = name
+        self.description = description
+        self.paper = paper
+        self.defaultInput = defaultInput
+        self.make = make
+    }
+}
+
+/// What can be varied in a known network; not every network has everything.
+public struct NetworkOptions: Codable, Hashable, Sendable {
+    /// Probability of the dropout layers, in 0 ..< 1; nil leaves the network's own.
+    public var dropout: Float?
+    /// Whether NiN has a ReLU before its global average. Without it no class can die.
+    public var hasFinalReLU: Bool
+
+    public init(dropout: Float? = nil, hasFinalReLU: Bool = true) {
+        self.dropout = dropout
+        self.hasFinalReLU = hasFinalReLU
+    }
+}
+
+extension Network {
+    /// Every network known by name.
+    public static let blueprints: [Blueprint] = [.nin, .resNet18]
+
+    public static var knownNames: [String] { blueprints.map(\.name) }
+
+    /// The network known by this name.
+    ///
+    /// - Parameter input: the images; nil for the network's default.
+    /// - Throws: `ResinError(.usage)` for a name that is not known, no classes, or an option that the network
+    ///   does not have.
+    public static func named(
+        _ name: String, input: ImageShape? = nil, classes: Int = 10,
+        options: NetworkOptions = NetworkOptions()
+    ) throws -> Network {
+        let blueprint = try blueprint(named: name)
+        guard classes > 0 else {
+            throw ResinError(.usage, "a network has at least one class, not \(classes)")
+        }
+        if let dropout = options.dropout, !(dropout >= 0 && dropout < 1) {
+            throw ResinError(.usage, "dropout's probability is at least 0 and below 1, not \(dropout)")
+        }
+        return try blueprint.make(input ?? blueprint.defaultInput, classes, options)
+    }
+
+    /// What is known of a network before it is made.
+    ///
+    /// - Throws: `ResinError(.usage)` for a name that is not known; it lists the known ones.
+    public static func blueprint(named name: String) throws -> Blueprint {
+        if let blueprint = blueprints.first(where: { $0.name == name }) { return blueprint }
+        let suggestion = name.nearest(among: knownNames).map { "did you mean '\($0)'? " } ?? ""
+        throw ResinError(
+            .usage,
+            "there is no network '\(name)'; \(suggestion)known networks: "
+                + knownNames.joined(separator: ", "))
+    }
+}
+
+extension String {
+    /// The candidate that the fewest insertions, deletions and replacements of a character (Levenshtein
+    /// 1966) turn this into, letter case aside; nil when more than half of it would have to change.
+    package func nearest(among candidates: [String]) -> String? {
+        candidates.map { (candidate: $0, distance: distance(to: $0)) }
+            .filter { $0.distance <= Swift.max(2, count / 2) }
+            .min { $0.distance < $1.distance }?.candidate
+    }
+
+    private func distance(to other: String) -> Int {
+        let other = Array(other.lowercased())
+        var row = Array(0...other.count)
+        for (index, letter) in lowercased().enumerated() {
+            var diagonal = row[0]
+            row[0] = index + 1
+            for column in other.indices {
+                let replaced = diagonal + (other[column] == letter ? 0 : 1)
+                diagonal = row[column + 1]
+                row[column + 1] = Swift.min(replaced, row[column] + 1, diagonal + 1)
+            }
+        }
+        return row[other.count]
+    }
+}
