@@ -77,8 +77,8 @@ public struct Network: Sendable {
         guard shape.rank == 2 else {
             throw ResinError(
                 .usage,
-                "network '\(name)' ends in images of \(ImageShape(shape)), not in \(classCount) classes; end it "
-                    + "with GlobalAveragePool2D(), or Flatten() and Dense(\(classCount))")
+                "network '\(name)' ends in images of \(ImageShape(shape)), not in \(classCount) classes; "
+                    + "end it with GlobalAveragePool2D(), or Flatten() and Dense(\(classCount))")
         }
         guard shape.channels == classCount else {
             throw ResinError(

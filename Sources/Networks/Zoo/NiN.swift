@@ -1,17 +1,19 @@
 import ResinGraph
 import ResinTensor
 
-extension Network {
+extension Blueprint {
     static let nin = Blueprint(
         "nin", description: "Network in network: 1×1 convolutions and a global average for a classifier",
         paper: "Lin, Chen, Yan: Network in network, ICLR 2014",
         defaultInput: ImageShape(channels: 1, side: 224)
     ) { input, classes, options in
-        nin(
+        Network.nin(
             input: input, classes: classes, dropout: options.dropout ?? 0.5,
             hasFinalReLU: options.hasFinalReLU)
     }
+}
 
+extension Network {
     /// Network in network (Lin et al., ICLR 2014) with the channels of "Dive into deep learning", §8.3; the
     /// weights have the names they have there in PyTorch. Inputs from 67×67 pixels on fit.
     ///

@@ -1,7 +1,7 @@
 import ResinGraph
 import ResinTensor
 
-extension Network {
+extension Blueprint {
     static let resNet18 = Blueprint(
         "resnet18", description: "Residual network of 18 layers: shortcuts around pairs of convolutions",
         paper: "He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016",
@@ -13,9 +13,11 @@ extension Network {
         guard options.hasFinalReLU else {
             throw ResinError(.usage, "leaving out the final ReLU is for nin; resnet18 ends in a dense layer")
         }
-        return resNet18(input: input, classes: classes)
+        return Network.resNet18(input: input, classes: classes)
     }
+}
 
+extension Network {
     /// ResNet-18 (He et al., CVPR 2016, Table 1) as in "Dive into deep learning", §8.6: the convolutions
     /// have biases, and the weights the names they have there in PyTorch. Any input fits.
     public static func resNet18(

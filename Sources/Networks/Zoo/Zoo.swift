@@ -38,7 +38,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
 
 extension Network {
     /// Every network known by name.
-    public static let blueprints = [nin, resNet18]
+    public static let blueprints: [Blueprint] = [.nin, .resNet18]
 
     public static var knownNames: [String] { blueprints.map(\.name) }
 

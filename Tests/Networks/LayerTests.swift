@@ -1,0 +1,170 @@
+import ResinGraph
+import ResinNetworks
+import ResinTensor
+import Testing
+
+/// A network of these layers for 2×8×8 images, without classes to care for.
+private func graph(
+    mode: NetworkScope.Mode = .training, @LayerBuilder _ layers: () -> [any Layer]
+) throws -> NetworkGraph {
+    try Network(input: ImageShape(channels: 2, side: 8), classes: 5) {
+        Sequential(layers())
+        GlobalAveragePool2D()
+        Dense(5)
+    }.makeGraph(batch: 3, mode: mode)
+}
+
+private func message(_ body: () throws -> Void) -> String {
+    do {
+        try body()
+        return "no error"
+    } catch { return "\(error)" }
+}
+
+@Suite struct LayerTests {
+    @Test func aBuilderTakesConditionsLoopsAndArrays() {
+        let isDeep = true
+        let pool: MaxPool2D? = MaxPool2D(kernel: 2)
+        let layers = Sequential {
+            if isDeep { Convolution2D(4, kernel: 3) } else { Flatten() }
+            for channels in [8, 16] {
+                Convolution2D(channels, kernel: 1)
+                ReLU()
+            }
+            if let pool { pool }
+            if !isDeep { Dropout(0.5) }
+            [ReLU(), ReLU()]
+            switch isDeep {
+            case true: GlobalAveragePool2D()
+            case false: Flatten()
+            }
+        }.layers
+        #expect(
+            layers.map { "\(type(of: $0))" } == [
+                "Convolution2D", "Convolution2D", "ReLU", "Convolution2D", "ReLU", "MaxPool2D", "ReLU",
+                "ReLU",
+                "GlobalAveragePool2D",
+            ])
+    }
+
+    @Test func layersWithoutParametersTakeAnIndex() throws {
+        let parameters = try graph {
+            ReLU()
+            Sequential {
+                ReLU()
+                Convolution2D(4, kernel: 3, bias: false)
+            }
+        }.graph.parameters
+        #expect(parameters.map(\.name) == ["0.1.1.weight", "2.weight", "2.bias"])
+    }
+
+    @Test func inferenceHasNoDropoutNoIndicesAndRunningStatistics() throws {
+        func operators(_ mode: NetworkScope.Mode) throws -> [Op] {
+            try graph(mode: mode) {
+                BatchNorm(momentum: 0.2)
+                MaxPool2D(kernel: 2)
+                Dropout(0.5)
+                Dropout(0)
+                Dropout(0.25)
+            }.graph.nodes.dropLast(2).map(\.op)
+        }
+        let window = Window(kernel: 2, stride: 2)
+        #expect(
+            try operators(.training) == [
+                .batchNorm(Op.BatchNorm(epsilon: 1e-5, momentum: 0.2)),
+                .maxPool2D(Op.MaxPool2D(window: window, givesIndices: true)),
+                .dropout(Op.Dropout(probability: 0.5, node: 0)),
+                .dropout(Op.Dropout(probability: 0.25, node: 2)),
+            ])
+        #expect(
+            try operators(.inference) == [
+                .batchNormInference(Op.BatchNormInference(epsilon: 1e-5)),
+                .maxPool2D(Op.MaxPool2D(window: window, givesIndices: false)),
+            ])
+    }
+
+    @Test func runningStatisticsStartAtZeroAndOne() throws {
+        #expect(
+            try graph { BatchNorm() }.graph.statistics == [
+                Statistic(name: "0.0.running_mean", count: 2, initialValue: 0),
+                Statistic(name: "0.0.running_var", count: 2, initialValue: 1),
+            ])
+    }
+
+    @Test func aDenseLayerRemembersTheImageItsInputWasFlattenedFrom() throws {
+        let network = Network(input: ImageShape(channels: 2, height: 3, width: 4), classes: 5) {
+            Flatten()
+            ReLU()
+            Dropout(0.5)
+            Dense(7)
+            Dense(5)
+        }
+        let layouts = try network.makeGraph(batch: 1, mode: .training).graph.parameters.map(\.layout)
+        #expect(
+            layouts == [
+                .dense(outputs: 7, inputs: 2, height: 3, width: 4), .vector(7),
+                .dense(outputs: 5, inputs: 7, height: 1, width: 1), .vector(5),
+            ])
+    }
+
+    @Test func aDenseLayersFilterTakesTheFlattenedImageInPyTorchsOrder() {
+        // One output, two channels, two pixels: in files c0p0 c0p1 c1p0 c1p1, on the device pixel by pixel.
+        let layout = ParameterLayout.dense(outputs: 1, inputs: 2, height: 1, width: 2)
+        #expect(layout.deviceOrder([0, 1, 10, 11]) == [0, 10, 1, 11])
+    }
+
+    @Test func aResidualBlockNamesItsChildrenAsPyTorchDoes() throws {
+        let built = try graph { Residual(4, stride: 2, usesProjection: true) }
+        #expect(built.graph.shape(of: built.graph.nodes.dropLast(2).last!.outputs[0]) == [3, 4, 4, 4])
+        #expect(
+            Set(built.graph.parameters.map(\.name))
+                == Set(
+                    ["conv1", "bn1", "conv2", "bn2", "conv3"].flatMap {
+                        ["0.0.\($0).weight", "0.0.\($0).bias"]
+                    } + ["2.weight", "2.bias"]))
+        #expect(built.activations.map(\.layer) == ["0.0.relu1", "0.0.relu2"])
+    }
+
+    @Test func rectangularWindowsArePossible() throws {
+        let built = try graph {
+            Convolution2D(4, window: Window(kernel: Extent(1, 7), padding: Extent(0, 3)))
+            AveragePool2D(window: Window(kernel: Extent(8, 1)))
+        }
+        #expect(built.graph.shape(of: built.graph.nodes[1].outputs[0]) == [3, 1, 8, 4])
+    }
+
+    @Test func aLayerOfOnesOwnIsComposedOfOthers() throws {
+        struct Doubled: Layer {
+            func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+                let left = try scope.apply(Convolution2D(3, kernel: 1), to: input, name: "left")
+                let right = try scope.apply(Convolution2D(3, kernel: 1), to: input, name: "right")
+                return try scope.add(left, right)
+            }
+        }
+        let nodes = try graph { Doubled() }.graph.nodes
+        #expect(nodes.map(\.name) == ["0.0.left", "0.0.right", "0.0.add", "1", "2"])
+    }
+
+    @Test func misfitsNameTheLayerAndSayWhatToDo() {
+        #expect(
+            message { _ = try graph { Dense(3) } }
+                == "layer '0.0' (dense): its input is an image, 2×8×8; put Flatten() before it")
+        #expect(
+            message {
+                _ = try graph {
+                    Flatten()
+                    Convolution2D(3, kernel: 1)
+                }
+            } == "layer '0.1' (convolution): it needs an image, but its input is 128 features")
+        #expect(
+            message {
+                _ = try graph {
+                    Flatten()
+                    BatchNorm()
+                }
+            } == "layer '0.1' (batch norm): its input is a flattened image; normalise before Flatten()")
+        #expect(
+            message { _ = try graph { Residual(4) } }
+                == "layer '0.0' (residual block): it turns 2×8×8 into 4×8×8; use usesProjection: true")
+    }
+}
