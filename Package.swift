@@ -44,8 +44,7 @@ let package = Package(
             name: "Resin",
             dependencies: [
                 "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks",
-                "ResinDataset",
-                "ResinGraph", "ResinTensor", "ResinOpenCL",
+                "ResinDataset", "ResinGraph", "ResinTensor", "ResinOpenCL",
             ],
             path: "Sources/Resin"),
         .executableTarget(
@@ -54,6 +53,8 @@ let package = Package(
                 "Resin", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ResinCommand"),
+
+        .executableTarget(name: "OwnNetwork", dependencies: ["Resin"], path: "Examples/OwnNetwork"),
 
         tests("OpenCL", ["ResinOpenCL"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),

@@ -51,6 +51,9 @@ extension Graph {
                 guard let gradient else { continue }
                 if case .parameter(let index) = self[input].source {
                     precondition(gradients[input] == nil, "\(parameters[index].name) is used twice")
+                    precondition(
+                        self[gradient].source == .node,
+                        "\(parameters[index].name) has the gradient of another parameter, not its own")
                     setSource(of: gradient, to: .gradient(index))
                     gradients[input] = gradient
                 } else if let other = gradients[input] {
