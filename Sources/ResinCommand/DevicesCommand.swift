@@ -23,6 +23,26 @@ struct DevicesCommand: ParsableCommand {
         var compute_units: Int
         var version: String
         var check: String?
+
+        enum CodingKeys: String, CodingKey {
+            case index, name, vendor, type, platform, platform_device, memory_bytes, compute_units, version
+            case check
+        }
+
+        /// Every key is there, for the reference too, whose `platform_device` is null.
+        func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(index, forKey: .index)
+            try values.encode(name, forKey: .name)
+            try values.encode(vendor, forKey: .vendor)
+            try values.encode(type, forKey: .type)
+            try values.encode(platform, forKey: .platform)
+            try values.encode(platform_device, forKey: .platform_device)
+            try values.encode(memory_bytes, forKey: .memory_bytes)
+            try values.encode(compute_units, forKey: .compute_units)
+            try values.encode(version, forKey: .version)
+            try values.encodeIfPresent(check, forKey: .check)
+        }
     }
 
     func run() throws {
