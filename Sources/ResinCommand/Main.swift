@@ -9,6 +9,11 @@ enum Main {
         do {
             var command = try ResinCommand.parseAsRoot()
             try command.run()
+            // Text waits in a buffer: a full disk behind standard output shows here.
+            guard fflush(nil) == 0 else {
+                throw ResinError(
+                    .cannotWrite, "cannot write the result to standard output; is the disk behind it full?")
+            }
         } catch let error as ResinError {
             note("resin: \(error.message)")
             exit(error.kind.rawValue)

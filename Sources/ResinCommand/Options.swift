@@ -78,10 +78,11 @@ func bounded(_ option: String, _ value: Int, _ range: ClosedRange<Int>) throws -
     return value
 }
 
-/// Images a step, sides in pixels, and classes, at most.
-let largestBatch = 1 << 16
+/// Images a step, sides in pixels, and classes, at most: what all of them together come to, in bytes and
+/// operations, still fits an `Int`.
+let largestBatch = 1 << 14
 let largestSide = 1 << 14
-let largestClassCount = 1 << 16
+let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
 extension OptimizerSettings.Name: ExpressibleByArgument {}

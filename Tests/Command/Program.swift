@@ -6,11 +6,12 @@ struct Program {
     var arguments: [String]
     var environment: [String: String] = [:]
     var folder: String?
-    var input: String?
     /// Blocks of 1024 bytes that a file may have (`ulimit -f`): a full disk for those who may not make one.
     var fileSizeLimit: Int?
     var secondsAllowed = 60.0
-    private var errorPath: String?
+    /// Where standard output and standard error go, if not into the outcome.
+    var outputPath: String?
+    var errorPath: String?
 
     init(_ arguments: String...) { self.arguments = arguments }
     init(_ arguments: [String]) { self.arguments = arguments }
@@ -29,13 +30,6 @@ struct Program {
     static let path =
         ProcessInfo.processInfo.environment["RESIN_PROGRAM"]
         ?? Bundle.main.executableURL!.deletingLastPathComponent().path + "/resin"
-
-    /// Standard error goes there instead.
-    func run(errorsTo path: String) throws -> Outcome {
-        var program = self
-        program.errorPath = path
-        return try program.run()
-    }
 
     func run() throws -> Outcome { try start().wait(seconds: secondsAllowed) }
 
@@ -56,11 +50,10 @@ struct Program {
                 .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(program.environment) { $1 }
             process.currentDirectoryURL = URL(fileURLWithPath: program.folder ?? files.path)
             // Files, not pipes: a pipe that nobody empties would stop the program.
-            for name in ["in", "out", "err"] {
-                try files.write(name == "in" ? program.input ?? "" : "", to: name)
-            }
-            process.standardInput = FileHandle(forReadingAtPath: files / "in")
-            process.standardOutput = FileHandle(forWritingAtPath: files / "out")
+            for name in ["out", "err"] { try files.write("", to: name) }
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = FileHandle(
+                forWritingAtPath: program.outputPath ?? files / "out")
             process.standardError = FileHandle(
                 forWritingAtPath: program.errorPath ?? files / "err")
             process.terminationHandler = { [ended] _ in ended.signal() }

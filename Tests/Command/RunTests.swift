@@ -105,6 +105,17 @@ extension CommandTests {
             try expectRefusal(74, "/proc/", by: Runs.training("--out", "/proc/resin"))
         }
 
+        @Test("Without --out a run goes to the first free runs/NETWORK-N of the working folder")
+        func numberedFolders() throws {
+            let folder = try Folder()
+            try folder.write("", to: "runs/nin-1/something")
+            var program = Runs.training("--epochs", "1", "--progress", "none")
+            program.folder = folder.path
+            let outcome = try success(of: program)
+            #expect(outcome.errors.isEmpty, "\(outcome)")
+            #expect(folder.holds("runs/nin-2/last.safetensors"))
+        }
+
         @Test("--resume needs a folder that holds a run")
         func resumeNothing() throws {
             try expectRefusal(66, "holds no run", by: Runs.training("--resume", run.folder / "nowhere"))
@@ -154,9 +165,17 @@ extension CommandTests {
 
         @Test("A full disk behind standard error stops no training")
         func fullStandardError() throws {
-            let outcome = try Runs.training("--out", run.folder / "silent", "--epochs", "1")
-                .run(errorsTo: "/dev/full")
-            #expect(outcome.code == 0)
+            let folder = try Folder()
+            var program = Runs.training("--out", folder / "run", "--epochs", "1")
+            program.errorPath = "/dev/full"
+            try success(of: program)
+        }
+
+        @Test("A full disk behind standard output is exit 74")
+        func fullStandardOutput() throws {
+            var program = Program("networks")
+            program.outputPath = "/dev/full"
+            try expectRefusal(74, "standard output", by: program)
         }
     }
 }

@@ -21,6 +21,12 @@ enum Runs {
 
         init() throws {
             folder = try Folder()
+            // What a static property holds is never released.
+            atexit {
+                if let run = try? Runs.finished.get() {
+                    try? FileManager.default.removeItem(atPath: run.folder.path)
+                }
+            }
             outcome = try success(of: training("--out", folder / "run", "--progress", "json"))
         }
 
