@@ -57,6 +57,8 @@ let package = Package(
         .executableTarget(name: "OwnNetwork", dependencies: ["Resin"], path: "Examples/OwnNetwork"),
 
         tests("OpenCL", ["ResinOpenCL"]),
+        // The executable is a dependency so that it is built before the tests that run it.
+        tests("Command", ["ResinTraining", "ResinTensor", "ResinCommand", "CZlib"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
         .target(
             name: "ResinOpCases", dependencies: ["ResinPlan", "ResinGraph", "ResinTensor"],

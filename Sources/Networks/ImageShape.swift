@@ -27,10 +27,13 @@ public struct ImageShape: Hashable, Sendable {
     public init(parsing text: String) throws {
         let extents = text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }.map { Int($0) }
         guard extents.count == 3, let channels = extents[0], let height = extents[1], let width = extents[2],
-            min(channels, height, width) > 0, max(channels, height, width) < 1 << 20
+            min(channels, height, width) > 0, max(channels, height, width) <= 1 << 14,
+            channels * height * width <= 1 << 28
         else {
             throw ResinError(
-                .usage, "'\(text)' is not an image shape; write channels, height and width as 1x224x224")
+                .usage,
+                "'\(text)' is not an image shape; write channels, height and width as 1x224x224, each "
+                    + "at most 16384")
         }
         self.init(channels: channels, height: height, width: width)
     }

@@ -122,7 +122,8 @@ extension Network {
     /// The bytes that training (SGD with momentum) and prediction take, as the device's planner allocates
     /// them, without the data set.
     public func memory(batch: Int, on device: ComputeDevice) throws -> NetworkSummary.Memory {
-        let images = try ImageSet.random(input, count: batch, classCount: classCount)
+        // The plan depends on the images' size only.
+        let images = try ImageSet.random(input, count: 1, classCount: classCount)
         let configuration = TrainingConfiguration(benchmarking: self, batch: batch)
         let executor = try device.makeExecutor()
         let training = executor.makePlan(try TrainingGraph(self, images: images, configuration).graph)

@@ -33,9 +33,8 @@ struct BenchCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard batch > 0 && steps > 0 else {
-            throw ResinError(.usage, "--batch and --steps must be at least 1, not \(batch) and \(steps)")
-        }
+        let batch = try bounded("--batch", batch, 1...largestBatch)
+        let steps = try bounded("--steps", steps, 1...1_000_000)
         let shape = try input.map(ImageShape.init(parsing:)) ?? Network.blueprint(named: network).defaultInput
         let model = try Network.named(network, input: shape, classes: 10)
         let device = try deviceOption.choose()

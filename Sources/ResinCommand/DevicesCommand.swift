@@ -14,15 +14,33 @@ struct DevicesCommand: ParsableCommand {
 
     private struct Row: Encodable {
         var index: Int
-        var name: String
-        var vendor: String
-        var type: String
-        var platform: String
-        var platform_device: String?
-        var memory_bytes: Int
-        var compute_units: Int
+        var name, vendor, type, platform: String
+        var platformDevice: String?
+        var memoryByteCount, computeUnits: Int
         var version: String
         var check: String?
+
+        enum CodingKeys: String, CodingKey {
+            case index, name, vendor, type, platform, version, check
+            case platformDevice = "platform_device"
+            case memoryByteCount = "memory_bytes"
+            case computeUnits = "compute_units"
+        }
+
+        /// Every key is there, for the reference too, whose `platform_device` is null.
+        func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(index, forKey: .index)
+            try values.encode(name, forKey: .name)
+            try values.encode(vendor, forKey: .vendor)
+            try values.encode(type, forKey: .type)
+            try values.encode(platform, forKey: .platform)
+            try values.encode(platformDevice, forKey: .platformDevice)
+            try values.encode(memoryByteCount, forKey: .memoryByteCount)
+            try values.encode(computeUnits, forKey: .computeUnits)
+            try values.encode(version, forKey: .version)
+            try values.encodeIfPresent(check, forKey: .check)
+        }
     }
 
     func run() throws {
@@ -42,8 +60,8 @@ struct DevicesCommand: ParsableCommand {
             return Row(
                 index: details.index, name: details.name, vendor: details.vendor,
                 type: details.type.rawValue, platform: details.platform,
-                platform_device: details.platformDevice, memory_bytes: details.memoryByteCount,
-                compute_units: details.computeUnits, version: details.version, check: verdict)
+                platformDevice: details.platformDevice, memoryByteCount: details.memoryByteCount,
+                computeUnits: details.computeUnits, version: details.version, check: verdict)
         }
         if json {
             try printJSON(rows)

@@ -90,7 +90,7 @@ struct EvaluateCommand: ParsableCommand {
                 network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
                 standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128,
                 optimizer: recipe.optimizer)
-        configuration.batch = batch ?? min(configuration.batch, dataset.test.count)
+        configuration.batch = min(batch ?? configuration.batch, dataset.test.count)
         guard configuration.batch > 0 else {
             throw ResinError(.usage, "--batch is \(configuration.batch); it must be at least 1")
         }

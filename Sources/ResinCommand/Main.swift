@@ -9,8 +9,13 @@ enum Main {
         do {
             var command = try ResinCommand.parseAsRoot()
             try command.run()
+            // Text waits in a buffer: a full disk behind standard output shows here.
+            guard fflush(nil) == 0 else {
+                throw ResinError(
+                    .cannotWrite, "cannot write the result to standard output; is the disk behind it full?")
+            }
         } catch let error as ResinError {
-            FileHandle.standardError.write(Data("resin: \(error.message)\n".utf8))
+            note("resin: \(error.message)")
             exit(error.kind.rawValue)
         } catch {
             ResinCommand.exit(withError: error)
@@ -33,10 +38,18 @@ struct ResinCommand: ParsableCommand {
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    // JSON knows no such numbers; a loss may be one.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+        positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
 /// Prints a line of progress or diagnosis to standard error.
 func note(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    writeToStandardError(line + "\n")
+}
+
+/// What cannot be written there, because the disk behind it is full, is lost: that ends no training.
+func writeToStandardError(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }

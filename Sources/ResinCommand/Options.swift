@@ -10,7 +10,12 @@ struct DeviceOption: ParsableArguments {
     var device: String?
 
     func choose() throws -> ComputeDevice {
-        try device.map(ComputeDevice.matching) ?? ComputeDevice.best()
+        if let device { return try ComputeDevice.matching(device) }
+        let best = try ComputeDevice.best()
+        if best.details.type == .reference {
+            note("no OpenCL device was found: the reference executor is used, which is right but slow")
+        }
+        return best
     }
 }
 
@@ -62,6 +67,22 @@ struct NetworkArguments: ParsableArguments {
         return options
     }
 }
+
+/// An option's number, once it is sure that it is one that programs can count with: a typing error such as
+/// twenty digits would otherwise overflow far from here.
+func bounded(_ option: String, _ value: Int, _ range: ClosedRange<Int>) throws -> Int {
+    guard range.contains(value) else {
+        throw ResinError(
+            .usage, "\(option) is \(value); it must be \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+}
+
+/// Images a step, sides in pixels, and classes, at most: what all of them together come to, in bytes and
+/// operations, still fits an `Int`.
+let largestBatch = 1 << 14
+let largestSide = 1 << 14
+let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
 extension OptimizerSettings.Name: ExpressibleByArgument {}

@@ -52,14 +52,15 @@ final class ProgressReporter {
             let filled = width * progress.step / progress.steps
             let bar = String(repeating: "█", count: filled) + String(repeating: "·", count: width - filled)
             let line = "\r\(bar) \(text(progress))"
-            FileHandle.standardError.write(Data((line + "\u{1B}[K").utf8))
+            writeToStandardError(line + "\u{1B}[K")
             barIsOpen = true
         case .plain:
             note("  \(text(progress))")
         case .json:
             let object = StepLine(
-                epoch: progress.epoch, step: progress.step, steps: progress.steps, loss: progress.loss,
-                accuracy: progress.accuracy, images_per_second: progress.imagesPerSecond,
+                epoch: progress.epoch, step: progress.step, steps: progress.steps,
+                loss: progress.loss.isFinite ? progress.loss : nil, accuracy: progress.accuracy,
+                images_per_second: progress.imagesPerSecond,
                 seconds_left: progress.secondsLeft)
             let encoder = JSONEncoder()
             encoder.outputFormatting = .sortedKeys
@@ -69,13 +70,15 @@ final class ProgressReporter {
     }
 
     func closeBar() {
-        if barIsOpen { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if barIsOpen { writeToStandardError("\r\u{1B}[K") }
         barIsOpen = false
     }
 
     private struct StepLine: Encodable {
         var epoch, step, steps: Int
-        var loss, accuracy, images_per_second, seconds_left: Double
+        /// Left out where it is not finite, which JSON cannot say.
+        var loss: Double?
+        var accuracy, images_per_second, seconds_left: Double
     }
 
     private func text(_ progress: Trainer.Progress) -> String {

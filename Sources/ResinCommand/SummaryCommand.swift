@@ -25,8 +25,8 @@ struct SummaryCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        guard batch > 0 else { throw ResinError(.usage, "--batch is \(batch); it must be at least 1") }
-        guard classes > 0 else { throw ResinError(.usage, "--classes is \(classes); it must be at least 1") }
+        let batch = try bounded("--batch", batch, 1...largestBatch)
+        let classes = try bounded("--classes", classes, 1...largestClassCount)
         let shape = try input.map(ImageShape.init(parsing:)) ?? Network.blueprint(named: network).defaultInput
         let model = try Network.named(
             network, input: shape, classes: classes, options: networkArguments.options(over: NetworkOptions())

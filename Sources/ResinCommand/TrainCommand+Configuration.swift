@@ -10,8 +10,7 @@ extension TrainCommand {
         let dataset = try dataOptions.load(
             data, seed: seed, limit: dataOptions.limit, limitTest: dataOptions.limitTest)
         let recipe = Recipe(network: blueprint.name, data: data)
-        let side = resize ?? recipe.side
-        guard side > 0 else { throw ResinError(.usage, "--resize is \(side); it must be at least 1") }
+        let side = try bounded("--resize", resize ?? recipe.side, 1...largestSide)
         let options = try networkArguments.options(over: recipe.options)
         let model = try Network.named(
             blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
@@ -71,9 +70,7 @@ extension TrainCommand {
             throw ResinError(.usage, "--nesterov needs --optimizer sgd with a --momentum above zero")
         }
         if let schedule { configuration.schedule.kind = schedule }
-        if let warmupEpochs {
-            configuration.schedule.warmupEpochs = Int(try notNegative("--warmup-epochs", Float(warmupEpochs)))
-        }
+        if let warmupEpochs { configuration.schedule.warmupEpochs = warmupEpochs }
         if let initialiser { configuration.initialiser = initialiser }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
@@ -88,7 +85,8 @@ extension TrainCommand {
         if let network { configuration.network = network }
         configuration.options = try networkArguments.options(over: saved.options)
         if let resize {
-            configuration.input = ImageShape(channels: saved.input.channels, side: max(resize, 1))
+            let side = try bounded("--resize", resize, 1...largestSide)
+            configuration.input = ImageShape(channels: saved.input.channels, side: side)
         }
         var comparable = configuration
         // More epochs at a constant rate are the same run, only longer.
@@ -101,19 +99,26 @@ extension TrainCommand {
                 + "its own, so leave these options out, or start a new run")
     }
 
-    /// "batch (128 there, 64 now)", by key of config.json.
+    /// "optimizer.lr (0.1 there, 0.2 now)", by key of config.json.
     private func differences(
         _ saved: TrainingConfiguration, _ given: TrainingConfiguration
     ) throws -> [String] {
-        func fields(_ configuration: TrainingConfiguration) throws -> [String: Any] {
+        func fields(_ configuration: TrainingConfiguration) throws -> [String: String] {
             let data = try JSONEncoder().encode(configuration)
-            return try JSONSerialization.jsonObject(with: data) as? [String: Any] ?? [:]
+            return leaves(of: try JSONSerialization.jsonObject(with: data), under: "")
+        }
+        // Key by key down to the leaves: dictionaries print their keys in any order.
+        func leaves(of value: Any, under key: String) -> [String: String] {
+            guard let members = value as? [String: Any] else { return [key: "\(value)"] }
+            return members.reduce(into: [:]) { found, member in
+                let name = key.isEmpty ? member.key : "\(key).\(member.key)"
+                found.merge(leaves(of: member.value, under: name)) { $1 }
+            }
         }
         let (before, after) = (try fields(saved), try fields(given))
-        func text(_ value: Any?) -> String { value.map { "\($0)" } ?? "none" }
         return Set(before.keys).union(after.keys).sorted()
-            .filter { text(before[$0]) != text(after[$0]) }
-            .map { "\($0) (\(text(before[$0])) there, \(text(after[$0])) now)" }
+            .filter { before[$0] != after[$0] }
+            .map { "\($0) (\(before[$0] ?? "none") there, \(after[$0] ?? "none") now)" }
     }
 
     private func numbers(_ option: String, _ text: String, _ count: Int) throws -> [Float] {

@@ -71,7 +71,9 @@ struct TrainCommand: ParsableCommand {
             throw ValidationError("Name a network: \(Network.knownNames.joined(separator: ", ")).")
         }
         if saveEvery < 1 { throw ValidationError("--save-every is \(saveEvery); it must be at least 1.") }
-        if keep < 1 { throw ValidationError("--keep is \(keep); it must be at least 1.") }
+        if !(1...1000).contains(keep) {
+            throw ValidationError("--keep is \(keep); it must be 1 to 1000.")
+        }
         if resume != nil && (out != nil || overwrite) {
             throw ValidationError("--resume goes on in its own folder; leave out --out and --overwrite.")
         }

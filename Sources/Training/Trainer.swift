@@ -284,7 +284,19 @@ extension TrainingConfiguration {
                 "the batch of \(batch) is larger than the training set of \(dataset.train.count) images; use "
                     + "--batch \(dataset.train.count) or less")
         }
-        guard epochs > 0 else { throw ResinError(.usage, "--epochs is \(epochs); it must be at least 1") }
+        guard (1...1_000_000).contains(epochs) else {
+            throw ResinError(.usage, "--epochs is \(epochs); it must be 1 to 1,000,000")
+        }
+        guard (0...1_000_000).contains(schedule.warmupEpochs) else {
+            throw ResinError(
+                .usage, "--warmup-epochs is \(schedule.warmupEpochs); it must be 0 to 1,000,000")
+        }
+        guard mean.count == dataset.train.channels, standardDeviation.count == dataset.train.channels else {
+            throw ResinError(
+                .usage,
+                "there are \(mean.count) means and \(standardDeviation.count) standard deviations for "
+                    + "\(dataset.train.channels) channels; one of each a channel is needed")
+        }
         guard dataset.train.channels == network.input.channels else {
             throw ResinError(
                 .usage,

@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    @Suite struct Interrupted {
+        let run: Runs.Finished
+        let folder: Folder
+
+        init() throws {
+            run = try Runs.finished.get()
+            folder = try Folder()
+        }
+
+        private func resume() -> Program { Program("train", "--resume", folder / "run") }
+
+        /// Starts the run that `Runs.finished` is, and a signal later goes on with it to its end.
+        private func expectSameWeights(location: SourceLocation = #_sourceLocation) throws {
+            try success(of: resume(), location: location)
+            #expect(folder.epochsDone == 2, sourceLocation: location)
+            #expect(try folder.lastWeights == run.folder.lastWeights, sourceLocation: location)
+        }
+
+        @Test(
+            "A polite signal saves, exits 128 and its number, and the resumed run ends with the same bytes",
+            arguments: [SIGINT, SIGTERM])
+        func polite(number: Int32) throws {
+            let running = try Runs.training("--out", folder / "run").start()
+            try folder.waitForEpochs(1, of: running)
+            usleep(100_000)
+            running.signal(number)
+            let outcome = try running.wait()
+            try #require(outcome.code == 128 + number, "\(outcome)")
+            #expect(outcome.errors.contains("--resume \(folder / "run")"))
+            #expect(folder.holds("run/last.safetensors"))
+            try expectSameWeights()
+        }
+
+        @Test("A run that is killed at any moment, again and again, ends with the same bytes")
+        func killed() throws {
+            var running = try Runs.training("--out", folder / "run").start()
+            while !folder.holds("run/last.safetensors"), running.isRunning { usleep(5_000) }
+            for milliseconds in [0, 700, 1300] {
+                usleep(UInt32(milliseconds) * 1000)
+                running.signal(SIGKILL)
+                let code = try running.wait().code
+                #expect(code == 128 + SIGKILL || code == 0)
+                running = try resume().start()
+            }
+            try folder.waitForEpochs(1, of: running)
+            running.signal(SIGKILL)
+            _ = try running.wait()
+            try expectSameWeights()
+        }
+
+        @Test("A loss that is not finite stops the training with exit 3 and names where it is")
+        func notFinite() throws {
+            let outcome = try CommandTests.refusal(
+                3, by: Runs.training("--lr", "1e30", "--optimizer", "sgd", "--out", folder / "run"))
+            #expect(outcome.errors.contains("first tensor that is not finite is '"), "\(outcome)")
+        }
+
+        @Test("--on-nan skip goes on to the end, and progress and metrics stay readable")
+        func skipped() throws {
+            let outcome = try success(
+                of: Runs.training(
+                    "--lr", "1e30", "--optimizer", "sgd", "--on-nan", "skip", "--progress", "json", "--out",
+                    folder / "run"))
+            let lines = outcome.errors.split(separator: "\n") + folder.lines(of: "run/metrics.jsonl")
+            #expect(folder.epochsDone == 2)
+            for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
+            try success(of: Program("evaluate", folder / "run/last.safetensors", "--json"))
+        }
+    }
+}
