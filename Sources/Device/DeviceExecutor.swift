@@ -79,7 +79,9 @@ package final class DeviceExecutor: Executor {
             // The old one goes first, so that both need not fit.
             regions[region] = nil
             let buffer = try Buffer(context: context, byteCount: byteCount)
-            try [UInt8](repeating: 0, count: byteCount).withUnsafeBytes { try queue.write(from: $0, to: buffer) }
+            try [UInt8](repeating: 0, count: byteCount).withUnsafeBytes {
+                try queue.write(from: $0, to: buffer)
+            }
             regions[region] = buffer
         }
     }

@@ -90,16 +90,12 @@ private struct NetworkStep {
         let labels = try graph.apply(
             .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
         loss = try graph.apply(.softmaxCrossEntropy, to: [logits, labels], name: "loss")[0]
-        let slots = NetworkStep.slots(split, images, batch)
+        let slots = (images.count + batch - 1) / batch
         metrics = graph.addRegion(
-            .metrics, TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
+            .metrics(split), TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
     }
 
     mutating func recordMetrics() throws {
         try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
-    }
-
-    private static func slots(_ split: Region.Split, _ images: ImageSet, _ batch: Int) -> Int {
-        (images.count + batch - 1) / batch
     }
 }

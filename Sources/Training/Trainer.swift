@@ -69,11 +69,8 @@ public final class Trainer {
         for state in 0..<configuration.optimizer.op.stateCount {
             try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
         }
-        try executor.upload(dataset.train, as: .train)
-        try executor.upload(dataset.test, as: .test)
-        let slots =
-            max(stepsPerEpoch, (dataset.test.count + configuration.batch - 1) / configuration.batch) + 1
-        try executor.allocate(.metrics, byteCount: 4 * Op.SoftmaxCrossEntropy.columns * slots)
+        try executor.upload(dataset.train, as: .train, batch: configuration.batch)
+        try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(plans.evaluation.channelCount, 1))
         try model.initialise(configuration.initialiser, seed: configuration.seed, on: executor)
         training = try executor.prepare(plans.trainingPlan)
@@ -104,12 +101,6 @@ public final class Trainer {
         let start = clock.now
         let epoch = epoch
         let firstStep = step % stepsPerEpoch
-        if orderedEpoch != epoch {
-            let order = Philox(seed: configuration.seed, stream: .shuffling)
-                .permutation(of: dataset.train.count, epoch: epoch)
-            try executor.write(order, to: .order(.train))
-            orderedEpoch = epoch
-        }
         var unsynchronised = 0
         // Steps to run ahead of the device: few enough to stay responsive, many enough to keep it busy.
         var stepsAhead = 1
@@ -145,18 +136,19 @@ public final class Trainer {
     package func takeSteps(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
             let slot = step % stepsPerEpoch
-            if orderedEpoch != epoch {
-                let order = Philox(seed: configuration.seed, stream: .shuffling)
-                    .permutation(of: dataset.train.count, epoch: epoch)
-                try executor.write(order, to: .order(.train))
-                orderedEpoch = epoch
-            }
             try runStep(slot)
-            return try StepMetrics.sum(executor, slots: slot..<slot + 1).loss / Double(configuration.batch)
+            return try StepMetrics.sum(executor, .train, slots: slot..<slot + 1).loss
+                / Double(configuration.batch)
         }
     }
 
     private func runStep(_ slot: Int) throws {
+        if orderedEpoch != epoch {
+            let order = Philox(seed: configuration.seed, stream: .shuffling)
+                .permutation(of: dataset.train.count, epoch: epoch)
+            try executor.write(order, to: .order(.train))
+            orderedEpoch = epoch
+        }
         try training.run(
             StepUniforms(
                 seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
@@ -166,7 +158,7 @@ public final class Trainer {
     }
 
     private func metricsOfEpoch(stepsDone: Int) throws -> StepMetrics {
-        let rows = try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
+        let rows = try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone)
         var sum = StepMetrics()
         for row in earlierRows { sum += row }
         for (index, row) in rows.enumerated() {
@@ -231,7 +223,7 @@ public final class Trainer {
         }
         let stepsDone = step % stepsPerEpoch
         if stepsDone > 0 {
-            let rows = earlierRows + (try StepMetrics.rows(executor, slots: firstSlot..<stepsDone))
+            let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
             let values = rows.flatMap {
                 [$0.loss, $0.correct, $0.correctAmong5, $0.notFinite].map(Float.init)
             }
@@ -313,8 +305,11 @@ extension TrainingConfiguration {
 }
 
 extension Executor {
-    /// Puts a set's bytes, labels and order (that of the set) on the device.
-    package func upload(_ images: ImageSet, as split: Region.Split) throws {
+    /// Puts a set's bytes, labels and order (that of the set) on the device, and makes room for the metrics of
+    /// an epoch's steps.
+    package func upload(_ images: ImageSet, as split: Region.Split, batch: Int) throws {
+        let steps = (images.count + batch - 1) / batch
+        try allocate(.metrics(split), byteCount: 4 * Op.SoftmaxCrossEntropy.columns * steps)
         try allocate(.images(split), byteCount: images.pixels.count)
         try write(images.pixels, to: .images(split))
         try allocate(.labels(split), byteCount: images.labels.count)
