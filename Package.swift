@@ -67,6 +67,7 @@ let package = Package(
                 "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
+        tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x
