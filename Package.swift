@@ -71,6 +71,7 @@ let package = Package(
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
         tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
+        tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x
