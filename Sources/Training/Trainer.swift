@@ -27,7 +27,8 @@ public final class Trainer {
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
-    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume.
+    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume or an
+    /// evaluation.
     private var earlierRows: [StepMetrics] = []
     private var firstSlot = 0
     private var orderedEpoch = 0
@@ -136,8 +137,6 @@ public final class Trainer {
         }
         let sums = try metricsOfEpoch(stepsDone: stepsPerEpoch)
         let images = Double(stepsPerEpoch * configuration.batch)
-        earlierRows = []
-        firstSlot = 0
         return (sums.loss / images, sums.correct / images)
     }
 
@@ -157,6 +156,10 @@ public final class Trainer {
     }
 
     private func runStep(_ slot: Int) throws {
+        if slot == 0 {
+            earlierRows = []
+            firstSlot = 0
+        }
         try training.run(
             StepUniforms(
                 seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
@@ -182,7 +185,13 @@ public final class Trainer {
     public func evaluate(
         keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
     ) throws -> Evaluation? {
-        try evaluator.evaluate(
+        let stepsDone = step % stepsPerEpoch
+        if stepsDone > 0 {
+            // An evaluation uses the same slots.
+            earlierRows += try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
+            firstSlot = stepsDone
+        }
+        return try evaluator.evaluate(
             seed: configuration.seed, keepsLogits: keepsLogits, shouldStop: shouldStop)
     }
 
