@@ -203,14 +203,15 @@ public final class Trainer {
         let advice = "Use a smaller --lr, another --init, or --on-nan skip to leave such steps out."
         let place: String
         do {
-            place = try firstNotFinite() ?? "the weights have become finite again since"
+            place =
+                try firstNotFinite(stepOfEpoch: stepOfEpoch) ?? "the weights have become finite again since"
         } catch {
             place = "the place could not be found (\(error))"
         }
         return ResinError(.notFinite, "\(intro); \(place). \(advice)")
     }
 
-    private func firstNotFinite() throws -> String? {
+    private func firstNotFinite(stepOfEpoch: Int) throws -> String? {
         for entry in try model.tensors(of: .parameters, prefix: "", on: executor)
         where !entry.values.allSatisfy(\.isFinite) {
             return "the first tensor that is not finite is '\(entry.name)'"
@@ -220,7 +221,9 @@ public final class Trainer {
         graph.results = plans.training.layerOutputs.map(\.value)
         let executable = try executor.prepare(executor.makePlan(graph))
         try executable.run(
-            StepUniforms(seed: configuration.seed, step: step, imageCount: configuration.batch))
+            StepUniforms(
+                seed: configuration.seed, step: (step - 1) / stepsPerEpoch * stepsPerEpoch + stepOfEpoch + 1,
+                firstImage: stepOfEpoch * configuration.batch, imageCount: configuration.batch))
         for (name, value) in plans.training.layerOutputs
         where !(try executable.read(value).allSatisfy(\.isFinite)) {
             return "the first layer that is not finite is '\(name)'"
