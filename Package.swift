@@ -83,6 +83,7 @@ let package = Package(
                 "Resin", "ResinTraining", "ResinDataset", "ResinNetworks", "ResinPlan", "ResinGraph",
                 "ResinTensor",
             ], exclude: ["Goldens"]),
+        tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x
