@@ -71,6 +71,18 @@ let package = Package(
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
         tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
+        tests(
+            "Plan",
+            [
+                "Resin", "ResinTraining", "ResinDataset", "ResinPlan", "ResinNetworks", "ResinGraph",
+                "ResinTensor",
+            ]),
+        tests(
+            "Training",
+            [
+                "Resin", "ResinTraining", "ResinDataset", "ResinNetworks", "ResinPlan", "ResinGraph",
+                "ResinTensor",
+            ], exclude: ["Goldens"]),
         tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],

@@ -14,9 +14,10 @@ package struct TrainingGraph {
         var step = try NetworkStep(network, images: images, split: .train, configuration, mode: .training)
         try step.graph.differentiate(step.loss)
         try step.recordMetrics()
-        let watched = configuration.onNaN == .skip ? [step.metrics] : []
+        // A step whose loss is not finite is left out, also where the run then stops: from the weights before
+        // it the place where the numbers break can be found.
         try step.graph.apply(
-            .optimizer(configuration.optimizer.op), to: watched, name: "optimizer", pass: .update)
+            .optimizer(configuration.optimizer.op), to: [step.metrics], name: "optimizer", pass: .update)
         graph = step.graph
         layerOutputs = graph.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }

@@ -27,7 +27,8 @@ public final class Trainer {
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
-    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume.
+    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume or an
+    /// evaluation.
     private var earlierRows: [StepMetrics] = []
     private var firstSlot = 0
     private var orderedEpoch = 0
@@ -127,8 +128,6 @@ public final class Trainer {
         }
         let sums = try metricsOfEpoch(stepsDone: stepsPerEpoch)
         let images = Double(stepsPerEpoch * configuration.batch)
-        earlierRows = []
-        firstSlot = 0
         return (sums.loss / images, sums.correct / images)
     }
 
@@ -148,6 +147,10 @@ public final class Trainer {
                 .permutation(of: dataset.train.count, epoch: epoch)
             try executor.write(order, to: .order(.train))
             orderedEpoch = epoch
+        }
+        if slot == 0 {
+            earlierRows = []
+            firstSlot = 0
         }
         try training.run(
             StepUniforms(
@@ -174,7 +177,13 @@ public final class Trainer {
     public func evaluate(
         keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
     ) throws -> Evaluation? {
-        try evaluator.evaluate(
+        let stepsDone = step % stepsPerEpoch
+        if stepsDone > 0 {
+            // An evaluation uses the same slots.
+            earlierRows += try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
+            firstSlot = stepsDone
+        }
+        return try evaluator.evaluate(
             seed: configuration.seed, keepsLogits: keepsLogits, shouldStop: shouldStop)
     }
 
@@ -186,14 +195,15 @@ public final class Trainer {
         let advice = "Use a smaller --lr, another --init, or --on-nan skip to leave such steps out."
         let place: String
         do {
-            place = try firstNotFinite() ?? "the weights have become finite again since"
+            place =
+                try firstNotFinite(stepOfEpoch: stepOfEpoch) ?? "the weights have become finite again since"
         } catch {
             place = "the place could not be found (\(error))"
         }
         return ResinError(.notFinite, "\(intro); \(place). \(advice)")
     }
 
-    private func firstNotFinite() throws -> String? {
+    private func firstNotFinite(stepOfEpoch: Int) throws -> String? {
         for entry in try model.tensors(of: .parameters, prefix: "", on: executor)
         where !entry.values.allSatisfy(\.isFinite) {
             return "the first tensor that is not finite is '\(entry.name)'"
@@ -203,7 +213,9 @@ public final class Trainer {
         graph.results = plans.training.layerOutputs.map(\.value)
         let executable = try executor.prepare(executor.makePlan(graph))
         try executable.run(
-            StepUniforms(seed: configuration.seed, step: step, imageCount: configuration.batch))
+            StepUniforms(
+                seed: configuration.seed, step: (step - 1) / stepsPerEpoch * stepsPerEpoch + stepOfEpoch + 1,
+                firstImage: stepOfEpoch * configuration.batch, imageCount: configuration.batch))
         for (name, value) in plans.training.layerOutputs
         where !(try executable.read(value).allSatisfy(\.isFinite)) {
             return "the first layer that is not finite is '\(name)'"
