@@ -177,13 +177,7 @@ public final class Trainer {
     public func evaluate(
         keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
     ) throws -> Evaluation? {
-        let stepsDone = step % stepsPerEpoch
-        if stepsDone > 0 {
-            // An evaluation uses the same slots.
-            earlierRows += try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
-            firstSlot = stepsDone
-        }
-        return try evaluator.evaluate(
+        try evaluator.evaluate(
             seed: configuration.seed, keepsLogits: keepsLogits, shouldStop: shouldStop)
     }
 

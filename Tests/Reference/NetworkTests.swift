@@ -52,7 +52,7 @@ private struct Network {
     /// Ends the network with its loss, the metrics, the gradient and, if given, the optimizer.
     mutating func finish(logits: ValueID, _ optimizer: Op.Optimizer? = nil) throws {
         let loss = try apply(.softmaxCrossEntropy, logits, labels)
-        let metrics = graph.addRegion(.metrics, TensorType([2, 4]))
+        let metrics = graph.addRegion(.metrics(.train), TensorType([2, 4]))
         try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
         try graph.differentiate(loss)
         if let optimizer {
@@ -119,7 +119,7 @@ private struct Run {
         executor.allocate(.images(.train), byteCount: bytes.count)
         executor.allocate(.labels(.train), byteCount: 8)
         executor.allocate(.order(.train), byteCount: 32)
-        executor.allocate(.metrics, byteCount: 32)
+        executor.allocate(.metrics(.train), byteCount: 32)
         try executor.write(bytes, to: .images(.train))
         try executor.write([0, 1, 2, 3, 0, 1, 2, 3] as [UInt8], to: .labels(.train))
         try executor.write([0, 1, 2, 3, 4, 5, 6, 7] as [Int32], to: .order(.train))
@@ -204,7 +204,7 @@ private struct Run {
         var last = first
         for step in 2...100 { last = try run.loss(images: 5, step: step, rate: 0.05) }
         #expect(last < 0.05 * first)
-        let metrics = try run.executor.read(.metrics, count: 8, as: Float(0))
+        let metrics = try run.executor.read(.metrics(.train), count: 8, as: Float(0))
         #expect(metrics[..<4] == [0, 0, 0, 0])
         #expect(agree([metrics[4]], [Float(5 * last)], within: 1e-5))
         #expect(metrics[5...] == [5, 5, 0])

@@ -18,9 +18,9 @@ import Testing
         let rows: [Float] = (failures ?? []).flatMap { count -> [Float] in [0, 0, 0, count] }
         var watched: [ValueID] = []
         if let failures {
-            watched = [graph.addRegion(.metrics, TensorType([failures.count, 4]))]
-            executor.allocate(.metrics, byteCount: 4 * rows.count)
-            try executor.write(rows, to: .metrics)
+            watched = [graph.addRegion(.metrics(.train), TensorType([failures.count, 4]))]
+            executor.allocate(.metrics(.train), byteCount: 4 * rows.count)
+            try executor.write(rows, to: .metrics(.train))
         }
         try graph.apply(.optimizer(optimizer), to: watched, name: "optimizer", pass: .update)
         let plan = executor.makePlan(graph)

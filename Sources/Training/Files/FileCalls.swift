@@ -110,6 +110,12 @@ package struct FileCallFailure: Error, Equatable {
     package var path: String
     package var code: Int32
 
+    package init(call: FileCalls.Call, path: String, code: Int32) {
+        self.call = call
+        self.path = path
+        self.code = code
+    }
+
     /// The same for the person who runs Resin: `target` is the file that he knows of, where the call was made
     /// on a temporary one.
     package func error(writing target: String) -> ResinError {
