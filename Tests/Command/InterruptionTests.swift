@@ -65,7 +65,9 @@ extension CommandTests {
                 of: Runs.training(
                     "--lr", "1e30", "--optimizer", "sgd", "--on-nan", "skip", "--progress", "json", "--out",
                     folder / "run"))
-            let lines = outcome.errors.split(separator: "\n") + folder.lines(of: "run/metrics.jsonl")
+            let lines =
+                outcome.errors.split(separator: "\n").map(String.init)
+                + folder.lines(of: "run/metrics.jsonl")
             #expect(folder.epochsDone == 2)
             for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
             try success(of: Program("evaluate", folder / "run/last.safetensors", "--json"))
