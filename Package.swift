@@ -44,8 +44,7 @@ let package = Package(
             name: "Resin",
             dependencies: [
                 "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks",
-                "ResinDataset",
-                "ResinGraph", "ResinTensor", "ResinOpenCL",
+                "ResinDataset", "ResinGraph", "ResinTensor", "ResinOpenCL",
             ],
             path: "Sources/Resin"),
         .executableTarget(
@@ -54,6 +53,8 @@ let package = Package(
                 "Resin", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ResinCommand"),
+
+        .executableTarget(name: "OwnNetwork", dependencies: ["Resin"], path: "Examples/OwnNetwork"),
 
         tests("OpenCL", ["ResinOpenCL"]),
         // The executable is a dependency so that it is built before the tests that run it.
@@ -70,6 +71,19 @@ let package = Package(
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
         tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
+        tests(
+            "Plan",
+            [
+                "Resin", "ResinTraining", "ResinDataset", "ResinPlan", "ResinNetworks", "ResinGraph",
+                "ResinTensor",
+            ]),
+        tests(
+            "Training",
+            [
+                "Resin", "ResinTraining", "ResinDataset", "ResinNetworks", "ResinPlan", "ResinGraph",
+                "ResinTensor",
+            ], exclude: ["Goldens"]),
+        tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c2x

@@ -34,11 +34,17 @@ package final class DeviceExecutor: Executor {
         (context, queue, uniforms, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
-            let zeros = try Buffer(context: context, byteCount: 4096)
-            try queue.fill(zeros, with: 0)
+            let zeros = try Self.makeZeros(count: 1024, context, queue)
             let uniforms = try Buffer(context: context, byteCount: MemoryLayout<StepUniforms>.stride)
             return (context, queue, uniforms, zeros)
         }
+    }
+
+    /// Written, not filled: the simulator takes a filled buffer for one that nobody initialised.
+    private static func makeZeros(count: Int, _ context: Context, _ queue: Queue) throws -> Buffer {
+        let buffer = try Buffer(context: context, byteCount: 4 * count)
+        try [Float](repeating: 0, count: count).withUnsafeBytes { try queue.write(from: $0, to: buffer) }
+        return buffer
     }
 
     // MARK: Programs
@@ -73,7 +79,9 @@ package final class DeviceExecutor: Executor {
             // The old one goes first, so that both need not fit.
             regions[region] = nil
             let buffer = try Buffer(context: context, byteCount: byteCount)
-            try queue.fill(buffer, byte: 0)
+            try [UInt8](repeating: 0, count: byteCount).withUnsafeBytes {
+                try queue.write(from: $0, to: buffer)
+            }
             regions[region] = buffer
         }
     }
@@ -106,8 +114,7 @@ package final class DeviceExecutor: Executor {
             }
             let run = Lowering.longestRunOfZeros(in: plan.graph)
             if zeros.byteCount < 4 * run {
-                zeros = try Buffer(context: context, byteCount: 4 * run)
-                try queue.fill(zeros, with: 0)
+                zeros = try Self.makeZeros(count: run, context, queue)
             }
             return try CommandList(plan, executor: self, arena: arena)
         }

@@ -37,7 +37,8 @@ extension Graph {
         // The loss's own gradient is one; softmaxCrossEntropy's rule does not read it.
         var gradients = [loss: loss]
         for node in nodes.reversed() {
-            guard let outputGradient = gradients[node.outputs[0]],
+            // Nodes that only record something have no output, and so no gradient.
+            guard let output = node.outputs.first, let outputGradient = gradients[output],
                 node.inputs.contains(where: trained.contains)
             else { continue }
             var backward = BackwardPass(
@@ -51,6 +52,9 @@ extension Graph {
                 guard let gradient else { continue }
                 if case .parameter(let index) = self[input].source {
                     precondition(gradients[input] == nil, "\(parameters[index].name) is used twice")
+                    precondition(
+                        self[gradient].source == .node,
+                        "\(parameters[index].name) has the gradient of another parameter, not its own")
                     setSource(of: gradient, to: .gradient(index))
                     gradients[input] = gradient
                 } else if let other = gradients[input] {

@@ -49,7 +49,7 @@ public enum Region: Hashable, Sendable {
     case labels(Split)
     case order(Split)
     /// Per step: summed loss, correct predictions among the first 1 and the first 5; float32 `[slots, 4]`.
-    case metrics
+    case metrics(Split)
     /// One `Int32` a channel of every observed layer: whether it was ever above zero.
     case activity
 }

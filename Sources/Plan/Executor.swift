@@ -52,7 +52,10 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     /// 1 − β₁ᵗ and 1 − β₂ᵗ of Adam at this step.
     package var firstCorrection: Float
     package var secondCorrection: Float
-    package var padding = SIMD3<UInt32>()
+    /// Three words, not a `SIMD3`: that one takes four, starting at a multiple of four.
+    package var padding: UInt32 = 0
+    package var padding2: UInt32 = 0
+    package var padding3: UInt32 = 0
 
     package init(
         seed: UInt64, step: Int, firstImage: Int = 0, imageCount: Int, slot: Int = 0, learningRate: Float = 0,

@@ -20,7 +20,8 @@ extension Graph {
             let node = graph.nodes[index]
             if let input = node.inputs.first, consumerCounts[input.index] == 1,
                 let producer = producers[input],
-                let fused = graph.nodes[producer].absorbing(node, in: graph)
+                graph.nodes[producer].outputs[0] == input,
+                let fused = graph.nodes[producer].absorbing(node)
             {
                 // The fused node stands where the later one stood, so that all it reads is computed.
                 graph.nodes[index] = fused
@@ -35,7 +36,7 @@ extension Graph {
 
 extension Node {
     /// This node with `next`'s work as its epilogue, or nil where there is no such fusion.
-    fileprivate func absorbing(_ next: Node, in graph: Graph) -> Node? {
+    fileprivate func absorbing(_ next: Node) -> Node? {
         let epilogue: Epilogue
         switch next.op {
         case .relu: epilogue = .relu

@@ -5,13 +5,18 @@ extension Op.Optimizer {
     /// Elements are updated one by one with nothing summed, so this is in `Float`, in the order of PyTorch's
     /// formulas, as on a device; a device may still contract a product and a sum into one rounding.
     ///
-    /// The invocation's inputs are the flat regions: parameters, gradients, and the optimizer's states. The
-    /// gaps between parameters hold zeros and are updated to zeros.
+    /// The invocation's inputs are the flat regions: parameters, gradients, and the optimizer's states; then
+    /// the metrics, if the node has them. The gaps between parameters hold zeros and are updated to zeros.
     func execute(_ invocation: Invocation) {
         let w = invocation.inputs[0].floats
         let gradients = invocation.inputs[1].floats
-        let states = invocation.inputs.dropFirst(2).map(\.floats)
+        let states = invocation.inputs[2..<2 + stateCount].map(\.floats)
         let uniforms = invocation.uniforms
+        if let metrics = invocation.inputs.dropFirst(2 + stateCount).first?.floats,
+            metrics[Int(uniforms.slot) * Op.SoftmaxCrossEntropy.columns + 3] > 0
+        {
+            return
+        }
         let rate = uniforms.learningRate
 
         switch self {

@@ -2,8 +2,8 @@ import ResinGraph
 import ResinTensor
 
 extension Window {
-    /// The places of the window at output (i, j) that lie on the image, with the pixel of the image (its index
-    /// `y · width + x`) under each.
+    /// The places of the window at output (i, j) that lie on the image, with the pixel of the image (its
+    /// index `y · width + x`) under each.
     @inline(__always)
     fileprivate func forEachPlace(
         ofOutput i: Int, _ j: Int, on image: Shape, _ body: (_ place: Int, _ pixel: Int) -> Void

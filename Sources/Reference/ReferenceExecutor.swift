@@ -4,8 +4,8 @@ import ResinPlan
 import ResinTensor
 
 /// Runs plans in plain Swift on the processor: what every kernel is checked against, and what is left where
-/// there is no OpenCL device. Obviously right before fast: each operator is a direct loop over its formula with
-/// Double accumulators; only storage is in single precision.
+/// there is no OpenCL device. Obviously right before fast: each operator is a direct loop over its formula
+/// with Double accumulators; only storage is in single precision.
 ///
 /// It ignores the plan's arena: each value has memory of its own, so that a mistake in the plan shows as a
 /// difference from a device instead of hiding in both.
@@ -105,7 +105,7 @@ private final class ReferenceExecutable: Executable {
                 memories[output] = Memory(
                     byteCount: plan.graph[output].type.byteCount, filledWith: 0xFF)
             }
-            let inputs = node.inputs.map(operand) + flatRegions(of: node.op)
+            let inputs = flatRegions(of: node.op) + node.inputs.map(operand)
             node.op.execute(
                 Invocation(inputs: inputs, outputs: node.outputs.map(operand), uniforms: uniforms))
             for value in lastUses[index] { memories[value] = nil }
@@ -151,7 +151,7 @@ private final class ReferenceExecutable: Executable {
         return Operand(plan.graph[value].type, at: executor.memory(of: region).pointer + offset)
     }
 
-    /// What the optimizer works on: buffers, not values.
+    /// What the optimizer works on, before its inputs: buffers, not values.
     private func flatRegions(of op: Op) -> [Operand] {
         guard case .optimizer(let optimizer) = op else { return [] }
         return ([.parameters, .gradients] + (0..<optimizer.stateCount).map(Region.optimizerState))

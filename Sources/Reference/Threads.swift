@@ -5,6 +5,7 @@ import Dispatch
 func concurrently(_ count: Int, _ work: (Int) -> Void) {
     if count == 1 { return work(0) }
     withoutActuallyEscaping(work) { work in
+        // What the calls share, they only read, or write apart from each other.
         nonisolated(unsafe) let work = work
         DispatchQueue.concurrentPerform(iterations: count) { work($0) }
     }

@@ -34,8 +34,7 @@ public final class Bench {
         try model.allocate(on: executor)
         try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
         try executor.allocate(.optimizerState(0), byteCount: model.parameterLayout.byteCount)
-        try executor.upload(images, as: trains ? .train : .test)
-        try executor.allocate(.metrics, byteCount: 4 * 4)
+        try executor.upload(images, as: trains ? .train : .test, batch: batch)
         try model.initialise(.kaiming, seed: 42, on: executor)
         executable = try executor.prepare(plan)
     }

@@ -30,21 +30,21 @@ public struct SelfCheck: Sendable {
 
     private static func losses(on executor: any Executor) throws -> [Double] {
         let network = Network("self-check", input: ImageShape(channels: 1, side: 28), classes: 10) {
-            Convolution2D(12, kernel: 5, stride: 2, padding: 2)
+            Convolution2D(6, kernel: 5, stride: 2, padding: 2)
             BatchNorm()
             ReLU()
             MaxPool2D(kernel: 3, stride: 2)
-            Residual(20, stride: 2, usesProjection: true)
+            Residual(9, stride: 2, usesProjection: true)
             AveragePool2D(kernel: 3, stride: 1, padding: 1)
             Flatten()
             Dropout(0.25)
             Dense(10)
         }
-        let dataset = try Dataset.glyphs(seed: 1, trainCount: 64, testCount: 10)
+        let dataset = try Dataset.glyphs(seed: 1, trainCount: 8, testCount: 4)
         let configuration = TrainingConfiguration(
             network: network, data: "glyphs", classNames: dataset.classNames, mean: dataset.mean,
-            standardDeviation: dataset.standardDeviation, epochs: 1, batch: 16,
+            standardDeviation: dataset.standardDeviation, epochs: 1, batch: 4,
             optimizer: .sgd(learningRate: 0.05, momentum: 0.9))
-        return try Trainer(network, dataset, configuration, on: executor).takeSteps(4)
+        return try Trainer(network, dataset, configuration, on: executor).takeSteps(2)
     }
 }

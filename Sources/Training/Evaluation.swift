@@ -59,7 +59,7 @@ package final class Evaluator {
     private let classCount: Int
     private let batch: Int
 
-    /// The plan's regions `.images(.test)`, `.labels(.test)`, `.order(.test)`, `.metrics`, `.activity` and the
+    /// The plan's regions `.images(.test)`, `.labels(.test)`, `.order(.test)`, `.metrics(.test)`, `.activity` and the
     /// model's must be allocated.
     package init(
         _ graph: EvaluationGraph, plan: Plan, _ configuration: TrainingConfiguration, imageCount: Int,
@@ -97,7 +97,7 @@ package final class Evaluator {
                 predictionCounts[top - values.startIndex] += 1
             }
         }
-        let sums = try StepMetrics.sum(executor, slots: 0..<steps)
+        let sums = try StepMetrics.sum(executor, .test, slots: 0..<steps)
         let flags = try executor.read(.activity, count: channelCount, as: Int32(0))
         return Evaluation(
             imageCount: imageCount, loss: sums.loss / Double(imageCount),
@@ -121,10 +121,13 @@ package struct StepMetrics: Sendable {
     /// Images whose loss is not finite.
     package var notFinite = 0.0
 
-    package static func rows(_ executor: any Executor, slots: Range<Int>) throws -> [StepMetrics] {
+    package static func rows(
+        _ executor: any Executor, _ split: Region.Split, slots: Range<Int>
+    ) throws -> [StepMetrics] {
         let columns = Op.SoftmaxCrossEntropy.columns
         let values = try executor.read(
-            .metrics, offset: 4 * columns * slots.lowerBound, count: columns * slots.count, as: Float(0))
+            .metrics(split), offset: 4 * columns * slots.lowerBound, count: columns * slots.count,
+            as: Float(0))
         return stride(from: 0, to: values.count, by: columns).map {
             StepMetrics(
                 loss: Double(values[$0]), correct: Double(values[$0 + 1]),
@@ -132,8 +135,10 @@ package struct StepMetrics: Sendable {
         }
     }
 
-    package static func sum(_ executor: any Executor, slots: Range<Int>) throws -> StepMetrics {
-        try rows(executor, slots: slots).reduce(into: StepMetrics()) { $0 += $1 }
+    package static func sum(
+        _ executor: any Executor, _ split: Region.Split, slots: Range<Int>
+    ) throws -> StepMetrics {
+        try rows(executor, split, slots: slots).reduce(into: StepMetrics()) { $0 += $1 }
     }
 
     package static func += (sum: inout StepMetrics, row: StepMetrics) {
@@ -170,9 +175,7 @@ extension Evaluation {
         let model = ModelState(graph.graph)
         try model.allocate(on: executor)
         try model.loadWeights(weights, from: path, on: executor)
-        try executor.upload(dataset.test, as: .test)
-        let slots = (dataset.test.count + configuration.batch - 1) / configuration.batch
-        try executor.allocate(.metrics, byteCount: 4 * Op.SoftmaxCrossEntropy.columns * slots)
+        try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(graph.channelCount, 1))
         let evaluator = try Evaluator(
             graph, plan: plan, configuration, imageCount: dataset.test.count, on: executor)

@@ -14,9 +14,10 @@ package struct TrainingGraph {
         var step = try NetworkStep(network, images: images, split: .train, configuration, mode: .training)
         try step.graph.differentiate(step.loss)
         try step.recordMetrics()
-        let watched = configuration.onNaN == .skip ? [step.metrics] : []
+        // A step whose loss is not finite is left out, also where the run then stops: from the weights before
+        // it the place where the numbers break can be found.
         try step.graph.apply(
-            .optimizer(configuration.optimizer.op), to: watched, name: "optimizer", pass: .update)
+            .optimizer(configuration.optimizer.op), to: [step.metrics], name: "optimizer", pass: .update)
         graph = step.graph
         layerOutputs = graph.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }
@@ -90,16 +91,12 @@ private struct NetworkStep {
         let labels = try graph.apply(
             .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
         loss = try graph.apply(.softmaxCrossEntropy, to: [logits, labels], name: "loss")[0]
-        let slots = NetworkStep.slots(split, images, batch)
+        let slots = (images.count + batch - 1) / batch
         metrics = graph.addRegion(
-            .metrics, TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
+            .metrics(split), TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
     }
 
     mutating func recordMetrics() throws {
         try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
-    }
-
-    private static func slots(_ split: Region.Split, _ images: ImageSet, _ batch: Int) -> Int {
-        (images.count + batch - 1) / batch
     }
 }

@@ -27,7 +27,8 @@ public final class Trainer {
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
-    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume.
+    /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume or an
+    /// evaluation.
     private var earlierRows: [StepMetrics] = []
     private var firstSlot = 0
     private var orderedEpoch = 0
@@ -69,11 +70,8 @@ public final class Trainer {
         for state in 0..<configuration.optimizer.op.stateCount {
             try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
         }
-        try executor.upload(dataset.train, as: .train)
-        try executor.upload(dataset.test, as: .test)
-        let slots =
-            max(stepsPerEpoch, (dataset.test.count + configuration.batch - 1) / configuration.batch) + 1
-        try executor.allocate(.metrics, byteCount: 4 * Op.SoftmaxCrossEntropy.columns * slots)
+        try executor.upload(dataset.train, as: .train, batch: configuration.batch)
+        try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(plans.evaluation.channelCount, 1))
         try model.initialise(configuration.initialiser, seed: configuration.seed, on: executor)
         training = try executor.prepare(plans.trainingPlan)
@@ -104,12 +102,6 @@ public final class Trainer {
         let start = clock.now
         let epoch = epoch
         let firstStep = step % stepsPerEpoch
-        if orderedEpoch != epoch {
-            let order = Philox(seed: configuration.seed, stream: .shuffling)
-                .permutation(of: dataset.train.count, epoch: epoch)
-            try executor.write(order, to: .order(.train))
-            orderedEpoch = epoch
-        }
         var unsynchronised = 0
         // Steps to run ahead of the device: few enough to stay responsive, many enough to keep it busy.
         var stepsAhead = 1
@@ -136,8 +128,6 @@ public final class Trainer {
         }
         let sums = try metricsOfEpoch(stepsDone: stepsPerEpoch)
         let images = Double(stepsPerEpoch * configuration.batch)
-        earlierRows = []
-        firstSlot = 0
         return (sums.loss / images, sums.correct / images)
     }
 
@@ -145,18 +135,23 @@ public final class Trainer {
     package func takeSteps(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
             let slot = step % stepsPerEpoch
-            if orderedEpoch != epoch {
-                let order = Philox(seed: configuration.seed, stream: .shuffling)
-                    .permutation(of: dataset.train.count, epoch: epoch)
-                try executor.write(order, to: .order(.train))
-                orderedEpoch = epoch
-            }
             try runStep(slot)
-            return try StepMetrics.sum(executor, slots: slot..<slot + 1).loss / Double(configuration.batch)
+            return try StepMetrics.sum(executor, .train, slots: slot..<slot + 1).loss
+                / Double(configuration.batch)
         }
     }
 
     private func runStep(_ slot: Int) throws {
+        if orderedEpoch != epoch {
+            let order = Philox(seed: configuration.seed, stream: .shuffling)
+                .permutation(of: dataset.train.count, epoch: epoch)
+            try executor.write(order, to: .order(.train))
+            orderedEpoch = epoch
+        }
+        if slot == 0 {
+            earlierRows = []
+            firstSlot = 0
+        }
         try training.run(
             StepUniforms(
                 seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
@@ -166,7 +161,7 @@ public final class Trainer {
     }
 
     private func metricsOfEpoch(stepsDone: Int) throws -> StepMetrics {
-        let rows = try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
+        let rows = try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone)
         var sum = StepMetrics()
         for row in earlierRows { sum += row }
         for (index, row) in rows.enumerated() {
@@ -182,7 +177,13 @@ public final class Trainer {
     public func evaluate(
         keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
     ) throws -> Evaluation? {
-        try evaluator.evaluate(
+        let stepsDone = step % stepsPerEpoch
+        if stepsDone > 0 {
+            // An evaluation uses the same slots.
+            earlierRows += try StepMetrics.rows(executor, slots: firstSlot..<stepsDone)
+            firstSlot = stepsDone
+        }
+        return try evaluator.evaluate(
             seed: configuration.seed, keepsLogits: keepsLogits, shouldStop: shouldStop)
     }
 
@@ -194,14 +195,15 @@ public final class Trainer {
         let advice = "Use a smaller --lr, another --init, or --on-nan skip to leave such steps out."
         let place: String
         do {
-            place = try firstNotFinite() ?? "the weights have become finite again since"
+            place =
+                try firstNotFinite(stepOfEpoch: stepOfEpoch) ?? "the weights have become finite again since"
         } catch {
             place = "the place could not be found (\(error))"
         }
         return ResinError(.notFinite, "\(intro); \(place). \(advice)")
     }
 
-    private func firstNotFinite() throws -> String? {
+    private func firstNotFinite(stepOfEpoch: Int) throws -> String? {
         for entry in try model.tensors(of: .parameters, prefix: "", on: executor)
         where !entry.values.allSatisfy(\.isFinite) {
             return "the first tensor that is not finite is '\(entry.name)'"
@@ -211,7 +213,9 @@ public final class Trainer {
         graph.results = plans.training.layerOutputs.map(\.value)
         let executable = try executor.prepare(executor.makePlan(graph))
         try executable.run(
-            StepUniforms(seed: configuration.seed, step: step, imageCount: configuration.batch))
+            StepUniforms(
+                seed: configuration.seed, step: (step - 1) / stepsPerEpoch * stepsPerEpoch + stepOfEpoch + 1,
+                firstImage: stepOfEpoch * configuration.batch, imageCount: configuration.batch))
         for (name, value) in plans.training.layerOutputs
         where !(try executable.read(value).allSatisfy(\.isFinite)) {
             return "the first layer that is not finite is '\(name)'"
@@ -231,7 +235,7 @@ public final class Trainer {
         }
         let stepsDone = step % stepsPerEpoch
         if stepsDone > 0 {
-            let rows = earlierRows + (try StepMetrics.rows(executor, slots: firstSlot..<stepsDone))
+            let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
             let values = rows.flatMap {
                 [$0.loss, $0.correct, $0.correctAmong5, $0.notFinite].map(Float.init)
             }
@@ -313,8 +317,11 @@ extension TrainingConfiguration {
 }
 
 extension Executor {
-    /// Puts a set's bytes, labels and order (that of the set) on the device.
-    package func upload(_ images: ImageSet, as split: Region.Split) throws {
+    /// Puts a set's bytes, labels and order (that of the set) on the device, and makes room for the metrics of
+    /// an epoch's steps.
+    package func upload(_ images: ImageSet, as split: Region.Split, batch: Int) throws {
+        let steps = (images.count + batch - 1) / batch
+        try allocate(.metrics(split), byteCount: 4 * Op.SoftmaxCrossEntropy.columns * steps)
         try allocate(.images(split), byteCount: images.pixels.count)
         try write(images.pixels, to: .images(split))
         try allocate(.labels(split), byteCount: images.labels.count)

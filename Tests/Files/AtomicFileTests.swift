@@ -2,7 +2,7 @@ import Foundation
 import ResinTensor
 import Testing
 
-@testable import ResinTraining
+import ResinTraining
 
 @Suite("Atomic files and logs")
 struct AtomicFileTests {

@@ -2,7 +2,7 @@ import Foundation
 import ResinTensor
 import Testing
 
-@testable import ResinTraining
+import ResinTraining
 
 /// A checkpoint whose values tell its step.
 private func checkpoint(_ step: Int, elements: Int = 2) -> Checkpoint {

@@ -3,7 +3,7 @@ import ResinTensor
 import Synchronization
 import Testing
 
-@testable import ResinTraining
+import ResinTraining
 
 /// A folder for one test; it goes when the test ends. In memory where possible: the tests call fsync often.
 final class Folder: Sendable {

@@ -2,7 +2,7 @@ import Foundation
 import ResinTensor
 import Testing
 
-@testable import ResinTraining
+import ResinTraining
 
 /// Against the real packages, where `RESIN_PYTHON` names a Python that has safetensors and torch.
 @Suite("Python's safetensors", .enabled(if: ProcessInfo.processInfo.environment["RESIN_PYTHON"] != nil))

@@ -2,7 +2,7 @@ import Foundation
 import ResinTensor
 import Testing
 
-@testable import ResinTraining
+import ResinTraining
 
 private func metrics(_ epoch: Int, loss: Double = 0.5) -> EpochMetrics {
     EpochMetrics(

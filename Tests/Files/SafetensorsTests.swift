@@ -2,7 +2,7 @@ import Foundation
 import ResinTensor
 import Testing
 
-@testable import ResinTraining
+import ResinTraining
 
 @Suite("Safetensors files")
 struct SafetensorsTests {

@@ -89,12 +89,12 @@ extension OpCase {
             "metrics in slot \(slot), \(configuration.name)", "record_metrics",
             settings: configuration.settings.merging(["slot": [Double(slot)]]) { $1 },
             inputs: configuration.inputs,
-            outputs: [CaseOutput(place: .region(.metrics, .float32), shape: type.shape)],
+            outputs: [CaseOutput(place: .region(.metrics(.train), .float32), shape: type.shape)],
             steps: [StepUniforms(seed: 1, step: 1, imageCount: configuration.imageCount, slot: slot)]
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
             let rows = try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
-            let metrics = graph.addRegion(.metrics, type)
+            let metrics = graph.addRegion(.metrics(.train), type)
             return try graph.apply(.recordMetrics, to: [rows[0], metrics], name: "metrics")
         }
         result.launches = 3

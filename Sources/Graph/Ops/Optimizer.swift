@@ -2,7 +2,8 @@ import ResinTensor
 
 extension Op {
     /// Updates all parameters from their gradients, as PyTorch's optimizers do, in one launch over the flat
-    /// buffers. The learning rate and the step's number come with each step.
+    /// buffers. The learning rate and the step's number come with each step. Input: none, or the metrics
+    /// region, and then a step whose loss is not finite is left out.
     public enum Optimizer: Operator {
         /// Stochastic gradient descent: g += weightDecay · w; v = momentum · v + g;
         /// w −= rate · (v, or g + momentum · v with Nesterov's). Without momentum there is no state.

@@ -1,0 +1,48 @@
+# Everything a developer or CI runs; `make help` lists it.
+
+SWIFT ?= swift
+CONFIGURATION ?= release
+BUILD = $(SWIFT) build -c $(CONFIGURATION)
+RESIN = .build/$(CONFIGURATION)/resin
+PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev
+
+.PHONY: help setup build run test lint layers format bench simulate goldens clean
+
+help:                 ## list the targets
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
+
+setup:                ## install the Debian packages that are missing, with sudo only where needed
+	@.ci/install $(PACKAGES)
+
+build: setup          ## build the program
+	$(BUILD) --product resin
+
+run: build            ## train NiN on the built-in images, on the best device there is
+	$(RESIN) train nin
+
+test: setup lint layers simulate ## run everything that CI runs
+	$(SWIFT) build -c $(CONFIGURATION) --build-tests
+	$(SWIFT) test -c $(CONFIGURATION) --skip-build
+
+lint:                 ## check the formatting
+	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
+
+format:               ## format the sources in place
+	$(SWIFT) format --in-place --recursive Sources Tests Examples Package.swift
+
+layers:               ## check that imports point only the way Package.swift says
+	@.ci/layers
+
+bench: build          ## time training beside PyTorch, in a virtual environment of its own
+	Benchmarks/run.sh
+
+simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
+	@.ci/install oclgrind
+	@.ci/simulate $(RESIN)
+
+goldens:              ## make the operators' PyTorch goldens anew (needs python3 with torch and numpy)
+	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests
+	python3 Tests/Operators/Goldens/make_goldens.py /tmp/cases.jsonl
+
+clean:                ## remove what the build made
+	rm -rf .build

@@ -1,0 +1,71 @@
+import Resin
+import ResinNetworks
+import ResinTensor
+import ResinTraining
+import Testing
+
+@Suite("Dead classes and silent channels")
+struct DeadClassTests {
+    private static let network = Network("final ReLU", input: ImageShape(channels: 1, side: 6), classes: 10) {
+        Convolution2D(5, kernel: 3)
+        ReLU()
+        Convolution2D(10, kernel: 1)
+        ReLU()
+        GlobalAveragePool2D()
+    }
+
+    /// An evaluation after the given biases are loaded; the other weights are the initial ones.
+    private func evaluation(biases: [String: [Float]], on device: ComputeDevice) throws -> Evaluation {
+        let dataset = try Dataset.noise(20, of: Self.network.input)
+        let configuration = TrainingConfiguration(
+            Self.network, dataset, batch: 8, .sgd(learningRate: 0.1))
+        let trainer = try Trainer(Self.network, dataset, configuration, device: device)
+        var checkpoint = try trainer.checkpoint()
+        checkpoint.weights.entries = checkpoint.weights.entries.map { entry in
+            biases[entry.name].map { Safetensors.Entry(entry.name, shape: [$0.count], values: $0) } ?? entry
+        }
+        try trainer.restore(checkpoint, from: "memory")
+        return try trainer.evaluate()!
+    }
+
+    @Test("a class whose ReLU is dead is named, with the number of images", arguments: executors)
+    func deadClass(device: ComputeDevice) throws {
+        var biases = [Float](repeating: 1e3, count: 10)
+        biases[7] = -1e3
+        let evaluation = try evaluation(biases: ["2.bias": biases], on: device)
+        #expect(evaluation.deadClasses == [7])
+        #expect(evaluation.predictionCounts[7] == 0)
+        let warnings = evaluation.deadClassWarnings(classNames: (0..<10).map { "shoe \($0)" })
+        #expect(warnings.count == 1)
+        #expect(
+            warnings[0].hasPrefix(
+                "class 7 'shoe 7' is never predicted: its output is zero for all 20 images; "))
+        #expect(warnings[0].contains("--no-final-relu"))
+        #expect(
+            evaluation.inactivityWarning
+                == "channels that their ReLU never switches on, for any of 20 images: 3 1 of 10 (10.0 %)")
+    }
+
+    @Test("channels that a hidden ReLU never switches on are counted", arguments: executors)
+    func silentChannels(device: ComputeDevice) throws {
+        let evaluation = try evaluation(
+            biases: ["0.bias": [-1e3, 1e3, -1e3, 1e3, 1e3], "2.bias": Array(repeating: 1e5, count: 10)],
+            on: device)
+        #expect(evaluation.deadClasses == [])
+        #expect(evaluation.inactiveChannels.map(\.layer) == ["1", "3"])
+        #expect(evaluation.inactiveChannels.map(\.inactive) == [2, 0])
+        #expect(evaluation.inactiveChannels.map(\.channels) == [5, 10])
+        #expect(
+            evaluation.inactivityWarning
+                == "channels that their ReLU never switches on, for any of 20 images: 1 2 of 5 (40.0 %)")
+    }
+
+    @Test("where every channel is seen there is no warning", arguments: executors)
+    func allAlive(device: ComputeDevice) throws {
+        let evaluation = try evaluation(
+            biases: ["0.bias": Array(repeating: 1e3, count: 5), "2.bias": Array(repeating: 1e5, count: 10)],
+            on: device)
+        #expect(evaluation.deadClassWarnings(classNames: (0..<10).map(String.init)) == [])
+        #expect(evaluation.inactivityWarning == nil)
+    }
+}

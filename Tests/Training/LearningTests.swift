@@ -1,0 +1,95 @@
+import Foundation
+import Resin
+import ResinDataset
+import ResinNetworks
+import ResinTensor
+import ResinTraining
+import Testing
+
+@Suite("Learning and evaluation")
+struct LearningTests {
+    @Test("a small network learns glyphs", arguments: executors)
+    func learns(device: ComputeDevice) throws {
+        let network = Network("small", input: ImageShape(channels: 1, side: 28), classes: 10) {
+            Convolution2D(8, kernel: 5, stride: 2, padding: 2)
+            BatchNorm()
+            ReLU()
+            Convolution2D(16, kernel: 3, stride: 2, padding: 1)
+            BatchNorm()
+            ReLU()
+            Flatten()
+            Dense(10)
+        }
+        let dataset = try Dataset.glyphs(seed: 1, trainCount: 128, testCount: 20)
+        let configuration = TrainingConfiguration(
+            network, dataset, batch: 16, .adam(learningRate: 0.01))
+        let trainer = try Trainer(network, dataset, configuration, device: device)
+        let first = try #require(try trainer.trainEpoch())
+        for _ in 0..<8 { _ = try trainer.trainEpoch() }
+        let last = try #require(try trainer.trainEpoch())
+        #expect(last.loss < first.loss / 2)
+        #expect(last.accuracy > 0.7)
+    }
+
+    /// The least that gives logits.
+    private static let linear = Network("linear", input: ImageShape(channels: 1, side: 6), classes: 10) {
+        Flatten()
+        Dense(10)
+    }
+
+    private func evaluation(
+        batch: Int, testCount: Int, keepsLogits: Bool = false, on device: ComputeDevice
+    ) throws -> Evaluation {
+        let dataset = try Dataset.noise(40, of: Self.linear.input, testCount: testCount)
+        let configuration = TrainingConfiguration(
+            Self.linear, dataset, batch: batch, .sgd(learningRate: 0.1))
+        let trainer = try Trainer(Self.linear, dataset, configuration, device: device)
+        return try trainer.evaluate(keepsLogits: keepsLogits)!
+    }
+
+    @Test("a batch that does not divide the test set counts every image once", arguments: executors)
+    func everyImageOnce(device: ComputeDevice) throws {
+        let whole = try evaluation(batch: 37, testCount: 37, keepsLogits: true, on: device)
+        for batch in [1, 8, 36, 40] {
+            let parts = try evaluation(batch: batch, testCount: 37, keepsLogits: true, on: device)
+            #expect(parts.imageCount == 37)
+            #expect(parts.predictionCounts.reduce(0, +) == 37)
+            #expect(parts.predictionCounts == whole.predictionCounts)
+            #expect(parts.logits == whole.logits)
+            #expect((parts.accuracy, parts.top5Accuracy) == (whole.accuracy, whole.top5Accuracy))
+            #expect(abs(parts.loss - whole.loss) < 1e-6 * whole.loss)
+        }
+    }
+
+    @Test("loss and accuracies are those of the logits", arguments: executors)
+    func metrics(device: ComputeDevice) throws {
+        let evaluation = try evaluation(batch: 8, testCount: 37, keepsLogits: true, on: device)
+        var loss = 0.0
+        var correct = 0.0
+        var correctAmong5 = 0.0
+        for image in 0..<37 {
+            let logits = evaluation.logits[10 * image..<10 * image + 10].map(Double.init)
+            let own = logits[image % 10]
+            loss += log(logits.map { exp($0 - own) }.reduce(0, +)) / 37
+            if logits.max() == own { correct += 1 }
+            if logits.count(where: { $0 > own }) < 5 { correctAmong5 += 1 }
+        }
+        #expect(abs(evaluation.loss - loss) < 1e-5)
+        #expect(abs(evaluation.accuracy - correct / 37) < 1e-12)
+        #expect(abs(evaluation.top5Accuracy - correctAmong5 / 37) < 1e-12)
+    }
+
+    @Test("a batch of 0, or larger than the training set, is refused")
+    func batches() throws {
+        let zero = #expect(throws: ResinError.self) {
+            try evaluation(batch: 0, testCount: 37, on: referenceDevice)
+        }
+        #expect(zero == ResinError(.usage, "the batch is 0; it must be at least 1"))
+        let large = #expect(throws: ResinError.self) {
+            try evaluation(batch: 41, testCount: 37, on: referenceDevice)
+        }
+        #expect(
+            large?.message
+                == "the batch of 41 is larger than the training set of 40 images; use --batch 40 or less")
+    }
+}

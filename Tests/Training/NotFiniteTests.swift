@@ -1,0 +1,101 @@
+import Resin
+import ResinDataset
+import ResinNetworks
+import ResinTensor
+import ResinTraining
+import Testing
+
+@Suite("Values that are not finite")
+struct NotFiniteTests {
+    private static let network = Network("small", input: ImageShape(channels: 1, side: 6), classes: 10) {
+        Convolution2D(5, kernel: 3)
+        ReLU()
+        Convolution2D(4, kernel: 3)
+        ReLU()
+        Flatten()
+        Dense(10)
+    }
+
+    private func trainer(
+        _ onNaN: TrainingConfiguration.NaNPolicy, learningRate: Float = 0.01, on device: ComputeDevice
+    ) throws -> Trainer {
+        let dataset = try Dataset.noise(24, of: Self.network.input)
+        var configuration = TrainingConfiguration(
+            Self.network, dataset, batch: 4, .sgd(learningRate: learningRate, momentum: 0.9))
+        configuration.onNaN = onNaN
+        return try Trainer(Self.network, dataset, configuration, device: device)
+    }
+
+    /// Puts one value into a tensor of the trainer's.
+    private func poison(_ trainer: Trainer, _ name: String, with value: Float) throws {
+        var checkpoint = try trainer.checkpoint()
+        checkpoint.weights.entries = checkpoint.weights.entries.map { entry in
+            guard entry.name == name else { return entry }
+            return Safetensors.Entry(
+                name, shape: entry.shape, values: [value] + entry.values.dropFirst())
+        }
+        try trainer.restore(checkpoint, from: "memory")
+    }
+
+    @Test("a rate far too large stops with the layer and what to do", arguments: executors)
+    func diverges(device: ComputeDevice) throws {
+        let trainer = try trainer(.stop, learningRate: 1e20, on: device)
+        let error = #expect(throws: ResinError.self) { _ = try trainer.trainEpoch() }
+        let message = try #require(error).message
+        #expect(error?.kind == .notFinite)
+        #expect(message.hasPrefix("the loss is not finite in epoch 1, step "))
+        #expect(message.contains("; the first layer that is not finite is '"))
+        #expect(message.hasSuffix("or --on-nan skip to leave such steps out."))
+    }
+
+    @Test("the first layer that overflows from finite weights is named", arguments: executors)
+    func layer(device: ComputeDevice) throws {
+        let trainer = try trainer(.stop, on: device)
+        try poison(trainer, "0.bias", with: 3e38)
+        try poison(trainer, "2.weight", with: 1e3)
+        let error = #expect(throws: ResinError.self) { _ = try trainer.trainEpoch() }
+        #expect(
+            error?.message.hasPrefix(
+                "the loss is not finite in epoch 1, step 1 of 6; the first layer that is not finite is '2'. ")
+                == true)
+        #expect(try !trainer.checkpoint().weights["2.bias"]!.values.contains { !$0.isFinite })
+    }
+
+    @Test("a weight that is not finite is named", arguments: executors)
+    func tensor(device: ComputeDevice) throws {
+        let trainer = try trainer(.stop, on: device)
+        try poison(trainer, "2.weight", with: .nan)
+        let error = #expect(throws: ResinError.self) { _ = try trainer.trainEpoch() }
+        #expect(error?.message.contains("the first tensor that is not finite is '2.weight'") == true)
+    }
+
+    @Test("skip leaves out the step, and the weights stay finite", arguments: executors)
+    func skips(device: ComputeDevice) throws {
+        let trainer = try trainer(.skip, learningRate: 1e20, on: device)
+        for _ in 0..<3 { _ = try trainer.trainEpoch() }
+        #expect(trainer.step == 18)
+        for entry in try trainer.checkpoint().weights.entries {
+            #expect(!entry.values.contains { !$0.isFinite }, "\(entry.name)")
+        }
+    }
+
+    @Test("with skip, a step that is not finite changes neither weights nor momentum", arguments: executors)
+    func skipChangesNothing(device: ComputeDevice) throws {
+        let trainer = try trainer(.skip, on: device)
+        _ = try trainer.takeSteps(2)
+        try poison(trainer, "5.bias", with: .infinity)
+        let before = try trainer.checkpoint()
+        _ = try trainer.takeSteps(1)
+        let after = try trainer.checkpoint()
+        #expect(after.weights.entries == before.weights.entries)
+        #expect(after.optimizer["0.0.weight"] == before.optimizer["0.0.weight"])
+    }
+
+    @Test("with skip, finite steps are those without it", arguments: executors)
+    func skipTrains(device: ComputeDevice) throws {
+        let skipping = try trainer(.skip, on: device)
+        let stopping = try trainer(.stop, on: device)
+        #expect(try skipping.takeSteps(8) == stopping.takeSteps(8))
+        #expect(try skipping.checkpoint().weights == stopping.checkpoint().weights)
+    }
+}

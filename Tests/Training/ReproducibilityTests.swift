@@ -1,0 +1,103 @@
+import Resin
+import ResinNetworks
+import ResinTensor
+import ResinTraining
+import Testing
+
+@Suite("Reproducible training")
+struct ReproducibilityTests {
+    /// All that is random, and all that keeps a state: dropout, augmentation, batch norm.
+    static let network = Network("random", input: ImageShape(channels: 1, side: 12), classes: 10) {
+        Convolution2D(8, kernel: 3, padding: 1)
+        BatchNorm()
+        ReLU()
+        MaxPool2D(kernel: 2)
+        Dropout(0.3)
+        Residual(12, stride: 2, usesProjection: true)
+        GlobalAveragePool2D()
+        Dropout(0.2)
+        Dense(10)
+    }
+
+    static let optimizers: [OptimizerSettings] = [
+        .sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 1e-3), .adam(learningRate: 0.01),
+    ]
+
+    private func trainer(
+        _ optimizer: OptimizerSettings, seed: UInt64 = 42, on device: ComputeDevice
+    ) throws -> Trainer {
+        let dataset = try Dataset.noise(50, of: ImageShape(channels: 1, side: 10))
+        var configuration = TrainingConfiguration(Self.network, dataset, batch: 8, optimizer)
+        configuration.augmentation.cropPadding = 2
+        configuration.augmentation.flips = true
+        configuration.seed = seed
+        return try Trainer(Self.network, dataset, configuration, device: device)
+    }
+
+    @Test("one seed gives the same bits, another does not", arguments: optimizers, executors)
+    func seeds(optimizer: OptimizerSettings, device: ComputeDevice) throws {
+        func checkpoint(seed: UInt64) throws -> Checkpoint {
+            let trainer = try trainer(optimizer, seed: seed, on: device)
+            _ = try trainer.takeSteps(8)
+            return try trainer.checkpoint()
+        }
+        let first = try checkpoint(seed: 1)
+        #expect(try checkpoint(seed: 1) == first)
+        let other = try checkpoint(seed: 2)
+        #expect(other.weights["0.weight"] != first.weights["0.weight"])
+        #expect(other.weights["1.running_mean"] != first.weights["1.running_mean"])
+    }
+
+    @Test("weights alike but another seed for data and dropout train to others")
+    func seedBeyondInitialisation() throws {
+        let first = try trainer(Self.optimizers[0], seed: 1, on: referenceDevice)
+        let other = try trainer(Self.optimizers[0], seed: 2, on: referenceDevice)
+        try other.restore(first.checkpoint(), from: "memory")
+        #expect(try first.takeSteps(3) != other.takeSteps(3))
+    }
+
+    /// Six steps an epoch: after 3 and 9 within an epoch, after 6 between two.
+    @Test("restored in a new trainer, a run ends in the same bits", arguments: optimizers, executors)
+    func resume(optimizer: OptimizerSettings, device: ComputeDevice) throws {
+        let uninterrupted = try trainer(optimizer, on: device)
+        let expected = try uninterrupted.takeSteps(14)
+        for stop in [3, 6, 9] {
+            let before = try trainer(optimizer, on: device)
+            let after = try trainer(optimizer, on: device)
+            let losses = try before.takeSteps(stop)
+            try after.restore(before.checkpoint(), from: "memory")
+            #expect(after.step == stop)
+            #expect(try after.checkpoint() == before.checkpoint())
+            #expect(try losses + after.takeSteps(14 - stop) == expected)
+            #expect(try after.checkpoint() == uninterrupted.checkpoint())
+        }
+    }
+
+    @Test("an epoch resumed in the middle reports the whole epoch", arguments: executors)
+    func metrics(device: ComputeDevice) throws {
+        let uninterrupted = try #require(try trainer(Self.optimizers[0], on: device).trainEpoch())
+        let before = try trainer(Self.optimizers[0], on: device)
+        var steps = 0
+        let stopped = try before.trainEpoch(shouldStop: {
+            steps += 1
+            return steps > 4
+        })
+        #expect(stopped == nil)
+        let after = try trainer(Self.optimizers[0], on: device)
+        try after.restore(before.checkpoint(), from: "memory")
+        let resumed = try #require(try after.trainEpoch())
+        #expect(resumed == uninterrupted)
+        #expect(try #require(try before.trainEpoch()) == uninterrupted)
+    }
+
+    @Test("an evaluation in the middle of an epoch changes nothing", arguments: executors)
+    func evaluationBetween(device: ComputeDevice) throws {
+        let uninterrupted = try trainer(Self.optimizers[0], on: device)
+        let expected = try #require(try uninterrupted.trainEpoch())
+        let watched = try trainer(Self.optimizers[0], on: device)
+        _ = try watched.takeSteps(3)
+        _ = try watched.evaluate()
+        #expect(try #require(try watched.trainEpoch()) == expected)
+        #expect(try watched.checkpoint() == uninterrupted.checkpoint())
+    }
+}
