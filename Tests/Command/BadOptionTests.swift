@@ -38,7 +38,7 @@ extension CommandTests {
             try expectRefusal(64, "layer '", by: Program("summary", "nin", "--input", "1x8x8"))
         }
 
-        @Test("A batch of none, or more than the set has, is refused", arguments: ["0", "-4", "65"])
+        @Test("A batch of none, or more than the set has, is refused", arguments: ["0", "-4", "257"])
         func batch(size: String) throws {
             try expectRefusal(64, "batch", by: Runs.training("--batch=\(size)"))
         }

@@ -13,7 +13,7 @@ extension CommandTests {
 
         private func resume() -> Program { Program("train", "--resume", folder / "run") }
 
-        /// Starts the run that `Runs.finished` is, and a signal later goes on with it to its end.
+        /// Goes on with the run to its end, which must be that of the run that nobody disturbed.
         private func expectSameWeights(location: SourceLocation = #_sourceLocation) throws {
             try success(of: resume(), location: location)
             #expect(folder.epochsDone == 2, sourceLocation: location)
@@ -25,8 +25,7 @@ extension CommandTests {
             arguments: [SIGINT, SIGTERM])
         func polite(number: Int32) throws {
             let running = try Runs.training("--out", folder / "run").start()
-            try folder.waitForEpochs(1, of: running)
-            usleep(100_000)
+            try folder.waitForMiddleOfSecondEpoch(of: running)
             running.signal(number)
             let outcome = try running.wait()
             try #require(outcome.code == 128 + number, "\(outcome)")
@@ -46,7 +45,7 @@ extension CommandTests {
                 #expect(code == 128 + SIGKILL || code == 0)
                 running = try resume().start()
             }
-            try folder.waitForEpochs(1, of: running)
+            try folder.waitForMiddleOfSecondEpoch(of: running)
             running.signal(SIGKILL)
             _ = try running.wait()
             try expectSameWeights()
@@ -65,7 +64,9 @@ extension CommandTests {
                 of: Runs.training(
                     "--lr", "1e30", "--optimizer", "sgd", "--on-nan", "skip", "--progress", "json", "--out",
                     folder / "run"))
-            let lines = outcome.errors.split(separator: "\n") + folder.lines(of: "run/metrics.jsonl")
+            let lines =
+                outcome.errors.split(separator: "\n").map(String.init)
+                + folder.lines(of: "run/metrics.jsonl")
             #expect(folder.epochsDone == 2)
             for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
             try success(of: Program("evaluate", folder / "run/last.safetensors", "--json"))

@@ -8,7 +8,7 @@ struct Program {
     var folder: String?
     /// Blocks of 1024 bytes that a file may have (`ulimit -f`): a full disk for those who may not make one.
     var fileSizeLimit: Int?
-    var secondsAllowed = 60.0
+    var secondsAllowed = 120.0
     /// Where standard output and standard error go, if not into the outcome.
     var outputPath: String?
     var errorPath: String?
@@ -65,7 +65,7 @@ struct Program {
         var isRunning: Bool { process.isRunning }
 
         /// Waits until it ends; one that takes longer is killed, and the test fails.
-        func wait(seconds: Double = 60) throws -> Outcome {
+        func wait(seconds: Double = 120) throws -> Outcome {
             if ended.wait(timeout: .now() + seconds) == .timedOut {
                 signal(SIGKILL)
                 ended.wait()

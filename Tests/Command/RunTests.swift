@@ -126,7 +126,7 @@ extension CommandTests {
             "--resume with a changed option names it",
             arguments: [
                 ("--batch", "32", "batch (16 there, 32 now)"), ("--lr", "0.5", "optimizer.lr"),
-                ("--seed", "7", "seed (42 there, 7 now)"), ("--limit", "32", "limit (64 there, 32 now)"),
+                ("--seed", "7", "seed (42 there, 7 now)"), ("--limit", "32", "limit (256 there, 32 now)"),
                 ("--epochs", "9", "epochs (2 there, 9 now)"), ("--init", "kaiming", "init (xavier there"),
                 ("--resize", "96", "input"),
             ])
