@@ -27,9 +27,9 @@ struct BenchCommand: ParsableCommand {
     private struct Result: Encodable {
         var network, device, mode: String
         var batch: Int
-        var images_per_second, step_milliseconds, gflops: Double
-        var peak_bytes: Int
-        var first_step_seconds: Double
+        var imagesPerSecond, stepMilliseconds, gflops: Double
+        var peakBytes: Int
+        var firstStepSeconds: Double
     }
 
     func run() throws {
@@ -46,14 +46,14 @@ struct BenchCommand: ParsableCommand {
         let seconds = times[times.count / 2]
         let result = Result(
             network: network, device: device.details.name, mode: mode.rawValue, batch: batch,
-            images_per_second: Double(batch) / seconds, step_milliseconds: 1e3 * seconds,
-            gflops: Double(bench.flops) / seconds * 1e-9, peak_bytes: peakByteCount(),
-            first_step_seconds: firstStep)
+            imagesPerSecond: Double(batch) / seconds, stepMilliseconds: 1e3 * seconds,
+            gflops: Double(bench.flops) / seconds * 1e-9, peakBytes: peakByteCount(),
+            firstStepSeconds: firstStep)
         if profile { note(try bench.profileTable()) }
         if json { return try printJSON(result) }
         print(
-            "\(network) \(shape), batch \(batch), \(mode.rawValue): \(decimals(result.images_per_second, 1)) images/s, "
-                + "\(decimals(result.step_milliseconds, 2)) ms a step, \(decimals(result.gflops, 0)) GFLOP/s on "
+            "\(network) \(shape), batch \(batch), \(mode.rawValue): \(decimals(result.imagesPerSecond, 1)) images/s, "
+                + "\(decimals(result.stepMilliseconds, 2)) ms a step, \(decimals(result.gflops, 0)) GFLOP/s on "
                 + "\(device.details.name)")
     }
 

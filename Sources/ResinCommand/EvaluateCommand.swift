@@ -32,7 +32,7 @@ struct EvaluateCommand: ParsableCommand {
 
     private struct Result: Encodable {
         var images: Int
-        var loss, accuracy, top5_accuracy, images_per_second: Double
+        var loss, accuracy, top5Accuracy, imagesPerSecond: Double
     }
 
     func run() throws {
@@ -57,8 +57,8 @@ struct EvaluateCommand: ParsableCommand {
             return try printJSON(
                 Result(
                     images: evaluation.imageCount, loss: evaluation.loss, accuracy: evaluation.accuracy,
-                    top5_accuracy: evaluation.top5Accuracy,
-                    images_per_second: Double(evaluation.imageCount) / seconds))
+                    top5Accuracy: evaluation.top5Accuracy,
+                    imagesPerSecond: Double(evaluation.imageCount) / seconds))
         }
         print(
             "\(evaluation.imageCount) images: loss \(decimals(evaluation.loss, 4)), accuracy "

@@ -37,6 +37,7 @@ struct ResinCommand: ParsableCommand {
 /// Prints a value as JSON to standard output.
 func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     // JSON knows no such numbers; a loss may be one.
     encoder.nonConformingFloatEncodingStrategy = .convertToString(

@@ -60,9 +60,10 @@ final class ProgressReporter {
             let object = StepLine(
                 epoch: progress.epoch, step: progress.step, steps: progress.steps,
                 loss: progress.loss.isFinite ? progress.loss : nil, accuracy: progress.accuracy,
-                images_per_second: progress.imagesPerSecond,
-                seconds_left: progress.secondsLeft)
+                imagesPerSecond: progress.imagesPerSecond,
+                secondsLeft: progress.secondsLeft)
             let encoder = JSONEncoder()
+            encoder.keyEncodingStrategy = .convertToSnakeCase
             encoder.outputFormatting = .sortedKeys
             if let data = try? encoder.encode(object) { note(String(decoding: data, as: UTF8.self)) }
         case .auto, .none: break
@@ -78,7 +79,7 @@ final class ProgressReporter {
         var epoch, step, steps: Int
         /// Left out where it is not finite, which JSON cannot say.
         var loss: Double?
-        var accuracy, images_per_second, seconds_left: Double
+        var accuracy, imagesPerSecond, secondsLeft: Double
     }
 
     private func text(_ progress: Trainer.Progress) -> String {

@@ -1,8 +1,7 @@
 import Foundation
 import ResinTensor
-import Testing
-
 import ResinTraining
+import Testing
 
 @Suite("Atomic files and logs")
 struct AtomicFileTests {

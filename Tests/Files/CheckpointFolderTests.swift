@@ -1,8 +1,7 @@
 import Foundation
 import ResinTensor
-import Testing
-
 import ResinTraining
+import Testing
 
 /// A checkpoint whose values tell its step.
 private func checkpoint(_ step: Int, elements: Int = 2) -> Checkpoint {

@@ -1,9 +1,8 @@
 import Foundation
 import ResinTensor
+import ResinTraining
 import Synchronization
 import Testing
-
-import ResinTraining
 
 /// A folder for one test; it goes when the test ends. In memory where possible: the tests call fsync often.
 final class Folder: Sendable {

@@ -1,8 +1,7 @@
 import Foundation
 import ResinTensor
-import Testing
-
 import ResinTraining
+import Testing
 
 /// Against the real packages, where `RESIN_PYTHON` names a Python that has safetensors and torch.
 @Suite("Python's safetensors", .enabled(if: ProcessInfo.processInfo.environment["RESIN_PYTHON"] != nil))

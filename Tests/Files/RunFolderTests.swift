@@ -1,8 +1,7 @@
 import Foundation
 import ResinTensor
-import Testing
-
 import ResinTraining
+import Testing
 
 private func metrics(_ epoch: Int, loss: Double = 0.5) -> EpochMetrics {
     EpochMetrics(
