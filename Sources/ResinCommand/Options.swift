@@ -45,9 +45,11 @@ struct DataOptions: ParsableArguments {
 
 struct NetworkArguments: ParsableArguments {
     @Flag(
+        inversion: .prefixedNo,
         help: ArgumentHelp(
-            "NiN without the ReLU before the global average, which can kill a class; the same parameters."))
-    var noFinalRelu = false
+            "NiN with or without the ReLU before the global average, which can kill a class; the parameters "
+                + "are the same."))
+    var finalRelu: Bool?
 
     @Option(help: ArgumentHelp("Probability of dropout, in place of the network's own.", valueName: "p"))
     var dropout: Float?
@@ -62,7 +64,7 @@ struct NetworkArguments: ParsableArguments {
     func options(over defaults: NetworkOptions) throws -> NetworkOptions {
         try check()
         var options = defaults
-        if noFinalRelu { options.hasFinalReLU = false }
+        if let finalRelu { options.hasFinalReLU = finalRelu }
         if let dropout { options.dropout = dropout }
         return options
     }

@@ -43,7 +43,13 @@ final class ProgressReporter {
 
     func show(_ progress: Trainer.Progress) {
         let now = clock.now
-        let interval: Duration = style == .bar ? .milliseconds(200) : .seconds(10)
+        let interval: Duration =
+            switch style {
+            case .bar: .milliseconds(200)
+            // Programs want them all.
+            case .json: .zero
+            case .plain, .auto, .none: .seconds(10)
+            }
         if let lastReport, now - lastReport < interval, progress.step < progress.steps { return }
         lastReport = now
         switch style {
