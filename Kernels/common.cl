@@ -1,7 +1,8 @@
 // Shared by every kernel file, which is compiled with this text in front of it.
 //
 // Layouts: activations are NHWC, [images][height][width][channels]; filters [kernel height][kernel width]
-// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), is given by -D.
+// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), and LONG_WORK_ITEMS (0 or 1) are given
+// by -D.
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -12,6 +13,14 @@ typedef JOIN(uint, LANES) uint_lanes;
 
 #define LOAD(pointer) JOIN(vload, LANES)(0, (pointer))
 #define STORE(value, pointer) JOIN(vstore, LANES)((value), 0, (pointer))
+
+// On a CPU a work-item takes a long stretch by itself, and a group of one is the cheapest to start; LONG_WORK_ITEMS
+// says so. Elsewhere neighbouring work-items share a group whose size the driver chooses.
+#if LONG_WORK_ITEMS
+#define WORK_GROUP __attribute__((reqd_work_group_size(1, 1, 1)))
+#else
+#define WORK_GROUP
+#endif
 
 // All loops over register tiles must disappear for the tile to live in registers.
 #define UNROLL _Pragma("unroll")

@@ -9,7 +9,7 @@
 //                    phases (p, q), each reached by every S-th tap only; each phase is a launch with s = 1,
 //                    d = g = S.
 //
-// Work-items: global (pixel tiles, channel tiles), local 1. A work-item holds PIXELS × COLUMNS vectors of sums
+// Work-items: global (pixel tiles, channel tiles). A work-item holds PIXELS × COLUMNS vectors of sums
 // in registers: PIXELS consecutive positions of the (n, i, j) grid by COLUMNS·LANES channels. For each (tap, c)
 // it loads COLUMNS vectors of the filter and broadcasts one source value a pixel. Pixel tiles are innermost, so
 // that a channel tile of the filter stays in cache. Source rows and columns outside the image are read
@@ -49,7 +49,7 @@ typedef struct {
         (weights) += TILE_CHANNELS;                                               \
     }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel WORK_GROUP
 void convolution2d_gather(__global const float *restrict source, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict mask,
                           __global float *restrict result, __global const float *restrict zeros,
@@ -133,8 +133,8 @@ void convolution2d_gather(__global const float *restrict source, __global const 
 
 // Packs a filter [rows][columns][inputs][outputs] into channel tiles, for the forward pass over outputs, for
 // the input gradient (transposed) over inputs, mirrored: [tile][row][column][reduced channel][TILE_CHANNELS].
-// Work-items: global (rows · columns · reduced channels, tiles), local 1.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+// Work-items: global (rows · columns · reduced channels, tiles).
+__kernel WORK_GROUP
 void convolution2d_pack(__global const float *restrict filter, __global float *restrict packed,
                         int taps, int inputs, int outputs, int transposed) {
     const int reduced = transposed ? outputs : inputs;

@@ -9,11 +9,11 @@
 //
 // Two launches, for a fixed order of summation whatever runs in parallel:
 //
-//   filter_gradient  global (filter rows t, channel tiles, splits), local 1. A work-item sums over the images
+//   filter_gradient  global (filter rows t, channel tiles, splits). A work-item sums over the images
 //                    of its split into partial[split]. It goes through them in blocks small enough to stay in
 //                    cache; for each block, and each ROWS elements of the run, it holds ROWS × COLUMNS vectors
 //                    of sums in registers, loads COLUMNS vectors of dy and broadcasts ROWS values of x a pixel.
-//   filter_reduce    global (values / LANES), local 1. Adds the splits in order.
+//   filter_reduce    global (values / LANES). Adds the splits in order.
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; partial [splits][KH·KW·C + 1][O], the last row the bias's.
 // Constants: LANES, ROWS, COLUMNS.
@@ -57,7 +57,7 @@ static inline int first_outside(int offset, int stride, int padding, int length,
 #define INSIDE_VALUE(m) run[m]
 #define EDGE_VALUE(m) (r + m < run_length && (uint)(left + m) < (uint)row_length ? run[m] : 0.0f)
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel WORK_GROUP
 void convolution2d_filter_gradient(__global const float *restrict x, __global const float *restrict dy,
                                    __global float *restrict partial, const FilterGradientGeometry g) {
     const int t = get_global_id(0);
@@ -134,7 +134,7 @@ void convolution2d_filter_gradient(__global const float *restrict x, __global co
 }
 
 // Adds the splits' sums in order; `bias` takes the last row.
-__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+__kernel WORK_GROUP
 void convolution2d_filter_reduce(__global const float *restrict partial, __global float *restrict filter,
                                  __global float *restrict bias, int filter_count, int outputs, int splits, int has_bias) {
     const int first = get_global_id(0) * LANES;

@@ -52,7 +52,9 @@ package final class DeviceExecutor: Executor {
     /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
     func kernel(_ name: String, in file: String, defining definitions: [(String, Int)] = []) throws -> Kernel
     {
-        var options = ["-DLANES=\(traits.lanes)"]
+        var options = [
+            "-DLANES=\(traits.lanes)", "-DLONG_WORK_ITEMS=\(traits.prefersLongWorkItems ? 1 : 0)",
+        ]
         options += definitions.map { "-D\($0.0)=\($0.1)" }
         let key = ProgramKey(file: file, options: options)
         if let program = programs[key] { return try program.kernel(named: name) }

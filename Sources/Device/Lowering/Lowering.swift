@@ -74,7 +74,8 @@ struct Lowering {
                 try kernel.setArgument(index, buffer)
             }
         }
-        let local = [Int](repeating: 1, count: global.count)
+        // An empty local size leaves the choice to the driver.
+        let local = traits.prefersLongWorkItems ? [Int](repeating: 1, count: global.count) : []
         launches.append(
             CommandList.Launch(kernel: kernel, global: global, local: local, node: nodeIndex))
     }
