@@ -55,7 +55,7 @@ extension CommandTests {
         func notFinite() throws {
             let outcome = try CommandTests.refusal(
                 3, by: Runs.training("--lr", "1e30", "--optimizer", "sgd", "--out", folder / "run"))
-            #expect(outcome.errors.contains("first tensor that is not finite is '"), "\(outcome)")
+            #expect(outcome.errors.contains("that is not finite is '"), "\(outcome)")
         }
 
         @Test("--on-nan skip goes on to the end, and progress and metrics stay readable")
