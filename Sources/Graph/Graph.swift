@@ -111,7 +111,7 @@ public struct Statistic: Hashable, Sendable {
 }
 
 /// How a parameter lies in files and on the device. Devices hold filters as
-/// `[kernel height, kernel width, inputs, outputs]`; this and `External` are the only places that know both.
+/// `[kernel height, kernel width, inputs, outputs]`; this is the only place that knows both.
 public enum ParameterLayout: Hashable, Sendable {
     case vector(Int)
     /// A convolution's filter; in files `[outputs, inputs, height, width]`.
