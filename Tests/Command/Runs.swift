@@ -5,7 +5,7 @@ import Testing
 enum Runs {
     static let options = [
         "train", "nin", "--resize", "67", "--limit", "256", "--limit-test", "32", "--batch", "16",
-        "--epochs", "2",
+        "--epochs", "2", "--dropout", "0.5", "--warmup-epochs", "0",
     ]
 
     static func training(_ more: String...) -> Program { Program(options + more) }
