@@ -73,8 +73,8 @@ private struct IDXDataset: Sendable {
             let missing = zip(Self.fileNames, found).filter { $0.1 == nil }.map { $0.0 }
             throw ResinError(
                 .missingFile,
-                "\(folder): missing \(missing.joined(separator: ", ")) (each may end in .gz). Get \(name) with "
-                    + "'resin datasets fetch \(name)' or put the files from \(address) there; if the folder "
+                "\(folder): missing \(missing.joined(separator: ", ")) (each may end in .gz). Put the "
+                    + "files from \(address) there; if the folder "
                     + "'\(name)' lies elsewhere, name the folder that holds it with --data-dir or RESIN_DATA."
             )
         }

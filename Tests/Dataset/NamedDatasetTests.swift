@@ -38,7 +38,7 @@ import Testing
         let message = error?.message ?? ""
         for word in [
             folder.path + "/fashion-mnist", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-            "t10k-labels-idx1-ubyte", "resin datasets fetch fashion-mnist", "--data-dir", "RESIN_DATA",
+            "t10k-labels-idx1-ubyte", "http://fashion-mnist.s3-website", "--data-dir", "RESIN_DATA",
         ] {
             #expect(message.contains(word), "\(message)")
         }
