@@ -74,6 +74,7 @@ extension TrainCommand {
         if let initialiser { configuration.initialiser = initialiser }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
+        if let math = deviceOption.math { configuration.math = math }
     }
 
     /// A run's own configuration, once it is sure that no option given now would change what it computes.

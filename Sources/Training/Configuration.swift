@@ -1,6 +1,7 @@
 import Foundation
 import ResinGraph
 import ResinNetworks
+import ResinPlan
 import ResinTensor
 
 /// Everything that a run's result follows from, besides the data's bytes and the device; `config.json`.
@@ -29,6 +30,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var initialiser: Initialiser = .xavier
     public var seed: UInt64 = 42
     public var onNaN: NaNPolicy = .stop
+    public var math: MathMode = .fast
 
     public struct Augmentation: Codable, Equatable, Sendable {
         /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
@@ -75,6 +77,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case initialiser = "init"
         case seed
         case onNaN = "on_nan"
+        case math
     }
 }
 
