@@ -132,8 +132,9 @@ extension Network {
             MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: 0).total
         }
         return NetworkSummary.Memory(
+            batch: batch, inputBytes: TensorType(input.batch(of: batch)).byteCount,
             parametersBytes: 4 * ModelState(training.graph).parameterCount,
-            trainingBytes: total(training, configuration.optimizer.op), inferenceBytes: total(evaluation, nil)
-        )
+            trainingBytes: total(training, configuration.optimizer.op),
+            inferenceBytes: total(evaluation, nil))
     }
 }

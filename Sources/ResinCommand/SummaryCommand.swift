@@ -36,6 +36,6 @@ struct SummaryCommand: ParsableCommand {
         summary.memory = try model.memory(batch: batch, on: device)
         if json { return try printJSON(summary) }
         print(summary.table())
-        note("memory as planned for \(device.details.name), batch \(batch)")
+        note("memory as planned for \(device.details.name); training with SGD and momentum")
     }
 }
