@@ -4,7 +4,11 @@ import Resin
 /// From options, recipes and saved runs to one configuration.
 extension TrainCommand {
     func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {
-        let blueprint = try Network.blueprint(named: network!)
+        guard let network else {
+            throw ResinError(
+                .usage, "name a network: \(Network.knownNames.joined(separator: ", ")); \(config!) has none")
+        }
+        let blueprint = try Network.blueprint(named: network)
         let data = dataOptions.data ?? "glyphs"
         let seed = seed ?? 42
         let dataset = try dataOptions.load(
@@ -60,7 +64,7 @@ extension TrainCommand {
         if let optimizer { configuration.optimizer.name = optimizer }
         if let lr { configuration.optimizer.learningRate = try positive("--lr", lr) }
         if let momentum { configuration.optimizer.momentum = try share("--momentum", momentum) }
-        if nesterov { configuration.optimizer.nesterov = true }
+        if let nesterov { configuration.optimizer.nesterov = nesterov }
         if let weightDecay {
             configuration.optimizer.weightDecay = try notNegative("--weight-decay", weightDecay)
         }
@@ -74,6 +78,10 @@ extension TrainCommand {
         if let initialiser { configuration.initialiser = initialiser }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
+        if let labelSmoothing {
+            configuration.labelSmoothing = try share("--label-smoothing", labelSmoothing)
+        }
+        if let patience { configuration.patience = try bounded("--patience", patience, 1...1_000_000) }
     }
 
     /// A run's own configuration, once it is sure that no option given now would change what it computes.
@@ -91,6 +99,8 @@ extension TrainCommand {
         var comparable = configuration
         // More epochs at a constant rate are the same run, only longer.
         if !saved.schedule.dependsOnEpochs { comparable.epochs = saved.epochs }
+        // So are more epochs of patience.
+        comparable.patience = saved.patience
         if comparable == saved { return configuration }
         let changed = try differences(saved, comparable)
         throw ResinError(

@@ -289,6 +289,13 @@ extension TrainingConfiguration {
             throw ResinError(
                 .usage, "--warmup-epochs is \(schedule.warmupEpochs); it must be 0 to 1,000,000")
         }
+        guard labelSmoothing >= 0 && labelSmoothing < 1 else {
+            throw ResinError(
+                .usage, "--label-smoothing is \(labelSmoothing); it must be at least 0 and less than 1")
+        }
+        if let patience, !(1...1_000_000).contains(patience) {
+            throw ResinError(.usage, "--patience is \(patience); it must be 1 to 1,000,000")
+        }
         guard mean.count == dataset.train.channels, standardDeviation.count == dataset.train.channels else {
             throw ResinError(
                 .usage,

@@ -16,6 +16,8 @@ public final class TrainingRun {
         case progress(Trainer.Progress)
         case evaluating(epoch: Int)
         case epoch(EpochMetrics, Evaluation)
+        /// The test accuracy has not risen for as many epochs as the configuration's patience.
+        case outOfPatience(epoch: Int, bestEpoch: Int)
         case saved(path: String)
     }
 
@@ -62,15 +64,22 @@ public final class TrainingRun {
         }
     }
 
-    /// Trains to the last epoch.
+    /// Whether the accuracy has not risen for so many epochs that the run is over.
+    private var isOutOfPatience: Bool {
+        guard let patience = trainer.configuration.patience, let best else { return false }
+        return trainer.epoch - 1 - best.epoch >= patience
+    }
+
+    /// Trains to the last epoch, or until the patience is at its end.
     ///
     /// - Parameter shouldStop: asked before every step; when true, the state is saved and the run ends.
     public func run(
         report: (Event) throws -> Void, shouldStop: () -> Bool = { false }
     ) throws -> Outcome {
         let clock = ContinuousClock()
-        while trainer.epoch <= trainer.configuration.epochs {
+        while trainer.epoch <= trainer.configuration.epochs, !isOutOfPatience {
             let epoch = trainer.epoch
+            let firstStep = trainer.step
             let start = clock.now
             var failure: (any Error)?
             let trained = try trainer.trainEpoch(
@@ -83,21 +92,27 @@ public final class TrainingRun {
             try report(.evaluating(epoch: epoch))
             // An evaluation is short; a request to stop is heeded after it, at a whole epoch.
             guard let evaluation = try trainer.evaluate() else { return try interrupt(report) }
+            // Fewer than an epoch's where the run was resumed within it.
+            let stepSeconds = seconds / Double(trainer.step - firstStep)
             let metrics = EpochMetrics(
                 epoch: epoch, trainLoss: trained.loss, trainAccuracy: trained.accuracy,
                 testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
                 learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: seconds,
-                imagesPerSecond: Double(trainer.stepsPerEpoch * trainer.configuration.batch) / seconds)
+                imagesPerSecond: Double(trainer.configuration.batch) / stepSeconds,
+                testTop5Accuracy: evaluation.top5Accuracy, stepMilliseconds: 1e3 * stepSeconds)
             try folder.metrics.append(metrics)
             let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
             if isBest { best = (evaluation.accuracy, epoch) }
-            let isLast = epoch == trainer.configuration.epochs
+            let isLast = epoch == trainer.configuration.epochs || isOutOfPatience
             if isBest || isLast || epoch % saveEvery == 0 {
                 let checkpoint = try trainer.checkpoint(metadata: metadata)
                 if isBest { try checkpoints.saveBest(checkpoint) }
                 if isLast || epoch % saveEvery == 0 { try checkpoints.save(checkpoint) }
             }
             try report(.epoch(metrics, evaluation))
+            if isOutOfPatience, let best {
+                try report(.outOfPatience(epoch: epoch, bestEpoch: best.epoch))
+            }
         }
         return .finished(bestAccuracy: best?.accuracy ?? 0, bestEpoch: best?.epoch ?? 0)
     }
