@@ -69,10 +69,13 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
     public var blocks: [Row]
     /// nil until the caller has asked a planner.
     public var memory: Memory?
+    /// nil until the caller has asked for `blockComparisons`.
+    public var comparisons: [BlockComparison]?
 
     public enum CodingKeys: String, CodingKey {
         case network, input, classes, parameters, statistics, layers, blocks, memory
         case multiplyAdds = "multiply_adds"
+        case comparisons = "block_comparison"
     }
 
     package init(of network: Network, _ graph: NetworkGraph) {
