@@ -102,7 +102,7 @@ extension TrainCommand {
         // So are more epochs of patience.
         comparable.patience = saved.patience
         if comparable == saved { return configuration }
-        let changed = try differences(saved, comparable)
+        let changed = differences(saved, comparable)
         throw ResinError(
             .usage,
             "\(folder.path) was trained with other settings: \(changed.joined(separator: ", ")); a resumed run keeps "
@@ -112,20 +112,11 @@ extension TrainCommand {
     /// "optimizer.lr (0.1 there, 0.2 now)", by key of config.json.
     private func differences(
         _ saved: TrainingConfiguration, _ given: TrainingConfiguration
-    ) throws -> [String] {
-        func fields(_ configuration: TrainingConfiguration) throws -> [String: String] {
-            let data = try JSONEncoder().encode(configuration)
-            return leaves(of: try JSONSerialization.jsonObject(with: data), under: "")
+    ) -> [String] {
+        func fields(_ configuration: TrainingConfiguration) -> [String: String] {
+            Dictionary(uniqueKeysWithValues: configuration.fields.map { ($0.key, $0.value) })
         }
-        // Key by key down to the leaves: dictionaries print their keys in any order.
-        func leaves(of value: Any, under key: String) -> [String: String] {
-            guard let members = value as? [String: Any] else { return [key: "\(value)"] }
-            return members.reduce(into: [:]) { found, member in
-                let name = key.isEmpty ? member.key : "\(key).\(member.key)"
-                found.merge(leaves(of: member.value, under: name)) { $1 }
-            }
-        }
-        let (before, after) = (try fields(saved), try fields(given))
+        let (before, after) = (fields(saved), fields(given))
         return Set(before.keys).union(after.keys).sorted()
             .filter { before[$0] != after[$0] }
             .map { "\($0) (\(before[$0] ?? "none") there, \(after[$0] ?? "none") now)" }

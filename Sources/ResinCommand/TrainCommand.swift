@@ -161,7 +161,8 @@ struct TrainCommand: ParsableCommand {
                             + "(--patience \(epoch - best))")
                 case .saved(let path): try reporter.say("interrupted; saved, go on with --resume \(path)")
                 }
-            }, shouldStop: { Interruption.signalNumber != nil })
+            }, shouldStop: { Interruption.signalNumber != nil },
+            profile: { try StepProfile(of: $0, $1, device: device) })
         switch outcome {
         case .interrupted: throw ExitCode(128 + (Interruption.signalNumber ?? SIGINT))
         case .finished(let accuracy, let epoch):

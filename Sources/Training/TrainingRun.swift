@@ -10,6 +10,8 @@ public final class TrainingRun {
     private let saveEvery: Int
     private let checkpoints: CheckpointFolder
     private var best: (accuracy: Double, epoch: Int)?
+    /// What the report shows: the best epoch of this process, or its last where the best is an earlier process's.
+    private var evaluated: RunReport.Evaluated?
 
     /// What there is to tell while it runs.
     public enum Event {
@@ -72,11 +74,18 @@ public final class TrainingRun {
 
     /// Trains to the last epoch, or until the patience is at its end.
     ///
-    /// - Parameter shouldStop: asked before every step; when true, the state is saved and the run ends.
+    /// - Parameters:
+    ///   - shouldStop: asked before every step; when true, the state is saved and the run ends.
+    ///   - profile: measures a step layer by layer for the report, after the last one; it gets the seconds that
+    ///     a step has taken, and must not touch the trainer's executor.
     public func run(
-        report: (Event) throws -> Void, shouldStop: () -> Bool = { false }
+        report: (Event) throws -> Void, shouldStop: () -> Bool = { false },
+        profile: (Trainer, _ stepSeconds: Double) throws -> StepProfile = { trainer, _ in
+            trainer.costs(note: "Times were not measured: the program that trained did not ask for them.")
+        }
     ) throws -> Outcome {
         let clock = ContinuousClock()
+        var lastStepSeconds: Double?
         while trainer.epoch <= trainer.configuration.epochs, !isOutOfPatience {
             let epoch = trainer.epoch
             let firstStep = trainer.step
@@ -94,6 +103,7 @@ public final class TrainingRun {
             guard let evaluation = try trainer.evaluate() else { return try interrupt(report) }
             // Fewer than an epoch's where the run was resumed within it.
             let stepSeconds = seconds / Double(trainer.step - firstStep)
+            lastStepSeconds = stepSeconds
             let metrics = EpochMetrics(
                 epoch: epoch, trainLoss: trained.loss, trainAccuracy: trained.accuracy,
                 testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
@@ -109,18 +119,48 @@ public final class TrainingRun {
                 if isBest { try checkpoints.saveBest(checkpoint) }
                 if isLast || epoch % saveEvery == 0 { try checkpoints.save(checkpoint) }
             }
+            if isBest || evaluated?.isBest != true {
+                evaluated = RunReport.Evaluated(epoch: epoch, result: evaluation, isBest: isBest)
+            }
+            if !isLast {
+                try writeReport(state: "epoch \(epoch + 1) is under way", Self.timesToCome(trainer))
+            }
             try report(.epoch(metrics, evaluation))
             if isOutOfPatience, let best {
                 try report(.outOfPatience(epoch: epoch, bestEpoch: best.epoch))
             }
+        }
+        // A run that was over already keeps its report.
+        if let lastStepSeconds {
+            var state = "finished"
+            if isOutOfPatience, let patience = trainer.configuration.patience {
+                state = "stopped: no better test accuracy for \(patience) epochs"
+            }
+            try writeReport(state: state, profile(trainer, lastStepSeconds))
         }
         return .finished(bestAccuracy: best?.accuracy ?? 0, bestEpoch: best?.epoch ?? 0)
     }
 
     private func interrupt(_ report: (Event) throws -> Void) throws -> Outcome {
         try checkpoints.save(trainer.checkpoint(metadata: metadata))
+        // Before the first epoch's end of this process an earlier one's report says more.
+        if evaluated != nil || !FileManager.default.fileExists(atPath: folder.reportPath) {
+            try writeReport(state: "interrupted in epoch \(trainer.epoch)", Self.timesToCome(trainer))
+        }
         try report(.saved(path: folder.path))
         return .interrupted
+    }
+
+    private static func timesToCome(_ trainer: Trainer) -> StepProfile {
+        trainer.costs(note: "Times are measured when the run ends.")
+    }
+
+    private func writeReport(state: String, _ profile: StepProfile) throws {
+        try RunReport(
+            configuration: trainer.configuration, device: trainer.device, memory: trainer.memory,
+            epochs: folder.metrics.read(), state: state, evaluation: evaluated, profile: profile,
+            images: trainer.dataset.test
+        ).write(to: folder.reportPath)
     }
 
     private var metadata: [String: String] {
