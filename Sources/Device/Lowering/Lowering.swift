@@ -144,8 +144,8 @@ struct Lowering {
         case .batchNormGradient: try lowerBatchNormGradient()
         case .add(let op): try lower(op)
         case .flatten, .unflatten: break
-        case .softmaxCrossEntropy: try lowerSoftmaxCrossEntropy()
-        case .softmaxCrossEntropyGradient: try lowerSoftmaxCrossEntropyGradient()
+        case .softmaxCrossEntropy(let op): try lower(op)
+        case .softmaxCrossEntropyGradient(let op): try lower(op)
         case .recordMetrics: try lowerRecordMetrics()
         case .channelActivity(let op): try lower(op)
         case .optimizer(let op): try lower(op)
