@@ -1,6 +1,7 @@
 import Foundation
 import ResinGraph
 import ResinNetworks
+import ResinPlan
 import ResinTensor
 
 /// Everything that a run's result follows from, besides the data's bytes and the device; `config.json`.
@@ -33,6 +34,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var labelSmoothing: Float = 0
     /// End the run after so many epochs without a better test accuracy.
     public var patience: Int?
+    public var math: MathMode = .fast
 
     public struct Augmentation: Codable, Equatable, Sendable {
         /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
@@ -81,6 +83,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case onNaN = "on_nan"
         case labelSmoothing = "label_smoothing"
         case patience
+        case math
     }
 }
 
@@ -111,6 +114,8 @@ extension TrainingConfiguration {
         onNaN = try required(.onNaN)
         labelSmoothing = try values.decodeIfPresent(Float.self, forKey: .labelSmoothing) ?? 0
         patience = try values.decodeIfPresent(Int.self, forKey: .patience)
+        // Until there was a choice, all sums were direct.
+        math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .exact
     }
 }
 
