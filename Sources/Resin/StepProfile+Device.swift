@@ -47,6 +47,8 @@ extension StepProfile {
         let start = clock.now
         var configuration = trainer.configuration
         configuration.batch = batch
+        var device = device
+        device.math = configuration.math
         let bench = try Bench(
             trainer.network, images: trainer.dataset.train.prefix(batch), configuration, trains: true,
             device: device, profiling: true)

@@ -102,6 +102,7 @@ private struct Key {
             Key("std", list: Float.self, \.std),
             Key("augment", list: String.self, \.augment),
             Key("device", \.deviceOption.device),
+            Key("math", \.deviceOption.math),
             Key("final_relu", \.networkArguments.finalRelu),
             Key("dropout", \.networkArguments.dropout),
             Key("epochs", \.epochs),
@@ -143,6 +144,7 @@ extension RecipeValue where Self: CaseIterable & RawRepresentable<String> {
     }
 }
 
+extension MathMode: RecipeValue {}
 extension OptimizerSettings.Name: RecipeValue {}
 extension Schedule.Kind: RecipeValue {}
 extension Initialiser: RecipeValue {}

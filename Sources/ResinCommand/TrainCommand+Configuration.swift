@@ -78,11 +78,11 @@ extension TrainCommand {
         if let initialiser { configuration.initialiser = initialiser }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
-        if let math = deviceOption.math { configuration.math = math }
         if let labelSmoothing {
             configuration.labelSmoothing = try share("--label-smoothing", labelSmoothing)
         }
         if let patience { configuration.patience = try bounded("--patience", patience, 1...1_000_000) }
+        if let math = deviceOption.math { configuration.math = math }
     }
 
     /// A run's own configuration, once it is sure that no option given now would change what it computes.

@@ -30,11 +30,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var initialiser: Initialiser = .xavier
     public var seed: UInt64 = 42
     public var onNaN: NaNPolicy = .stop
-    public var math: MathMode = .fast
     /// So much of each training target is shared among all classes; test losses are plain.
     public var labelSmoothing: Float = 0
     /// End the run after so many epochs without a better test accuracy.
     public var patience: Int?
+    public var math: MathMode = .fast
 
     public struct Augmentation: Codable, Equatable, Sendable {
         /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
@@ -81,9 +81,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case initialiser = "init"
         case seed
         case onNaN = "on_nan"
-        case math
         case labelSmoothing = "label_smoothing"
         case patience
+        case math
     }
 }
 
@@ -114,7 +114,8 @@ extension TrainingConfiguration {
         onNaN = try required(.onNaN)
         labelSmoothing = try values.decodeIfPresent(Float.self, forKey: .labelSmoothing) ?? 0
         patience = try values.decodeIfPresent(Int.self, forKey: .patience)
-        math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .fast
+        // Until there was a choice, all sums were direct.
+        math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .exact
     }
 }
 
