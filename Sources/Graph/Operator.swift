@@ -64,11 +64,16 @@ public enum Op: Hashable, Sendable {
     case globalAveragePoolGradient(GlobalAveragePoolGradient)
     case relu
     case reluGradient
+    case sigmoid
+    case sigmoidGradient
+    case scale(Scale)
     case dropout(Dropout)
     case batchNorm(BatchNorm)
     case batchNormInference(BatchNormInference)
     case batchNormGradient
     case add(Add)
+    case concatenation
+    case channelSlice(ChannelSlice)
     case flatten
     case unflatten(Unflatten)
     case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
@@ -92,11 +97,16 @@ public enum Op: Hashable, Sendable {
         case .globalAveragePoolGradient(let op): op
         case .relu: ReLU()
         case .reluGradient: ReLUGradient()
+        case .sigmoid: Sigmoid()
+        case .sigmoidGradient: SigmoidGradient()
+        case .scale(let op): op
         case .dropout(let op): op
         case .batchNorm(let op): op
         case .batchNormInference(let op): op
         case .batchNormGradient: BatchNormGradient()
         case .add(let op): op
+        case .concatenation: Concatenation()
+        case .channelSlice(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op

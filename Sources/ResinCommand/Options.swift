@@ -64,6 +64,21 @@ struct NetworkArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Probability of dropout, in place of the network's own.", valueName: "p"))
     var dropout: Float?
 
+    @Option(help: ArgumentHelp("NiN: number of 1×1 convolutions in a block, 1 or 2.", valueName: "n"))
+    var ones: Int?
+
+    @Option(help: ArgumentHelp("NiN: channels of the third block; 384 in the book.", valueName: "n"))
+    var thirdWidth: Int?
+
+    @Option(help: "NiN: pooling of each class's channel, average or max.")
+    var head: NetworkOptions.Head?
+
+    @Option(help: "residual-mnist: what goes around a block, identity, constant-scaling or conv.")
+    var shortcut: NetworkOptions.Shortcut?
+
+    @Option(help: "resnet18, resnet34, resnet50: book or torchvision, without biases and under its names.")
+    var variant: NetworkOptions.Variant?
+
     func check() throws {
         if let dropout, !(dropout >= 0 && dropout < 1) {
             throw ResinError(.usage, "--dropout is \(dropout); it must be at least 0 and less than 1")
@@ -76,6 +91,11 @@ struct NetworkArguments: ParsableArguments {
         var options = defaults
         if let finalRelu { options.hasFinalReLU = finalRelu }
         if let dropout { options.dropout = dropout }
+        if let ones { options.ones = ones }
+        if let thirdWidth { options.thirdWidth = thirdWidth }
+        if let head { options.head = head }
+        if let shortcut { options.shortcut = shortcut }
+        if let variant { options.variant = variant }
         return options
     }
 }
@@ -98,6 +118,9 @@ let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
 extension MathMode: ExpressibleByArgument {}
+extension NetworkOptions.Head: ExpressibleByArgument {}
+extension NetworkOptions.Shortcut: ExpressibleByArgument {}
+extension NetworkOptions.Variant: ExpressibleByArgument {}
 extension OptimizerSettings.Name: ExpressibleByArgument {}
 extension Schedule.Kind: ExpressibleByArgument {}
 extension TrainingConfiguration.NaNPolicy: ExpressibleByArgument {}

@@ -105,6 +105,11 @@ private struct Key {
             Key("math", \.deviceOption.math),
             Key("final_relu", \.networkArguments.finalRelu),
             Key("dropout", \.networkArguments.dropout),
+            Key("ones", \.networkArguments.ones),
+            Key("third_width", \.networkArguments.thirdWidth),
+            Key("head", \.networkArguments.head),
+            Key("shortcut", \.networkArguments.shortcut),
+            Key("variant", \.networkArguments.variant),
             Key("epochs", \.epochs),
             Key("batch", \.batch),
             Key("optimizer", \.optimizer),
@@ -150,3 +155,6 @@ extension Schedule.Kind: RecipeValue {}
 extension Initialiser: RecipeValue {}
 extension TrainingConfiguration.NaNPolicy: RecipeValue {}
 extension ProgressStyle: RecipeValue {}
+extension NetworkOptions.Head: RecipeValue {}
+extension NetworkOptions.Shortcut: RecipeValue {}
+extension NetworkOptions.Variant: RecipeValue {}

@@ -30,10 +30,9 @@ struct SummaryCommand: ParsableCommand {
     func run() throws {
         let batch = try bounded("--batch", batch, 1...largestBatch)
         let classes = try bounded("--classes", classes, 1...largestClassCount)
-        let shape = try input.map(ImageShape.init(parsing:)) ?? Network.blueprint(named: network).defaultInput
         let model = try Network.named(
-            network, input: shape, classes: classes, options: networkArguments.options(over: NetworkOptions())
-        )
+            network, input: input.map(ImageShape.init(parsing:)), classes: classes,
+            options: networkArguments.options(over: NetworkOptions()))
         var summary = try model.summary()
         if blocks {
             let comparisons = try summary.blockComparisons()

@@ -138,11 +138,16 @@ struct Lowering {
         case .globalAveragePoolGradient: try lowerGlobalAveragePoolGradient()
         case .relu: try lowerReLU()
         case .reluGradient: try lowerReLUGradient()
+        case .sigmoid: try lowerSigmoid()
+        case .sigmoidGradient: try lowerSigmoidGradient()
+        case .scale(let op): try lower(op)
         case .dropout(let op): try lower(op)
         case .batchNorm(let op): try lower(op)
         case .batchNormInference(let op): try lower(op)
         case .batchNormGradient: try lowerBatchNormGradient()
         case .add(let op): try lower(op)
+        case .concatenation: try lowerConcatenation()
+        case .channelSlice(let op): try lower(op)
         case .flatten, .unflatten: break
         case .softmaxCrossEntropy(let op): try lower(op)
         case .softmaxCrossEntropyGradient(let op): try lower(op)
@@ -185,8 +190,9 @@ struct Lowering {
         case .batchNorm, .batchNormGradient:
             return ChannelChunks(shapes[0], traits).partialByteCount
         case .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient, .averagePool2D, .averagePool2DGradient,
-            .globalAveragePool, .globalAveragePoolGradient, .relu, .reluGradient, .dropout,
-            .batchNormInference, .add, .flatten, .unflatten, .softmaxCrossEntropy,
+            .globalAveragePool, .globalAveragePoolGradient, .relu, .reluGradient, .sigmoid,
+            .sigmoidGradient, .scale, .dropout, .batchNormInference, .add, .concatenation, .channelSlice,
+            .flatten, .unflatten, .softmaxCrossEntropy,
             .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
             return 0
         }
@@ -202,8 +208,9 @@ struct Lowering {
                 max(longest, op.window.kernel.width * graph.shape(of: node.inputs[0]).channels)
             case .convolution2DFilterGradient, .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient,
                 .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
-                .reluGradient, .dropout, .batchNorm, .batchNormInference, .batchNormGradient, .add, .flatten,
-                .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
+                .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormInference,
+                .batchNormGradient, .add, .concatenation, .channelSlice, .flatten, .unflatten,
+                .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
                 .channelActivity, .optimizer:
                 longest
             }
