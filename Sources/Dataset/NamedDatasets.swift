@@ -5,6 +5,35 @@ extension Dataset {
     /// What `named` knows.
     public static let knownNames = ["glyphs"] + IDXDataset.all.map(\.name)
 
+    /// A set by its name, or a folder of images by its path.
+    ///
+    /// - Parameters:
+    ///   - directory: Where named sets lie; see `named`.
+    ///   - side: Height and width that the network takes; for folders, see `folder`.
+    ///   - split: For folders, see there.
+    ///   - seed: What the images of `glyphs` and the split of a folder follow from.
+    /// - Errors: those of `named` and `folder`.
+    public static func load(
+        _ source: String, directory: String? = nil, side: Int? = nil, split: Double? = nil, seed: UInt64
+    ) throws -> Dataset {
+        let isName = !source.contains("/") && !FileManager.default.fileExists(atPath: source)
+        if knownNames.contains(source) || isName {
+            guard split == nil else {
+                throw ResinError(
+                    .usage, "'\(source)' has test images of its own; --split is for folders of images.")
+            }
+            return try named(source, directory: directory, seed: seed)
+        }
+        return try folder(source, side: side, split: split, seed: seed)
+    }
+
+    /// What a configuration calls a source: a known name as it is, a folder by its absolute path.
+    public static func identity(of source: String) -> String {
+        if knownNames.contains(source) { return source }
+        let isFile = source.contains("/") || FileManager.default.fileExists(atPath: source)
+        return isFile ? URL(fileURLWithPath: source).standardizedFileURL.path : source
+    }
+
     /// A set by its name: `glyphs` is made on the spot, the others are read from `directory`/`name`.
     ///
     /// - Parameters:
@@ -17,7 +46,8 @@ extension Dataset {
         guard let set = IDXDataset.all.first(where: { $0.name == name }) else {
             throw ResinError(
                 .usage,
-                "There is no data set '\(name)'; known are \(knownNames.joined(separator: ", ")).")
+                "There is no data set '\(name)', and no folder of that name here; known are "
+                    + "\(knownNames.joined(separator: ", ")).")
         }
         return try set.read(from: directory ?? defaultDirectory())
     }
