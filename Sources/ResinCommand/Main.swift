@@ -30,7 +30,7 @@ struct ResinCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
-            BenchCommand.self, DevicesCommand.self, NetworksCommand.self,
+            BenchCommand.self, DatasetsCommand.self, DevicesCommand.self, NetworksCommand.self,
         ])
 }
 
