@@ -71,8 +71,8 @@ public enum Op: Hashable, Sendable {
     case add(Add)
     case flatten
     case unflatten(Unflatten)
-    case softmaxCrossEntropy
-    case softmaxCrossEntropyGradient
+    case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
+    case softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient = SoftmaxCrossEntropyGradient())
     case recordMetrics
     case channelActivity(ChannelActivity)
     case optimizer(Optimizer)
@@ -99,8 +99,8 @@ public enum Op: Hashable, Sendable {
         case .add(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
-        case .softmaxCrossEntropy: SoftmaxCrossEntropy()
-        case .softmaxCrossEntropyGradient: SoftmaxCrossEntropyGradient()
+        case .softmaxCrossEntropy(let op): op
+        case .softmaxCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
         case .channelActivity(let op): op
         case .optimizer(let op): op

@@ -9,8 +9,18 @@ struct DeviceOption: ParsableArguments {
             valueName: "spec"))
     var device: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "fast, or exact: without Winograd's convolution, whose sums are rounded differently."))
+    var math: MathMode?
+
     func choose() throws -> ComputeDevice {
-        if let device { return try ComputeDevice.matching(device) }
+        var chosen = try device.map(ComputeDevice.matching) ?? best()
+        chosen.math = math ?? .fast
+        return chosen
+    }
+
+    private func best() throws -> ComputeDevice {
         let best = try ComputeDevice.best()
         if best.details.type == .reference {
             note("no OpenCL device was found: the reference executor is used, which is right but slow")
@@ -117,6 +127,7 @@ let largestSide = 1 << 14
 let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
+extension MathMode: ExpressibleByArgument {}
 extension OptimizerSettings.Name: ExpressibleByArgument {}
 extension Schedule.Kind: ExpressibleByArgument {}
 extension TrainingConfiguration.NaNPolicy: ExpressibleByArgument {}

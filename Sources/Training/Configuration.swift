@@ -1,6 +1,7 @@
 import Foundation
 import ResinGraph
 import ResinNetworks
+import ResinPlan
 import ResinTensor
 
 /// Everything that a run's result follows from, besides the data's bytes and the device; `config.json`.
@@ -34,6 +35,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var initialiser: Initialiser = .xavier
     public var seed: UInt64 = 42
     public var onNaN: NaNPolicy = .stop
+    public var math: MathMode = .fast
+    /// So much of each training target is shared among all classes; test losses are plain.
+    public var labelSmoothing: Float = 0
+    /// End the run after so many epochs without a better test accuracy.
+    public var patience: Int?
 
     public struct Augmentation: Codable, Equatable, Sendable {
         /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
@@ -82,6 +88,42 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case initialiser = "init"
         case seed
         case onNaN = "on_nan"
+        case math
+        case labelSmoothing = "label_smoothing"
+        case patience
+    }
+}
+
+extension TrainingConfiguration {
+    /// What the first version's files do not have takes its default.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        func required<Value: Decodable>(_ key: CodingKeys) throws -> Value {
+            try values.decode(Value.self, forKey: key)
+        }
+        network = try required(.network)
+        options = try required(.options)
+        input = try required(.input)
+        classCount = try required(.classCount)
+        classNames = try required(.classNames)
+        data = try required(.data)
+        split = try values.decodeIfPresent(Double.self, forKey: .split)
+        imageSize = try values.decodeIfPresent([Int].self, forKey: .imageSize)
+        limit = try values.decodeIfPresent(Int.self, forKey: .limit)
+        limitTest = try values.decodeIfPresent(Int.self, forKey: .limitTest)
+        mean = try required(.mean)
+        standardDeviation = try required(.standardDeviation)
+        augmentation = try required(.augmentation)
+        epochs = try required(.epochs)
+        batch = try required(.batch)
+        optimizer = try required(.optimizer)
+        schedule = try required(.schedule)
+        initialiser = try required(.initialiser)
+        seed = try required(.seed)
+        onNaN = try required(.onNaN)
+        labelSmoothing = try values.decodeIfPresent(Float.self, forKey: .labelSmoothing) ?? 0
+        patience = try values.decodeIfPresent(Int.self, forKey: .patience)
+        math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .fast
     }
 }
 

@@ -23,7 +23,7 @@ public final class Trainer {
 
     package let executor: any Executor
     package let model: ModelState
-    private let dataset: Dataset
+    package let dataset: Dataset
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
@@ -78,8 +78,13 @@ public final class Trainer {
         try model.initialise(configuration.initialiser, seed: configuration.seed, on: executor)
         training = try executor.prepare(plans.trainingPlan)
         evaluator = try Evaluator(
-            plans.evaluation, plan: plans.evaluationPlan, configuration, imageCount: dataset.test.count,
+            plans.evaluation, plan: plans.evaluationPlan, configuration, images: dataset.test,
             on: executor)
+    }
+
+    /// What a step costs by layer, without times.
+    public func costs(note: String) -> StepProfile {
+        StepProfile(plans.trainingPlan.graph, batch: configuration.batch, seconds: nil, note: note)
     }
 
     public func learningRate(atStep step: Int) -> Float {
@@ -293,6 +298,13 @@ extension TrainingConfiguration {
         guard (0...1_000_000).contains(schedule.warmupEpochs) else {
             throw ResinError(
                 .usage, "--warmup-epochs is \(schedule.warmupEpochs); it must be 0 to 1,000,000")
+        }
+        guard labelSmoothing >= 0 && labelSmoothing < 1 else {
+            throw ResinError(
+                .usage, "--label-smoothing is \(labelSmoothing); it must be at least 0 and less than 1")
+        }
+        if let patience, !(1...1_000_000).contains(patience) {
+            throw ResinError(.usage, "--patience is \(patience); it must be 1 to 1,000,000")
         }
         guard mean.count == dataset.train.channels, standardDeviation.count == dataset.train.channels else {
             throw ResinError(
