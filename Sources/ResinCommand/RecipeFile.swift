@@ -93,8 +93,9 @@ private struct Key {
     static var all: [Key] {
         [
             Key("network", \.network),
-            Key("data", \.dataOptions.data),
-            Key("data_dir", \.dataOptions.dataDir),
+            Key("data", \.dataOptions.source.data),
+            Key("data_dir", \.dataOptions.source.dataDir),
+            Key("split", \.dataOptions.source.split),
             Key("limit", \.dataOptions.limit),
             Key("limit_test", \.dataOptions.limitTest),
             Key("resize", \.resize),
@@ -139,6 +140,7 @@ private protocol RecipeValue: Decodable {
 
 extension Int: RecipeValue { fileprivate static var expected: String { "a whole number" } }
 extension UInt64: RecipeValue { fileprivate static var expected: String { "a whole number from 0 on" } }
+extension Double: RecipeValue { fileprivate static var expected: String { "a number" } }
 extension Float: RecipeValue { fileprivate static var expected: String { "a number" } }
 extension Bool: RecipeValue { fileprivate static var expected: String { "true or false" } }
 extension String: RecipeValue { fileprivate static var expected: String { "text" } }

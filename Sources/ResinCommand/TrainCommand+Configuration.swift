@@ -9,12 +9,13 @@ extension TrainCommand {
                 .usage, "name a network: \(Network.knownNames.joined(separator: ", ")); \(config!) has none")
         }
         let blueprint = try Network.blueprint(named: network)
-        let data = dataOptions.data ?? "glyphs"
+        let data = dataOptions.source.identity ?? "glyphs"
         let seed = seed ?? 42
-        let dataset = try dataOptions.load(
-            data, seed: seed, limit: dataOptions.limit, limitTest: dataOptions.limitTest)
         let recipe = Recipe(network: blueprint.name, data: data)
         let side = try bounded("--resize", resize ?? recipe.side, 1...largestSide)
+        let dataset = try dataOptions.load(
+            data, side: side, split: nil, seed: seed, limit: dataOptions.limit,
+            limitTest: dataOptions.limitTest)
         let options = try networkArguments.options(over: recipe.options)
         let model = try Network.named(
             blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
@@ -38,7 +39,8 @@ extension TrainCommand {
 
     /// Sets what the command line gives.
     private func apply(to configuration: inout TrainingConfiguration) throws {
-        if let data = dataOptions.data { configuration.data = data }
+        if let data = dataOptions.source.identity { configuration.data = data }
+        if let split = dataOptions.source.split { configuration.split = split }
         if let limit = dataOptions.limit { configuration.limit = limit }
         if let limit = dataOptions.limitTest { configuration.limitTest = limit }
         let channels = configuration.input.channels

@@ -118,8 +118,8 @@ struct TrainCommand: ParsableCommand {
 
     private func train(resuming folder: RunFolder, _ configuration: TrainingConfiguration) throws {
         let dataset = try dataOptions.load(
-            configuration.data, seed: configuration.seed, limit: configuration.limit,
-            limitTest: configuration.limitTest)
+            configuration.data, side: configuration.input.height, split: configuration.split,
+            seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
         let network = try Network.named(
             configuration.network, input: configuration.input, classes: configuration.classCount,
             options: configuration.options)

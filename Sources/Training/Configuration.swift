@@ -13,8 +13,13 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var classCount: Int
     public var classNames: [String]
 
-    /// A named set; where it lies is not part of the configuration.
+    /// A named set, and where it lies is not part of the configuration; or a folder of images, by its path.
     public var data: String
+    /// Of a folder of images: the share of the training images that is the test set.
+    public var split: Double?
+    /// Height and width of the data set's images, from which the device resizes; other images come to this
+    /// size first. The trainer fills it in.
+    public var imageSize: [Int]?
     /// Use only the first so many training and test images.
     public var limit: Int?
     public var limitTest: Int?
@@ -72,7 +77,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case network, options, input
         case classCount = "classes"
         case classNames = "class_names"
-        case data, limit
+        case data, split
+        case imageSize = "image_size"
+        case limit
         case limitTest = "limit_test"
         case mean
         case standardDeviation = "std"
@@ -100,6 +107,8 @@ extension TrainingConfiguration {
         classCount = try required(.classCount)
         classNames = try required(.classNames)
         data = try required(.data)
+        split = try values.decodeIfPresent(Double.self, forKey: .split)
+        imageSize = try values.decodeIfPresent([Int].self, forKey: .imageSize)
         limit = try values.decodeIfPresent(Int.self, forKey: .limit)
         limitTest = try values.decodeIfPresent(Int.self, forKey: .limitTest)
         mean = try required(.mean)

@@ -57,6 +57,8 @@ public final class Trainer {
         try configuration.check(network, dataset)
         self.network = network
         self.dataset = dataset
+        var configuration = configuration
+        configuration.imageSize = [dataset.train.height, dataset.train.width]
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
@@ -227,7 +229,8 @@ public final class Trainer {
     /// Weights, and all that the next step depends on besides.
     public func checkpoint(metadata: [String: String] = [:]) throws -> Checkpoint {
         let weights = Safetensors(
-            try model.weights(on: executor, step: step), metadata: ["network": network.name])
+            try model.weights(on: executor, step: step),
+            metadata: ["network": network.name, Safetensors.classNamesKey: classNamesText])
         var entries: [Safetensors.Entry] = []
         for state in 0..<configuration.optimizer.op.stateCount {
             entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
@@ -273,6 +276,8 @@ public final class Trainer {
         }
     }
 
+    private var classNamesText: String { Safetensors.text(ofClassNames: configuration.classNames) }
+
     /// The steps of an epoch that was interrupted.
     private static let metricsName = "epoch_metrics"
 }
@@ -313,11 +318,31 @@ extension TrainingConfiguration {
                 "the network takes \(network.input.channels) channels, but the images of \(dataset.name) have "
                     + "\(dataset.train.channels)")
         }
+        // A folder of images may have changed since a run began.
+        let size = [dataset.train.height, dataset.train.width]
+        if let imageSize, imageSize != size {
+            let (now, before) = (
+                size.map(String.init).joined(separator: "×"),
+                imageSize.map(String.init).joined(separator: "×")
+            )
+            throw ResinError(
+                .badContent,
+                "the images of \(dataset.name) are \(now) now, but were \(before) when the run began; bring the "
+                    + "old ones back, or start a new run")
+        }
         guard dataset.classNames.count == network.classCount else {
             throw ResinError(
                 .usage,
                 "the network gives \(network.classCount) classes, but \(dataset.name) has "
                     + "\(dataset.classNames.count)")
+        }
+        guard dataset.classNames == classNames else {
+            let now = dataset.classNames.joined(separator: ", ")
+            throw ResinError(
+                .badContent,
+                "the classes of \(dataset.name) are \(now), but the run's are "
+                    + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
+                    + "run")
         }
     }
 }
