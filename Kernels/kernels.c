@@ -20,6 +20,12 @@ static const char convolution2d[] = {
 static const char convolution2d_filter_gradient[] = {
 #embed "convolution2d_filter_gradient.cl"
     , '\0'};
+static const char convolution2d_filter_gradient_tiled[] = {
+#embed "convolution2d_filter_gradient_tiled.cl"
+    , '\0'};
+static const char convolution2d_tiled[] = {
+#embed "convolution2d_tiled.cl"
+    , '\0'};
 static const char elementwise[] = {
 #embed "elementwise.cl"
     , '\0'};
@@ -35,6 +41,9 @@ static const char optimizer[] = {
 static const char pooling2d[] = {
 #embed "pooling2d.cl"
     , '\0'};
+static const char tile[] = {
+#embed "tile.cl"
+    , '\0'};
 
 static const struct {
     const char *name;
@@ -45,11 +54,14 @@ static const struct {
     {"batch_norm", batch_norm},
     {"convolution2d", convolution2d},
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},
+    {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
+    {"convolution2d_tiled", convolution2d_tiled},
     {"elementwise", elementwise},
     {"input", input},
     {"loss", loss},
     {"optimizer", optimizer},
     {"pooling2d", pooling2d},
+    {"tile", tile},
 };
 
 const char *kernel_source(const char *name) {
