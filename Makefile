@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
-.PHONY: help setup build run test lint layers format bench simulate goldens clean
+.PHONY: help setup build run test lint layers format bench simulate ptx goldens clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -39,6 +39,10 @@ bench: build          ## time training beside PyTorch, in a virtual environment 
 simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
+
+ptx:                  ## compile the GPU's kernels for NVIDIA offline; fails where one spills registers
+	@.ci/install clang-15 libclc-15 python3-venv
+	@.ci/ptx
 
 goldens:              ## make the operators' PyTorch goldens anew (needs python3 with torch and numpy)
 	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests

@@ -29,6 +29,12 @@ static const char convolution2d_packed[] = {
 static const char convolution2d_winograd[] = {
 #embed "convolution2d_winograd.cl"
     , '\0'};
+static const char convolution2d_filter_gradient_tiled[] = {
+#embed "convolution2d_filter_gradient_tiled.cl"
+    , '\0'};
+static const char convolution2d_tiled[] = {
+#embed "convolution2d_tiled.cl"
+    , '\0'};
 static const char elementwise[] = {
 #embed "elementwise.cl"
     , '\0'};
@@ -44,6 +50,9 @@ static const char optimizer[] = {
 static const char pooling2d[] = {
 #embed "pooling2d.cl"
     , '\0'};
+static const char tile[] = {
+#embed "tile.cl"
+    , '\0'};
 
 static const struct {
     const char *name;
@@ -57,11 +66,14 @@ static const struct {
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},
     {"convolution2d_packed", convolution2d_packed},
     {"convolution2d_winograd", convolution2d_winograd},
+    {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
+    {"convolution2d_tiled", convolution2d_tiled},
     {"elementwise", elementwise},
     {"input", input},
     {"loss", loss},
     {"optimizer", optimizer},
     {"pooling2d", pooling2d},
+    {"tile", tile},
 };
 
 const char *kernel_source(const char *name) {

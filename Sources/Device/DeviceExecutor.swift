@@ -27,12 +27,17 @@ package final class DeviceExecutor: Executor {
         var options: [String]
     }
 
+    /// - Parameters:
+    ///   - math: which algorithms it may choose from.
+    ///   - traits: the class of kernels, where it is not to be the device's own: a CPU can run a
+    ///     GPU's, which is how they are tested without one.
     package init(
-        device: ResinOpenCL.Device, index: Int, math: MathMode = .fast, profiling: Bool = false
+        device: ResinOpenCL.Device, index: Int, math: MathMode = .fast, profiling: Bool = false,
+        traits: DeviceTraits? = nil
     ) throws {
         openCLDevice = device
         self.device = DeviceDescription(device, index: index)
-        traits = DeviceTraits(device, math: math)
+        self.traits = traits ?? DeviceTraits(device, math: math)
         (context, queue, uniforms, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
@@ -60,7 +65,8 @@ package final class DeviceExecutor: Executor {
         options += definitions.map { "-D\($0.0)=\($0.1)" }
         let key = ProgramKey(file: file, options: options)
         if let program = programs[key] { return try program.kernel(named: name) }
-        let source = ["common", "philox", file].map { file in
+        let shared = file.hasSuffix("_tiled") ? ["common", "philox", "tile"] : ["common", "philox"]
+        let source = (shared + [file]).map { file in
             guard let text = kernel_source(file) else {
                 preconditionFailure("there is no Kernels/\(file).cl")
             }
@@ -127,27 +133,6 @@ package final class DeviceExecutor: Executor {
             }
             return try CommandList(plan, executor: self, arena: arena)
         }
-    }
-}
-
-/// What a device likes, as far as kernels and launches depend on it.
-package struct DeviceTraits: Hashable, Sendable {
-    /// Floats a vector of the kernels' has: 4, 8 or 16.
-    package var lanes: Int
-    /// A CPU runs one work-item at a time on long stretches of memory; a GPU runs neighbours side by side.
-    package var prefersLongWorkItems: Bool
-
-    var computeUnits: Int
-    var localMemoryByteCount: Int
-    /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
-    var allowsWinograd: Bool
-
-    init(_ device: ResinOpenCL.Device, math: MathMode) {
-        prefersLongWorkItems = device.type != .gpu
-        lanes = prefersLongWorkItems ? min(max(device.nativeFloatVectorWidth, 4), 16) : 4
-        computeUnits = device.computeUnits
-        localMemoryByteCount = device.localMemoryByteCount
-        allowsWinograd = math == .fast
     }
 }
 

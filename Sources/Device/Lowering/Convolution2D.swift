@@ -76,7 +76,7 @@ extension Epilogue {
 
 /// One axis of one phase of the input gradient: the pixels phase, phase + stride, … of the image, and the
 /// taps that reach them.
-private struct Phase {
+struct Phase {
     var pixels: Int
     var taps: Int
     /// The first of those taps in the mirrored filter.

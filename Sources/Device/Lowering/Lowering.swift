@@ -51,9 +51,10 @@ struct Lowering {
         case constants([Float])
     }
 
+    /// - Parameter local: the group's size where the kernel depends on it; else the traits decide.
     mutating func launch(
         _ name: String, in file: String, defining definitions: [(String, Int)] = [], global: [Int],
-        _ arguments: [Argument]
+        local: [Int]? = nil, _ arguments: [Argument]
     ) throws {
         let kernel = try executor.kernel(name, in: file, defining: definitions)
         for (index, argument) in arguments.enumerated() {
@@ -78,7 +79,7 @@ struct Lowering {
             }
         }
         // An empty local size leaves the choice to the driver.
-        let local = traits.prefersLongWorkItems ? [Int](repeating: 1, count: global.count) : []
+        let local = local ?? (traits.prefersLongWorkItems ? [Int](repeating: 1, count: global.count) : [])
         launches.append(
             CommandList.Launch(kernel: kernel, global: global, local: local, node: nodeIndex))
     }
@@ -127,9 +128,9 @@ struct Lowering {
         switch node.op {
         case .imageInput(let op): try lower(op)
         case .labelInput: try lowerLabelInput()
-        case .convolution2D(let op): try lower(op)
-        case .convolution2DInputGradient(let op): try lower(op)
-        case .convolution2DFilterGradient(let op): try lower(op)
+        case .convolution2D(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerTiled(op)
+        case .convolution2DInputGradient(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerTiled(op)
+        case .convolution2DFilterGradient(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerTiled(op)
         case .maxPool2D(let op): try lower(op)
         case .maxPool2DGradient(let op): try lower(op)
         case .averagePool2D(let op): try lower(op)
@@ -161,6 +162,12 @@ struct Lowering {
     static func workspaceByteCount(of node: Node, in graph: Graph, traits: DeviceTraits) -> Int {
         let shapes = node.inputs.map { graph.shape(of: $0) }
         switch node.op {
+        case .convolution2D where !traits.groupTiles.isEmpty,
+            .convolution2DInputGradient where !traits.groupTiles.isEmpty:
+            return 0
+        case .convolution2DFilterGradient(let op) where !traits.groupTiles.isEmpty:
+            return TiledGradient(op.window, image: shapes[0], gradient: shapes[1], traits.groupTiles)
+                .partialByteCount
         case .convolution2D(let op):
             let result = graph.shape(of: node.outputs[0])
             if let tile = WinogradTile(op.window, image: shapes[0], result: result, traits) {

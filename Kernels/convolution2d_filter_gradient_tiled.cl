@@ -1,0 +1,173 @@
+// Convolution's gradient with respect to filter and bias on GPUs: a matrix product through local memory (tile.cl)
+// over all output pixels, split into parts that are added in order afterwards.
+//
+//     dw[r, o] = Σ over k of A[r, k] · dy[k, o],   r = (tap row t, tap column u, channel c),  k = (n, i, j)
+//     A[r, k] = x[n, i·s − p + t, j·s − q + u, c]
+//     db[o]   = Σ over k of dy[k, o]
+//
+// Both sides are contiguous along the tile, r's channels and o, so vector loads go into local memory as they are.
+//
+//   filter_gradient_tiled   work-groups: one dimension, (split, row tile, channel tile), the last innermost. A
+//                           work-item brings the same r of every A_STEP-th pixel and the same o of
+//                           every B_STEP-th. The groups of row tile 0 also add up dy for the bias: each
+//                           work-item what it brings, then one work-item a channel adds these sums in order.
+//   filter_gradient_reduce  global (values, rounded up to whole groups). Adds the splits in order.
+//
+// Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; with one split filter_sums is dw [KH·KW·C][O] and bias_sums db [O],
+// with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's.
+// Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O.
+
+typedef struct {
+    int images, height, width, channels;
+    int kernel_height, kernel_width;
+    int stride_height, stride_width;
+    int padding_height, padding_width;
+    int output_height, output_width, output_channels;
+    int splits;
+    int split_stride;                                   // floats from one split's sums to the next's
+    int bias_offset;                                    // floats from a split's sums to its bias sums
+    int has_bias;
+} TiledGradientGeometry;
+
+#define A_SLOTS (TILE_M / SOURCE_WIDTH)
+#define A_STEP (THREADS / A_SLOTS)
+#define A_LOADS (TILE_K / A_STEP)
+#define B_SLOTS (TILE_N / RESULT_WIDTH)
+#define B_STEP (THREADS / B_SLOTS)
+#define B_LOADS (TILE_K / B_STEP)
+
+// An output pixel.
+typedef struct {
+    int n, i, j;
+} Pixel;
+
+static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g) {
+    pixel.j += by;
+    while (pixel.j >= g->output_width) {
+        pixel.j -= g->output_width;
+        if (++pixel.i == g->output_height) {
+            pixel.i = 0;
+            pixel.n++;
+        }
+    }
+    return pixel;
+}
+
+#define LOAD_A                                                                                      \
+    UNROLL for (int l = 0; l < A_LOADS; l++) {                                                      \
+        const int y = pixel[l].i * g.stride_height + tap_y, x_ = pixel[l].j * g.stride_width + tap_x; \
+        const bool inside = pixel[l].n < g.images && r < rows && (uint)y < (uint)g.height &&        \
+                            (uint)x_ < (uint)g.width;                                               \
+        const int at = ((pixel[l].n * g.height + y) * g.width + x_) * g.channels + channel;         \
+        a_next[l] = inside ? LOAD_WIDE(SOURCE_WIDTH, x + at) : (VECTOR(SOURCE_WIDTH))(0.0f);        \
+        pixel[l] = advance(pixel[l], TILE_K, &g);                                                   \
+    }
+
+#define LOAD_B                                                                                      \
+    UNROLL for (int l = 0; l < B_LOADS; l++) {                                                      \
+        const int k = chunk * TILE_K + id / B_SLOTS + l * B_STEP;                                   \
+        b_next[l] = k < pixels && o < g.output_channels                                             \
+                        ? LOAD_WIDE(RESULT_WIDTH, dy + (size_t)k * g.output_channels + o)           \
+                        : (VECTOR(RESULT_WIDTH))(0.0f);                                             \
+    }
+
+#define STORE_ALONG(tile, pitch, slots, step, width, values, loads)                                 \
+    UNROLL for (int l = 0; l < (loads); l++)                                                        \
+        *(__local VECTOR(width) *)((__local float *)(tile) +                                        \
+                                   (id / (slots) + l * (step)) * (pitch) * 4 + id % (slots) * width) = values[l];
+#define STORE_A(tile) STORE_ALONG(tile, PITCH_M, A_SLOTS, A_STEP, SOURCE_WIDTH, a_next, A_LOADS)
+#define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_STEP, RESULT_WIDTH, b_next, B_LOADS)
+
+__kernel TILED_GROUP
+void convolution2d_filter_gradient_tiled(__global const float *restrict x, __global const float *restrict dy,
+                                         __global float *filter_sums, __global float *bias_sums,
+                                         const TiledGradientGeometry g) {
+    __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
+    const int id = get_local_id(0);
+    const int thread_row = id / THREADS_N, thread_column = id % THREADS_N;
+    const int rows = g.kernel_height * g.kernel_width * g.channels;
+    const int channel_tiles = (g.output_channels + TILE_N - 1) / TILE_N;
+    const int row_tiles = (rows + TILE_M - 1) / TILE_M;
+    const int first_channel = get_group_id(0) % channel_tiles * TILE_N;
+    const int row_tile = get_group_id(0) / channel_tiles % row_tiles;
+    const int split = get_group_id(0) / (channel_tiles * row_tiles);
+    const int pixels = g.images * g.output_height * g.output_width;
+    const int chunks = (pixels + TILE_K - 1) / TILE_K;
+    const int end_chunk = (int)((long)chunks * (split + 1) / g.splits);
+    int chunk = (int)((long)chunks * split / g.splits);
+    const bool adds_bias = g.has_bias && row_tile == 0;
+
+    // The element of the filter's rows, and the output channel, that this work-item brings.
+    const int r = row_tile * TILE_M + id % A_SLOTS * SOURCE_WIDTH;
+    const int o = first_channel + id % B_SLOTS * RESULT_WIDTH;
+    const int channel = r % g.channels;
+    const int tap_x = r / g.channels % g.kernel_width - g.padding_width;
+    const int tap_y = r / (g.channels * g.kernel_width) - g.padding_height;
+    Pixel pixel[A_LOADS];
+    UNROLL for (int l = 0; l < A_LOADS; l++) {
+        const int k = chunk * TILE_K + id / A_SLOTS + l * A_STEP;
+        pixel[l].j = k % g.output_width;
+        pixel[l].i = k / g.output_width % g.output_height;
+        pixel[l].n = k / (g.output_width * g.output_height);
+    }
+
+    Sums sums;
+    UNROLL for (int m = 0; m < THREAD_M; m++)
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
+    VECTOR(RESULT_WIDTH) bias_sum = (VECTOR(RESULT_WIDTH))(0.0f);
+
+    VECTOR(SOURCE_WIDTH) a_next[A_LOADS];
+    VECTOR(RESULT_WIDTH) b_next[B_LOADS];
+    int current = 0;
+    LOAD_A
+    LOAD_B
+    STORE_A(a[0])
+    STORE_B(b[0])
+    barrier(CLK_LOCAL_MEM_FENCE);
+    while (chunk < end_chunk) {
+        if (adds_bias) UNROLL for (int l = 0; l < B_LOADS; l++) bias_sum += b_next[l];
+        chunk++;
+        // Past the last chunk of the split these bring what nobody multiplies.
+        LOAD_A
+        LOAD_B
+        MULTIPLY(a[current], b[current], thread_row, thread_column)
+        current ^= 1;
+        STORE_A(a[current])
+        STORE_B(b[current])
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    __global float *stored = filter_sums + (size_t)split * g.split_stride;
+    UNROLL for (int m = 0; m < THREAD_M; m++) {
+        const int row = row_tile * TILE_M + TILE_ROW(m, thread_row);
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
+            const int column = first_channel + TILE_COLUMN(v, thread_column);
+            const int count = g.output_channels - column;
+            if (row < rows && count > 0)
+                store_run(sums[m][v], stored + (size_t)row * g.output_channels + column, count, RESULT_WIDTH);
+        }
+    }
+
+    // The tile after the last is free: bias sums [B_STEP][TILE_N].
+    __local float *brought = (__local float *)b;
+    *(__local VECTOR(RESULT_WIDTH) *)(brought + id / B_SLOTS * TILE_N + id % B_SLOTS * RESULT_WIDTH) = bias_sum;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (adds_bias && id < TILE_N && first_channel + id < g.output_channels) {
+        float sum = 0.0f;
+        for (int k = 0; k < B_STEP; k++) sum += brought[k * TILE_N + id];
+        bias_sums[(size_t)split * g.split_stride + g.bias_offset + first_channel + id] = sum;
+    }
+}
+
+// Adds the splits' sums in order; `bias` takes the last row.
+__kernel void convolution2d_filter_gradient_reduce(__global const float *restrict partial,
+                                                   __global float *restrict filter, __global float *restrict bias,
+                                                   int filter_count, int outputs, int splits, int has_bias) {
+    const int at = get_global_id(0);
+    if (at >= filter_count + (has_bias ? outputs : 0)) return;
+    const int stride = filter_count + outputs;
+    float sum = partial[at];
+    for (int split = 1; split < splits; split++) sum += partial[(size_t)split * stride + at];
+    if (at < filter_count) filter[at] = sum;
+    else bias[at - filter_count] = sum;
+}

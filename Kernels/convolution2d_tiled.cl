@@ -1,0 +1,205 @@
+// Convolution and its gradient with respect to the image on GPUs: matrix products through local memory (tile.cl)
+// whose left side is gathered from the image chunk by chunk, never stored as a whole (implicit GEMM).
+//
+//     result[m, o] = Σ over k of A[m, k] · B[k, o],   m = (n, i, j),  k = (tap row t, tap column u, channel c)
+//
+//   forward:         A[m, k] = image[n, i·s − p + t, j·s − q + u, c],  B[k, o] = filter[t, u, c, o].
+//   input gradient:  the same with dy as image and the filter transposed and mirrored (TRANSPOSED = 1). A stride
+//                    of S splits the result into S × S phases as in convolution2d.cl, a launch each.
+//
+// Work-groups: one dimension, group = pixel tile · channel tiles + channel tile, so that groups which read the
+// same pixels run side by side. For every chunk a work-item brings one k of A (SOURCE_WIDTH of them), for every
+// A_STEP-th pixel of the tile, and of B as many rows or columns as there are; it keeps the place of its own k,
+// and needs no division to move it on.
+//
+// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored; bias [O]; mask and
+// result [N][H′][W′][O].
+// Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
+// likewise for O.
+
+typedef struct {
+    int source_height, source_width, source_channels;
+    int grid_images, grid_height, grid_width;           // (n, i, j) of this launch
+    int stride_height, stride_width;                    // s
+    int origin_height, origin_width;                    // −padding
+    int tap_rows, tap_columns;                          // of this phase
+    int filter_rows, filter_columns;                    // of the whole filter
+    int first_row, first_column;                        // of the phase, in the mirrored filter
+    int tap_step_height, tap_step_width;
+    int result_height, result_width, result_channels;
+    int result_step_height, result_step_width;
+    int phase_height, phase_width;
+    int has_bias, epilogue;
+} TiledGeometry;
+
+// Where a k is.
+typedef struct {
+    int row, column, channel;
+} Tap;
+
+static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
+    tap.channel += by;
+    while (tap.channel >= g->source_channels) {
+        tap.channel -= g->source_channels;
+        if (++tap.column == g->tap_columns) {
+            tap.column = 0;
+            tap.row++;
+        }
+    }
+    return tap;
+}
+
+#define A_SLOTS (TILE_K / SOURCE_WIDTH)
+#define A_STEP (THREADS / A_SLOTS)
+#define A_LOADS (TILE_M / A_STEP)
+
+#if TRANSPOSED
+// A work-item brings the same k of B as of A, for every A_STEP-th channel of the tile.
+#define B_WIDTH SOURCE_WIDTH
+#define B_LOADS (TILE_N / A_STEP)
+#else
+// A work-item brings the same channels for every B_STEP-th k.
+#define B_WIDTH RESULT_WIDTH
+#define B_SLOTS (TILE_N / RESULT_WIDTH)
+#define B_STEP (THREADS / B_SLOTS)
+#define B_LOADS (TILE_K / B_STEP)
+#endif
+
+#define LOAD_A                                                                                      \
+    {                                                                                               \
+        const int offset =                                                                          \
+            (tap.row * g.source_width + tap.column) * g.source_channels + tap.channel;              \
+        UNROLL for (int l = 0; l < A_LOADS; l++) {                                                  \
+            const bool inside = tap.row < g.tap_rows &&                                             \
+                                (uint)(top[l] + tap.row) < (uint)g.source_height &&                 \
+                                (uint)(left[l] + tap.column) < (uint)g.source_width;                \
+            a_next[l] = inside ? LOAD_WIDE(SOURCE_WIDTH, source + base[l] + offset)                 \
+                               : (VECTOR(SOURCE_WIDTH))(0.0f);                                      \
+        }                                                                                           \
+    }
+
+// Along k in memory, down a column of the tile in local memory.
+#define STORE_DOWN(tile, pitch, values, loads)                                                      \
+    UNROLL for (int l = 0; l < (loads); l++) {                                                      \
+        __local float *column = (__local float *)(tile) +                                           \
+                                id % A_SLOTS * SOURCE_WIDTH * (pitch) * 4 + id / A_SLOTS + l * A_STEP; \
+        STORE_DOWN_VALUES(column, (pitch) * 4, values[l])                                           \
+    }
+#if SOURCE_WIDTH == 4
+#define STORE_DOWN_VALUES(column, step, value)                                                      \
+    column[0] = value.s0, column[step] = value.s1, column[2 * (step)] = value.s2,                   \
+    column[3 * (step)] = value.s3;
+#else
+#define STORE_DOWN_VALUES(column, step, value) column[0] = value;
+#endif
+
+#if TRANSPOSED
+#define LOAD_B                                                                                      \
+    {                                                                                               \
+        const int row = g.filter_rows - 1 - g.first_row - tap.row * g.tap_step_height;              \
+        const int column = g.filter_columns - 1 - g.first_column - tap.column * g.tap_step_width;   \
+        const int offset = (row * g.filter_columns + column) * g.result_channels;                   \
+        UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
+            const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
+            const bool inside = tap.row < g.tap_rows && channel < g.result_channels;                \
+            b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)(offset + channel) *           \
+                                                    g.source_channels + tap.channel)                \
+                               : (VECTOR(B_WIDTH))(0.0f);                                           \
+        }                                                                                           \
+    }
+#define STORE_B(tile) STORE_DOWN(tile, PITCH_N, b_next, B_LOADS)
+#else
+#define LOAD_B                                                                                      \
+    {                                                                                               \
+        const int channel = first_channel + id % B_SLOTS * B_WIDTH;                                 \
+        UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
+            const int k = chunk * TILE_K + id / B_SLOTS + l * B_STEP;                               \
+            const bool inside = k < depth && channel < g.result_channels;                           \
+            b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)k * g.result_channels + channel) \
+                               : (VECTOR(B_WIDTH))(0.0f);                                           \
+        }                                                                                           \
+    }
+#define STORE_B(tile)                                                                               \
+    UNROLL for (int l = 0; l < B_LOADS; l++)                                                        \
+        *(__local VECTOR(B_WIDTH) *)((__local float *)(tile) + (id / B_SLOTS + l * B_STEP) * PITCH_N * 4 + \
+                                     id % B_SLOTS * B_WIDTH) = b_next[l];
+#endif
+
+__kernel TILED_GROUP
+void convolution2d_tiled(__global const float *restrict source, __global const float *restrict filter,
+                         __global const float *restrict bias, __global const float *restrict mask,
+                         __global float *restrict result, const TiledGeometry g) {
+    __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
+    const int id = get_local_id(0);
+    const int thread_row = id / THREADS_N, thread_column = id % THREADS_N;
+    const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;
+    const int first_pixel = get_group_id(0) / channel_tiles * TILE_M;
+    const int first_channel = get_group_id(0) % channel_tiles * TILE_N;
+    const int grid = g.grid_images * g.grid_height * g.grid_width;
+    const int depth = g.tap_rows * g.tap_columns * g.source_channels;
+    const int chunks = (depth + TILE_K - 1) / TILE_K;
+
+    int top[A_LOADS], left[A_LOADS], base[A_LOADS];
+    UNROLL for (int l = 0; l < A_LOADS; l++) {
+        const int position = first_pixel + id / A_SLOTS + l * A_STEP;
+        const int j = position % g.grid_width;
+        const int i = position / g.grid_width % g.grid_height;
+        const int n = position / (g.grid_width * g.grid_height);
+        // A pixel past the last is far above the image, where every tap reads zeros.
+        top[l] = position < grid ? i * g.stride_height + g.origin_height : -(1 << 30);
+        left[l] = j * g.stride_width + g.origin_width;
+        base[l] = position < grid ? ((n * g.source_height + top[l]) * g.source_width + left[l]) * g.source_channels : 0;
+    }
+
+    Sums sums;
+    UNROLL for (int m = 0; m < THREAD_M; m++)
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
+
+    VECTOR(SOURCE_WIDTH) a_next[A_LOADS];
+    VECTOR(B_WIDTH) b_next[B_LOADS];
+    Tap tap = {0, 0, 0};
+    tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, &g);
+    int chunk = 0;
+    LOAD_A
+    LOAD_B
+    STORE_DOWN(a[0], PITCH_M, a_next, A_LOADS)
+    STORE_B(b[0])
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (; chunk < chunks; ) {
+        const int current = chunk & 1;
+        chunk++;
+        // Past the last chunk these bring zeros, which nobody multiplies.
+        tap = advance(tap, TILE_K, &g);
+        LOAD_A
+        LOAD_B
+        MULTIPLY(a[current], b[current], thread_row, thread_column)
+        STORE_DOWN(a[current ^ 1], PITCH_M, a_next, A_LOADS)
+        STORE_B(b[current ^ 1])
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+
+    UNROLL for (int m = 0; m < THREAD_M; m++) {
+        const int position = first_pixel + TILE_ROW(m, thread_row);
+        if (position < grid) {
+            const int j = position % g.grid_width;
+            const int i = position / g.grid_width % g.grid_height;
+            const int n = position / (g.grid_width * g.grid_height);
+            const int row = i * g.result_step_height + g.phase_height;
+            const int column = j * g.result_step_width + g.phase_width;
+            const size_t pixel = ((size_t)n * g.result_height + row) * g.result_width + column;
+            UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
+                const int channel = first_channel + TILE_COLUMN(v, thread_column);
+                const int count = g.result_channels - channel;
+                if (count > 0) {
+                    const size_t at = pixel * g.result_channels + channel;
+                    float4 value = sums[m][v];
+                    if (g.has_bias) value += load_run(bias + channel, count, RESULT_WIDTH);
+                    if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
+                    if (g.epilogue == EPILOGUE_RELU_MASK)
+                        value = rectify_gradient(value, load_run(mask + at, count, RESULT_WIDTH));
+                    store_run(value, result + at, count, RESULT_WIDTH);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+import ResinGraph
+import ResinTensor
+
+/// `TiledGeometry` of Kernels/convolution2d_tiled.cl.
+private struct TiledGeometry: BitwiseCopyable {
+    var sourceHeight, sourceWidth, sourceChannels: Int32
+    var gridImages, gridHeight, gridWidth: Int32
+    var strideHeight: Int32 = 1, strideWidth: Int32 = 1
+    var originHeight: Int32 = 0, originWidth: Int32 = 0
+    var tapRows, tapColumns: Int32
+    var filterRows, filterColumns: Int32
+    var firstRow: Int32 = 0, firstColumn: Int32 = 0
+    var tapStepHeight: Int32 = 1, tapStepWidth: Int32 = 1
+    var resultHeight, resultWidth, resultChannels: Int32
+    var resultStepHeight: Int32 = 1, resultStepWidth: Int32 = 1
+    var phaseHeight: Int32 = 0, phaseWidth: Int32 = 0
+    var hasBias: Int32
+    var epilogue: Int32
+
+    /// A convolution of `source` that fills all of `result` and uses every tap.
+    init(source: Shape, result: Shape, window: Window, hasBias: Bool, epilogue: Epilogue) {
+        (sourceHeight, sourceWidth) = (Int32(source.height), Int32(source.width))
+        sourceChannels = Int32(source.channels)
+        (gridImages, gridHeight, gridWidth) =
+            (Int32(result.images), Int32(result.height), Int32(result.width))
+        (tapRows, tapColumns) = (Int32(window.kernel.height), Int32(window.kernel.width))
+        (filterRows, filterColumns) = (tapRows, tapColumns)
+        (resultHeight, resultWidth) = (gridHeight, gridWidth)
+        resultChannels = Int32(result.channels)
+        self.hasBias = hasBias ? 1 : 0
+        self.epilogue = epilogue.code
+    }
+
+    var pixels: Int { Int(gridImages) * Int(gridHeight) * Int(gridWidth) }
+}
+
+extension Lowering {
+    mutating func lowerTiled(_ op: Op.Convolution2D) throws {
+        let source = graph.shape(of: node.inputs[0])
+        let result = graph.shape(of: node.outputs[0])
+        var geometry = TiledGeometry(
+            source: source, result: result, window: op.window, hasBias: op.hasBias, epilogue: op.epilogue)
+        (geometry.strideHeight, geometry.strideWidth) =
+            (Int32(op.window.stride.height), Int32(op.window.stride.width))
+        (geometry.originHeight, geometry.originWidth) =
+            (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
+        try multiply(geometry, bias: op.hasBias ? .value(node.inputs[2]) : .zeros, mask: .zeros)
+    }
+
+    mutating func lowerTiled(_ op: Op.Convolution2DInputGradient) throws {
+        let window = op.window
+        for row in 0..<window.stride.height {
+            let rows = Phase(
+                row, size: op.inputShape.height, kernel: window.kernel.height, stride: window.stride.height,
+                padding: window.padding.height)
+            for column in 0..<window.stride.width {
+                let columns = Phase(
+                    column, size: op.inputShape.width, kernel: window.kernel.width,
+                    stride: window.stride.width, padding: window.padding.width)
+                guard rows.pixels > 0 && columns.pixels > 0 else { continue }
+                var geometry = TiledGeometry(
+                    source: graph.shape(of: node.inputs[0]), result: op.inputShape, window: window,
+                    hasBias: false, epilogue: op.epilogue)
+                (geometry.gridHeight, geometry.gridWidth) = (Int32(rows.pixels), Int32(columns.pixels))
+                (geometry.originHeight, geometry.originWidth) = (Int32(rows.origin), Int32(columns.origin))
+                (geometry.tapRows, geometry.tapColumns) = (Int32(rows.taps), Int32(columns.taps))
+                (geometry.firstRow, geometry.firstColumn) = (Int32(rows.firstTap), Int32(columns.firstTap))
+                (geometry.tapStepHeight, geometry.tapStepWidth) =
+                    (Int32(window.stride.height), Int32(window.stride.width))
+                (geometry.resultStepHeight, geometry.resultStepWidth) =
+                    (geometry.tapStepHeight, geometry.tapStepWidth)
+                (geometry.phaseHeight, geometry.phaseWidth) = (Int32(row), Int32(column))
+                // No tap at all reaches a phase of a kernel narrower than the stride: zeros, without a step.
+                if rows.taps == 0 || columns.taps == 0 { (geometry.tapRows, geometry.tapColumns) = (0, 0) }
+                try multiply(geometry, bias: .zeros, mask: mask(op.epilogue), isTransposed: true)
+            }
+        }
+    }
+
+    private mutating func multiply(
+        _ geometry: TiledGeometry, bias: Argument, mask: Argument, isTransposed: Bool = false
+    ) throws {
+        let channels = Int(geometry.resultChannels)
+        let tile = GroupTile.best(of: traits.groupTiles, rows: geometry.pixels, columns: channels)
+        try launch(
+            "convolution2d_tiled", in: "convolution2d_tiled",
+            defining: tile.definitions + [
+                ("TRANSPOSED", isTransposed ? 1 : 0),
+                ("SOURCE_WIDTH", loadWidth(channels: Int(geometry.sourceChannels))),
+                ("RESULT_WIDTH", loadWidth(channels: channels)),
+            ],
+            global: [tile.groups(rows: geometry.pixels, columns: channels) * tile.workItems],
+            local: [tile.workItems],
+            [
+                .value(node.inputs[0]), .value(node.inputs[1]), bias, mask, .value(node.outputs[0]),
+                .geometry(geometry),
+            ])
+    }
+}

@@ -1,0 +1,53 @@
+/// The part of a matrix product that a work-group holds, with its operands in local memory (Kernels/tile.cl).
+/// The sum has the same order with every tile, so the choice is one of speed alone.
+package struct GroupTile: Hashable, Sendable {
+    /// Of the result: TILE_M, TILE_N.
+    package var rows, columns: Int
+    /// What is summed between two barriers: TILE_K.
+    package var depth: Int
+    /// A work-item's share: THREAD_M, THREAD_N.
+    package var itemRows, itemColumns: Int
+    /// Speed against the largest tile's where both are full: a smaller tile reads more for each product.
+    private var efficiency: Double
+
+    /// The largest first. Narrow tiles are deeper, so that every work-item has something to bring.
+    package static let all = [
+        GroupTile(rows: 128, columns: 128, depth: 8, itemRows: 8, itemColumns: 8, efficiency: 1),
+        GroupTile(rows: 128, columns: 64, depth: 8, itemRows: 8, itemColumns: 8, efficiency: 0.9),
+        GroupTile(rows: 64, columns: 64, depth: 8, itemRows: 8, itemColumns: 4, efficiency: 0.75),
+        GroupTile(rows: 128, columns: 32, depth: 16, itemRows: 8, itemColumns: 4, efficiency: 0.7),
+        GroupTile(rows: 64, columns: 32, depth: 16, itemRows: 4, itemColumns: 4, efficiency: 0.5),
+    ]
+
+    package var workItems: Int { rows / itemRows * (columns / itemColumns) }
+    /// Two chunks of both operands, with the padding of tile.cl.
+    package var localByteCount: Int { 4 * 2 * depth * (rows + 4 + columns + 4) }
+
+    var definitions: [(String, Int)] {
+        [
+            ("TILE_M", rows), ("TILE_N", columns), ("TILE_K", depth), ("THREAD_M", itemRows),
+            ("THREAD_N", itemColumns),
+        ]
+    }
+
+    func groups(rows: Int, columns: Int) -> Int {
+        divide(rows, by: self.rows) * divide(columns, by: self.columns)
+    }
+
+    /// Work-items that keep a large GPU busy (132 multiprocessors of 512); on a smaller one more are no harm.
+    static let busyWorkItems = 1 << 16
+
+    /// The fastest tile by a simple model: sums computed, those past the edges included, by the tile's
+    /// efficiency and the share of a large GPU that the groups fill.
+    static func best(of tiles: [GroupTile], rows: Int, columns: Int, isSplit: Bool = false) -> GroupTile {
+        func time(_ tile: GroupTile) -> Double {
+            let groups = tile.groups(rows: rows, columns: columns)
+            let filled = isSplit ? 1 : min(Double(groups * tile.workItems) / Double(busyWorkItems), 1)
+            return Double(groups * tile.rows * tile.columns) / (tile.efficiency * filled)
+        }
+        return tiles.min { time($0) < time($1) }!
+    }
+}
+
+/// Floats that one load may bring: addresses are multiples of 16 bytes where counts of channels are of 4.
+func loadWidth(channels: Int) -> Int { channels % 4 == 0 ? 4 : 1 }
