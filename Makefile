@@ -40,9 +40,10 @@ simulate: build       ## run training steps under oclgrind, which finds races an
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
 
-goldens:              ## make the operators' PyTorch goldens anew (needs python3 with torch and numpy)
+goldens:              ## make the operators' and networks' PyTorch goldens anew (needs python3 with torch and numpy)
 	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests
 	python3 Tests/Operators/Goldens/make_goldens.py /tmp/cases.jsonl
+	python3 Tests/Networks/Goldens/make_goldens.py
 
 clean:                ## remove what the build made
 	rm -rf .build

@@ -70,7 +70,12 @@ let package = Package(
                 "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
-        tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
+        tests(
+            "Networks",
+            [
+                "ResinNetworks", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan", "ResinGraph",
+                "ResinTensor",
+            ], exclude: ["Goldens"]),
         tests(
             "Plan",
             [
