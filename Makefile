@@ -44,9 +44,10 @@ ptx:                  ## compile the GPU's kernels for NVIDIA offline; fails whe
 	@.ci/install clang-15 libclc-15 python3-venv
 	@.ci/ptx
 
-goldens:              ## make the operators' PyTorch goldens anew (needs python3 with torch and numpy)
+goldens:              ## make the operators' and networks' PyTorch goldens anew (needs python3 with torch and numpy)
 	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests
 	python3 Tests/Operators/Goldens/make_goldens.py /tmp/cases.jsonl
+	python3 Tests/Networks/Goldens/make_goldens.py
 
 clean:                ## remove what the build made
 	rm -rf .build

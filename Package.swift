@@ -72,7 +72,12 @@ let package = Package(
                 "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"]),
-        tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
+        tests(
+            "Networks",
+            [
+                "ResinNetworks", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan", "ResinGraph",
+                "ResinTensor",
+            ], exclude: ["Goldens"]),
         tests(
             "Plan",
             [

@@ -106,24 +106,11 @@ extension CommandTests {
         @Test("There is a recipe for each row of the table")
         func count() { #expect(Self.files.count == 12) }
 
-        /// Recipes of networks and options that come with the rest of the family; the set is to become empty.
-        private static let awaited: Set = [
-            "densenet-96", "googlenet-96", "inception-mnist", "lenet", "nin-96-small", "residual-mnist",
-            "residual-mnist-constant-scaling", "residual-mnist-conv",
-        ]
-
         /// A device that does not exist is asked for last: all before it was right.
         @Test("Every recipe of the repository is one", arguments: files)
         func ofTheRepository(path: String) throws {
             let program = Program("train", "--config", path, "--data", "glyphs", "--device", "none")
-            let name = URL(fileURLWithPath: path).deletingPathExtension().lastPathComponent
-            if Self.awaited.contains(name) {
-                try withKnownIssue("its network is not there yet") {
-                    try expectRefusal(69, "'none'", by: program)
-                }
-            } else {
-                try expectRefusal(69, "'none'", by: program)
-            }
+            try expectRefusal(69, "'none'", by: program)
         }
     }
 }
