@@ -27,6 +27,7 @@ extension TrainCommand {
         configuration.options = options
         configuration.schedule = recipe.schedule
         configuration.initialiser = recipe.initialiser
+        configuration.labelSmoothing = recipe.labelSmoothing
         configuration.seed = seed
         // A recipe's learning rate belongs to its optimizer.
         if let optimizer, optimizer != recipe.optimizer.name {

@@ -10,6 +10,7 @@ public struct Recipe: Sendable {
     public var schedule = Schedule()
     public var initialiser: Initialiser = .xavier
     public var options = NetworkOptions()
+    public var labelSmoothing: Float = 0
 
     /// The books' recipes ("Dive into Deep Learning", 8.3 for NiN and 8.6 for ResNet-18), and for the
     /// built-in set smaller images and Adam, so that a CPU is done in a minute or two.
@@ -17,10 +18,12 @@ public struct Recipe: Sendable {
         switch (network, data) {
         case ("nin", "glyphs"):
             // 67 is the smallest side that NiN takes. Without the last ReLU no class can die; small batches at a low
-            // rate that rises slowly keep Adam's first steps from killing the ten channels of the ReLUs before it.
+            // rate keep Adam's first steps from killing the ten channels of the ReLUs before it, and smoothed labels keep
+            // pushing on classes that share channels when the other labels are learnt.
             self.init(side: 67, epochs: 6, batch: 32, optimizer: .adam(learningRate: 0.0005))
             options = NetworkOptions(dropout: 0, hasFinalReLU: false)
             schedule = Schedule(.cosine, warmupEpochs: 1)
+            labelSmoothing = 0.1
         case ("nin", _):
             self.init(side: 224, epochs: 10, batch: 128, optimizer: .sgd(learningRate: 0.1))
         case (_, "glyphs"):
