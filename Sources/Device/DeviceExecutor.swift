@@ -27,10 +27,12 @@ package final class DeviceExecutor: Executor {
         var options: [String]
     }
 
-    package init(device: ResinOpenCL.Device, index: Int, profiling: Bool = false) throws {
+    package init(
+        device: ResinOpenCL.Device, index: Int, math: MathMode = .fast, profiling: Bool = false
+    ) throws {
         openCLDevice = device
         self.device = DeviceDescription(device, index: index)
-        traits = DeviceTraits(device)
+        traits = DeviceTraits(device, math: math)
         (context, queue, uniforms, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
@@ -107,6 +109,11 @@ package final class DeviceExecutor: Executor {
         Lowering.workspaceByteCount(of: node, in: graph, traits: traits)
     }
 
+    /// Whether a convolution's node runs as minimal filtering, whose sums are rounded differently.
+    package func usesWinograd(for node: Node, in graph: Graph) -> Bool {
+        Lowering.usesWinograd(node, in: graph, traits: traits)
+    }
+
     package func prepare(_ plan: Plan) throws -> any Executable {
         try translatingErrors {
             if let arena, arena.byteCount >= plan.arenaByteCount {
@@ -130,9 +137,17 @@ package struct DeviceTraits: Hashable, Sendable {
     /// A CPU runs one work-item at a time on long stretches of memory; a GPU runs neighbours side by side.
     package var prefersLongWorkItems: Bool
 
-    init(_ device: ResinOpenCL.Device) {
+    var computeUnits: Int
+    var localMemoryByteCount: Int
+    /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
+    var allowsWinograd: Bool
+
+    init(_ device: ResinOpenCL.Device, math: MathMode) {
         prefersLongWorkItems = device.type != .gpu
         lanes = prefersLongWorkItems ? min(max(device.nativeFloatVectorWidth, 4), 16) : 4
+        computeUnits = device.computeUnits
+        localMemoryByteCount = device.localMemoryByteCount
+        allowsWinograd = math == .fast
     }
 }
 

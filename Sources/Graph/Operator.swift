@@ -76,8 +76,8 @@ public enum Op: Hashable, Sendable {
     case channelSlice(ChannelSlice)
     case flatten
     case unflatten(Unflatten)
-    case softmaxCrossEntropy
-    case softmaxCrossEntropyGradient
+    case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
+    case softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient = SoftmaxCrossEntropyGradient())
     case recordMetrics
     case channelActivity(ChannelActivity)
     case optimizer(Optimizer)
@@ -109,8 +109,8 @@ public enum Op: Hashable, Sendable {
         case .channelSlice(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
-        case .softmaxCrossEntropy: SoftmaxCrossEntropy()
-        case .softmaxCrossEntropyGradient: SoftmaxCrossEntropyGradient()
+        case .softmaxCrossEntropy(let op): op
+        case .softmaxCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
         case .channelActivity(let op): op
         case .optimizer(let op): op

@@ -51,7 +51,8 @@ public struct NetworkScope: Sendable {
         let entry = entries.count
         let firstNode = graph.nodes.count
         let firstParameter = graph.parameters.count
-        let row = NetworkSummary.Row(name: layerName, type: "\(type(of: layer))")
+        var row = NetworkSummary.Row(name: layerName, type: "\(type(of: layer))")
+        row.input = shape(of: input).channelsFirst
         entries.append(Entry(row: row, isBlock: false))
         let output = try layer.apply(to: input, in: &self)
         entries[entry].row.output = shape(of: output).channelsFirst

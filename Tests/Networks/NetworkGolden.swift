@@ -82,7 +82,7 @@ struct NetworkRun {
         let built = try network.makeGraph(batch: Self.batch, mode: mode)
         var graph = built.graph
         let labels = graph.addRegion(.labels(.train), TensorType([Self.batch], .int32))
-        let loss = try graph.apply(.softmaxCrossEntropy, to: [built.logits, labels], name: "loss")[0]
+        let loss = try graph.apply(.softmaxCrossEntropy(), to: [built.logits, labels], name: "loss")[0]
         if mode == .training { try graph.differentiate(loss) }
         graph.results = [built.logits, loss]
 

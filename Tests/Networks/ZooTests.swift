@@ -213,7 +213,7 @@ import Testing
             var built = try Network.named(blueprint.name).makeGraph(batch: 2, mode: .training)
             let labels = built.graph.addRegion(.labels(.train), TensorType([2], .int32))
             let loss = try built.graph.apply(
-                .softmaxCrossEntropy, to: [built.logits, labels], name: "loss")[0]
+                .softmaxCrossEntropy(), to: [built.logits, labels], name: "loss")[0]
             try built.graph.differentiate(loss)
             built.graph.checkInvariants()
             let gradients = built.graph.values.filter {

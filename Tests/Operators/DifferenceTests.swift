@@ -12,6 +12,7 @@ struct DifferenceCase: Sendable, CustomTestStringConvertible {
     var shape: Shape
     /// The image's elements: away from the kinks of a ReLU, or so far apart that none overtakes another.
     var image: @Sendable (Int) -> Float = { Float(($0 * 29 + 7) % 64) / 32 - 0.984375 }
+    var labelSmoothing: Float = 0
     var build: @Sendable (inout Graph, ValueID) throws -> ValueID
 
     var testDescription: String { name }
@@ -103,6 +104,7 @@ extension DifferenceCase {
             return try graph.apply(.concatenation, to: [both[0], z, x], name: "second")[0]
         },
         DifferenceCase(name: "softmax cross-entropy alone", shape: [3, 1, 1, 7]) { _, x in x },
+        DifferenceCase(name: "label smoothing", shape: [3, 1, 1, 7], labelSmoothing: 0.3) { _, x in x },
     ]
 
     /// Multiples of 1/16, all different for up to 64 elements, none near zero.

@@ -212,9 +212,13 @@ def labels_of(settings, logits, labels, order):
     return labels[rows].long(), count
 
 
+def smoothing(settings):
+    return settings.get("smoothing", [0.0])[0]
+
+
 def softmax_cross_entropy(settings, logits, labels, order):
     labels, count = labels_of(settings, logits, labels, order)
-    loss = F.cross_entropy(logits, labels, reduction="none")
+    loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing(settings))
     own, before = logits.gather(1, labels[:, None]), torch.arange(logits.shape[1]) < labels[:, None]
     ahead = ((logits > own) | ((logits == own) & before)).sum(1)
     rows = torch.stack([loss, (ahead < 1).double(), (ahead < 5).double(), torch.zeros_like(loss)], 1)
@@ -225,7 +229,8 @@ def softmax_cross_entropy(settings, logits, labels, order):
 def softmax_cross_entropy_gradient(settings, logits, labels, order):
     labels, count = labels_of(settings, logits, labels, order)
     logits.requires_grad_()
-    return gradients(F.cross_entropy(logits[:count], labels[:count]), None, logits)
+    loss = F.cross_entropy(logits[:count], labels[:count], label_smoothing=smoothing(settings))
+    return gradients(loss, None, logits)
 
 
 def record_metrics(settings, logits, labels, order):
