@@ -4,7 +4,7 @@ SWIFT ?= swift
 CONFIGURATION ?= release
 BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
-PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev
+PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
 .PHONY: help setup build run test lint layers format bench simulate ptx goldens clean
 

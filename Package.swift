@@ -29,11 +29,12 @@ let package = Package(
         .target(name: "COpenCL", path: "Sources/COpenCL"),
         .systemLibrary(
             name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .target(name: "CImageCodecs", path: "Sources/CImageCodecs"),
         .target(name: "ResinKernels", path: "Kernels"),
 
         module("OpenCL", ["COpenCL"]),
         module("Tensor", []),
-        module("Dataset", ["ResinTensor", "CZlib"]),
+        module("Dataset", ["ResinTensor", "CZlib", "CImageCodecs"]),
         module("Graph", ["ResinTensor"]),
         module("Networks", ["ResinGraph", "ResinTensor"]),
         module("Plan", ["ResinGraph", "ResinTensor"]),
@@ -57,8 +58,9 @@ let package = Package(
         .executableTarget(name: "OwnNetwork", dependencies: ["Resin"], path: "Examples/OwnNetwork"),
 
         tests("OpenCL", ["ResinOpenCL"]),
+        .target(name: "ResinFixtures", dependencies: ["CZlib"], path: "Tests/Fixtures"),
         // The executable is a dependency so that it is built before the tests that run it.
-        tests("Command", ["ResinTraining", "ResinTensor", "ResinCommand", "CZlib"]),
+        tests("Command", ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "CZlib"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
         .target(
             name: "ResinOpCases", dependencies: ["ResinPlan", "ResinGraph", "ResinTensor"],
@@ -69,7 +71,7 @@ let package = Package(
                 "ResinOpCases", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan", "ResinGraph",
                 "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
-        tests("Dataset", ["ResinDataset", "ResinTensor", "CZlib"]),
+        tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"]),
         tests("Networks", ["ResinNetworks", "ResinGraph", "ResinTensor"]),
         tests(
             "Plan",

@@ -140,10 +140,18 @@ void convolution2d_filter_reduce(__global const float *restrict partial, __globa
     const int first = get_global_id(0) * LANES;
     const int total = filter_count + (has_bias ? outputs : 0);
     const int stride = filter_count + outputs;
-    for (int at = first; at < min(first + LANES, total); at++) {
-        float sum = partial[at];
-        for (int split = 1; split < splits; split++) sum += partial[(size_t)split * stride + at];
-        if (at < filter_count) filter[at] = sum;
-        else bias[at - filter_count] = sum;
+    lanes sum = load_first(partial + first, total - first);
+    for (int split = 1; split < splits; split++)
+        sum += load_first(partial + (size_t)split * stride + first, total - first);
+    if (first + LANES <= filter_count) {
+        STORE(sum, filter + first);
+        return;
+    }
+    float values[LANES];
+    JOIN(vstore, LANES)(sum, 0, values);
+    for (int lane = 0; lane < min(LANES, total - first); lane++) {
+        const int at = first + lane;
+        if (at < filter_count) filter[at] = values[lane];
+        else bias[at - filter_count] = values[lane];
     }
 }

@@ -17,6 +17,24 @@ __kernel void relu_gradient(__global const float *dy, __global const float *y, _
         store_first(rectify_gradient(load_first(dy + at, left), load_first(y + at, left)), dx + at, left);
 }
 
+// y = 1 / (1 + exp(-x)); of a large negative x the exponential is infinite and y zero.
+__kernel void sigmoid(__global const float *x, __global float *y, int count, int chunk) {
+    FOR_EACH_VECTOR(at, left) store_first(1.0f / (1.0f + exp(-load_first(x + at, left))), y + at, left);
+}
+
+// dx = dy · y · (1 − y); y is the sigmoid's output.
+__kernel void sigmoid_gradient(__global const float *dy, __global const float *y, __global float *dx, int count,
+                               int chunk) {
+    FOR_EACH_VECTOR(at, left) {
+        const lanes output = load_first(y + at, left);
+        store_first(load_first(dy + at, left) * output * (1.0f - output), dx + at, left);
+    }
+}
+
+__kernel void scale(__global const float *x, __global float *y, float factor, int count, int chunk) {
+    FOR_EACH_VECTOR(at, left) store_first(factor * load_first(x + at, left), y + at, left);
+}
+
 // y = a + b, then the epilogue; `mask` is a ReLU's output.
 __kernel void add(__global const float *a, __global const float *b, __global const float *mask,
                   __global float *y, int epilogue, int count, int chunk) {

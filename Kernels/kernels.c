@@ -14,6 +14,9 @@ static const char philox[] = {
 static const char batch_norm[] = {
 #embed "batch_norm.cl"
     , '\0'};
+static const char channels[] = {
+#embed "channels.cl"
+    , '\0'};
 static const char convolution2d[] = {
 #embed "convolution2d.cl"
     , '\0'};
@@ -22,6 +25,12 @@ static const char convolution2d_filter_gradient[] = {
     , '\0'};
 static const char convolution2d_filter_gradient_tiled[] = {
 #embed "convolution2d_filter_gradient_tiled.cl"
+    , '\0'};
+static const char convolution2d_packed[] = {
+#embed "convolution2d_packed.cl"
+    , '\0'};
+static const char convolution2d_winograd[] = {
+#embed "convolution2d_winograd.cl"
     , '\0'};
 static const char convolution2d_tiled[] = {
 #embed "convolution2d_tiled.cl"
@@ -52,10 +61,13 @@ static const struct {
     {"common", common},
     {"philox", philox},
     {"batch_norm", batch_norm},
+    {"channels", channels},
     {"convolution2d", convolution2d},
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},
     {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
     {"convolution2d_tiled", convolution2d_tiled},
+    {"convolution2d_packed", convolution2d_packed},
+    {"convolution2d_winograd", convolution2d_winograd},
     {"elementwise", elementwise},
     {"input", input},
     {"loss", loss},

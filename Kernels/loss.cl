@@ -1,6 +1,7 @@
 // Softmax cross-entropy of logits z [N][classes] with labels [N], its gradient, and what is measured.
 //
-//     loss[n] = log Σ exp(z[n, c] − top) − (z[n, label] − top),   top = max z[n, :]
+//     loss[n] = log Σ exp(z[n, c] − top) − Σ target[c]·(z[n, c] − top),   top = max z[n, :],
+//     target[c] = smoothing / classes + (c == label ? 1 − smoothing : 0)
 //
 // Work-items: global (N), one image each; record_metrics: global (1).
 
@@ -15,7 +16,7 @@ static inline float largest(__global const float *z, int classes) {
 // the first counts as larger.
 __kernel void softmax_cross_entropy(__global const float *restrict logits, __global const int *restrict labels,
                                     __global float *restrict rows, __global const StepUniforms *step,
-                                    int classes) {
+                                    int classes, float smoothing) {
     const int n = get_global_id(0);
     if (n >= (int)step->image_count) {
         vstore4((float4)(0.0f), n, rows);
@@ -24,21 +25,25 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
     __global const float *z = logits + (size_t)n * classes;
     const int label = labels[n];
     const float top = largest(z, classes), own = z[label];
-    float sum = 0.0f;
+    float sum = 0.0f, total = 0.0f;
     int ahead = 0;
     for (int c = 0; c < classes; c++) {
         sum += exp(z[c] - top);
+        total += z[c] - top;
         ahead += z[c] > own || (z[c] == own && c < label) || isnan(own);
     }
-    const float loss = log(sum) - (own - top);
+    float expected = own - top;
+    // Without smoothing an infinite logit of another class must not count.
+    if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
+    const float loss = log(sum) - expected;
     vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
 }
 
-// dlogits = (softmax(z) − onehot(label)) / image count.
+// dlogits = (softmax(z) − target) / image count.
 __kernel void softmax_cross_entropy_gradient(__global const float *restrict logits,
                                              __global const int *restrict labels,
                                              __global float *restrict gradient,
-                                             __global const StepUniforms *step, int classes) {
+                                             __global const StepUniforms *step, int classes, float smoothing) {
     const int n = get_global_id(0);
     __global const float *z = logits + (size_t)n * classes;
     __global float *result = gradient + (size_t)n * classes;
@@ -50,7 +55,8 @@ __kernel void softmax_cross_entropy_gradient(__global const float *restrict logi
     float sum = 0.0f;
     for (int c = 0; c < classes; c++) sum += exp(z[c] - top);
     const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
-    for (int c = 0; c < classes; c++) result[c] = exp(z[c] - top) * share - (c == labels[n] ? whole : 0.0f);
+    const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
+    for (int c = 0; c < classes; c++) result[c] = exp(z[c] - top) * share - (c == labels[n] ? own : others);
 }
 
 // metrics[slot] = Σ rows, with Kahan's compensation, in the images' order.

@@ -11,12 +11,14 @@ public struct Dataset: Sendable {
     public let mean: [Float]
     /// Per channel, on the 0 … 1 scale, of the training images.
     public let standardDeviation: [Float]
+    /// What was noticed while reading it: sentences for the person who gave the data.
+    public let notes: [String]
 
     /// - Errors: `.badContent` where training and test images differ in size, or mean and standard
     ///   deviation are not one a channel.
     public init(
         name: String, classNames: [String], train: ImageSet, test: ImageSet, mean: [Float],
-        standardDeviation: [Float]
+        standardDeviation: [Float], notes: [String] = []
     ) throws {
         guard train.height == test.height, train.width == test.width, train.channels == test.channels else {
             throw ResinError(
@@ -36,5 +38,6 @@ public struct Dataset: Sendable {
         self.test = test
         self.mean = mean
         self.standardDeviation = standardDeviation
+        self.notes = notes
     }
 }

@@ -48,6 +48,22 @@ struct GzipFile: ~Copyable {
         return filled
     }
 
+    /// All bytes from here on.
+    func readAll() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try forEachChunk { bytes += $0 }
+        return bytes
+    }
+
+    /// The bytes from here on, piece by piece.
+    func forEachChunk(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 1)
+        defer { chunk.deallocate() }
+        while case let count = try read(into: chunk), count > 0 {
+            try body(UnsafeRawBufferPointer(rebasing: chunk[..<count]))
+        }
+    }
+
     private func message(status: Int32, text: UnsafePointer<CChar>?) -> String {
         let fault =
             switch status {

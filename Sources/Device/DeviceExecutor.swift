@@ -30,11 +30,12 @@ package final class DeviceExecutor: Executor {
     /// - Parameter traits: the class of kernels, where it is not to be the device's own: a CPU can run a
     ///   GPU's, which is how they are tested without one.
     package init(
-        device: ResinOpenCL.Device, index: Int, profiling: Bool = false, traits: DeviceTraits? = nil
+        device: ResinOpenCL.Device, index: Int, math: MathMode = .fast, profiling: Bool = false,
+        traits: DeviceTraits? = nil
     ) throws {
         openCLDevice = device
         self.device = DeviceDescription(device, index: index)
-        self.traits = traits ?? DeviceTraits(device)
+        self.traits = traits ?? DeviceTraits(device, math: math)
         (context, queue, uniforms, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
@@ -110,6 +111,11 @@ package final class DeviceExecutor: Executor {
 
     package func workspaceByteCount(of node: Node, in graph: Graph) -> Int {
         Lowering.workspaceByteCount(of: node, in: graph, traits: traits)
+    }
+
+    /// Whether a convolution's node runs as minimal filtering, whose sums are rounded differently.
+    package func usesWinograd(for node: Node, in graph: Graph) -> Bool {
+        Lowering.usesWinograd(node, in: graph, traits: traits)
     }
 
     package func prepare(_ plan: Plan) throws -> any Executable {

@@ -1,4 +1,5 @@
 import ResinOpenCL
+import ResinPlan
 
 /// What a device likes, as far as kernels and launches depend on it.
 package struct DeviceTraits: Hashable, Sendable {
@@ -7,26 +8,27 @@ package struct DeviceTraits: Hashable, Sendable {
     /// A CPU runs one work-item at a time on long stretches of memory; a GPU runs neighbours side by side.
     package var prefersLongWorkItems: Bool
     /// Tiles that convolutions may use, where they run in local memory; none where they do not.
-    package var groupTiles: [GroupTile] = []
+    package var groupTiles: [GroupTile]
 
-    package init(_ device: ResinOpenCL.Device) {
-        guard device.type == .gpu else {
-            prefersLongWorkItems = true
-            lanes = min(max(device.nativeFloatVectorWidth, 4), 16)
-            return
-        }
-        self = .gpu
-        groupTiles.removeAll {
-            $0.localByteCount > device.localMemoryByteCount || $0.workItems > device.maximumWorkGroupSize
-        }
+    var computeUnits: Int
+    var localMemoryByteCount: Int
+    /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
+    var allowsWinograd: Bool
+
+    /// - Parameter asGPU: whether to choose what a GPU runs; nil where the device's type decides.
+    package init(_ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil) {
+        let isGPU = asGPU ?? (device.type == .gpu)
+        prefersLongWorkItems = !isGPU
+        lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
+        groupTiles =
+            !isGPU
+            ? []
+            : GroupTile.all.filter {
+                $0.localByteCount <= device.localMemoryByteCount
+                    && $0.workItems <= device.maximumWorkGroupSize
+            }
+        computeUnits = device.computeUnits
+        localMemoryByteCount = device.localMemoryByteCount
+        allowsWinograd = math == .fast
     }
-
-    private init(lanes: Int, prefersLongWorkItems: Bool, groupTiles: [GroupTile]) {
-        self.lanes = lanes
-        self.prefersLongWorkItems = prefersLongWorkItems
-        self.groupTiles = groupTiles
-    }
-
-    /// A GPU's, with room for every tile.
-    package static let gpu = DeviceTraits(lanes: 4, prefersLongWorkItems: false, groupTiles: GroupTile.all)
 }

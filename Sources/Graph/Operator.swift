@@ -64,15 +64,20 @@ public enum Op: Hashable, Sendable {
     case globalAveragePoolGradient(GlobalAveragePoolGradient)
     case relu
     case reluGradient
+    case sigmoid
+    case sigmoidGradient
+    case scale(Scale)
     case dropout(Dropout)
     case batchNorm(BatchNorm)
     case batchNormInference(BatchNormInference)
     case batchNormGradient
     case add(Add)
+    case concatenation
+    case channelSlice(ChannelSlice)
     case flatten
     case unflatten(Unflatten)
-    case softmaxCrossEntropy
-    case softmaxCrossEntropyGradient
+    case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
+    case softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient = SoftmaxCrossEntropyGradient())
     case recordMetrics
     case channelActivity(ChannelActivity)
     case optimizer(Optimizer)
@@ -92,15 +97,20 @@ public enum Op: Hashable, Sendable {
         case .globalAveragePoolGradient(let op): op
         case .relu: ReLU()
         case .reluGradient: ReLUGradient()
+        case .sigmoid: Sigmoid()
+        case .sigmoidGradient: SigmoidGradient()
+        case .scale(let op): op
         case .dropout(let op): op
         case .batchNorm(let op): op
         case .batchNormInference(let op): op
         case .batchNormGradient: BatchNormGradient()
         case .add(let op): op
+        case .concatenation: Concatenation()
+        case .channelSlice(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
-        case .softmaxCrossEntropy: SoftmaxCrossEntropy()
-        case .softmaxCrossEntropyGradient: SoftmaxCrossEntropyGradient()
+        case .softmaxCrossEntropy(let op): op
+        case .softmaxCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
         case .channelActivity(let op): op
         case .optimizer(let op): op

@@ -42,14 +42,17 @@ public struct NetworkScope: Sendable {
     /// Applies a layer as a child of the one that is being added.
     ///
     /// - Parameter name: what it is called there, one component of its dotted name.
+    ///   A layer that is `named` keeps its own name.
     /// - Throws: `ResinError(.usage)` that names the layer when the input does not fit it.
     public mutating func apply(_ layer: some Layer, to input: ValueID, name: String) throws -> ValueID {
+        if let named = layer as? Named { return try apply(named.layer, to: input, name: named.name) }
         path.append(name)
         defer { path.removeLast() }
         let entry = entries.count
         let firstNode = graph.nodes.count
         let firstParameter = graph.parameters.count
-        let row = NetworkSummary.Row(name: layerName, type: "\(type(of: layer))")
+        var row = NetworkSummary.Row(name: layerName, type: "\(type(of: layer))")
+        row.input = shape(of: input).channelsFirst
         entries.append(Entry(row: row, isBlock: false))
         let output = try layer.apply(to: input, in: &self)
         entries[entry].row.output = shape(of: output).channelsFirst
@@ -85,6 +88,26 @@ public struct NetworkScope: Sendable {
             throw misfit("addition", "one of its inputs is a flattened image; add before Flatten()")
         }
         return try apply(.add(Op.Add()), to: [first, second])[0]
+    }
+
+    /// The channels of all values one after another; of one value, that value.
+    ///
+    /// - Parameter name: what the operator is called in profiles, one component of its dotted name.
+    /// - Throws: `ResinError(.usage)` when height or width differ.
+    public mutating func concatenate(
+        _ values: [ValueID], name: String = "concatenation"
+    ) throws -> ValueID {
+        precondition(!values.isEmpty, "a concatenation has at least one input")
+        guard values.count > 1 else { return values[0] }
+        path.append(name)
+        defer { path.removeLast() }
+        for value in values {
+            // Its features would lie in another order on the device than in files.
+            guard let image = flattenedImages[value], image.height * image.width > 1 else { continue }
+            throw misfit(
+                "concatenation", "one of its inputs is a flattened image; concatenate before Flatten()")
+        }
+        return try apply(.concatenation, to: values)[0]
     }
 
     /// Adds a trained parameter of the layer that is being added, `weight` as `1.0.conv1.weight`.
@@ -130,11 +153,12 @@ extension Op {
     /// Whether feature i of the output comes from feature i of the first input.
     fileprivate var keepsFeaturesInPlace: Bool {
         switch self {
-        case .relu, .dropout, .batchNorm, .batchNormInference, .add: true
+        case .relu, .sigmoid, .scale, .dropout, .batchNorm, .batchNormInference, .add: true
         case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
             .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
             .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .reluGradient,
-            .batchNormGradient, .flatten, .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient,
+            .sigmoidGradient, .batchNormGradient, .concatenation, .channelSlice, .flatten, .unflatten,
+            .softmaxCrossEntropy, .softmaxCrossEntropyGradient,
             .recordMetrics, .channelActivity, .optimizer:
             false
         }

@@ -11,6 +11,7 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
         /// The Swift type: `Convolution2D`.
         public var type: String
         /// Channels × height × width, or features alone.
+        public var input: [Int] = []
         public var output: [Int] = []
         /// Number of trained weights.
         public var parameters = 0
@@ -18,13 +19,17 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
         public var multiplyAdds = 0
 
         public enum CodingKeys: String, CodingKey {
-            case name, type, output, parameters
+            case name, type, input, output, parameters
             case multiplyAdds = "multiply_adds"
         }
     }
 
     /// Device memory; the caller asks a planner for it.
     public struct Memory: Codable, Hashable, Sendable {
+        /// Number of images a step, which all but the parameters' bytes depend on.
+        public var batch: Int
+        /// A batch as the first layer reads it, in single precision.
+        public var inputBytes: Int
         /// The weights alone.
         public var parametersBytes: Int
         /// Everything a training step holds: weights, gradients, the optimizer's state and activations.
@@ -32,13 +37,19 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
         /// Weights and activations of prediction.
         public var inferenceBytes: Int
 
-        public init(parametersBytes: Int, trainingBytes: Int, inferenceBytes: Int) {
+        public init(
+            batch: Int, inputBytes: Int, parametersBytes: Int, trainingBytes: Int, inferenceBytes: Int
+        ) {
+            self.batch = batch
+            self.inputBytes = inputBytes
             self.parametersBytes = parametersBytes
             self.trainingBytes = trainingBytes
             self.inferenceBytes = inferenceBytes
         }
 
         public enum CodingKeys: String, CodingKey {
+            case batch
+            case inputBytes = "input_bytes"
             case parametersBytes = "parameters_bytes"
             case trainingBytes = "training_bytes"
             case inferenceBytes = "inference_bytes"
@@ -49,6 +60,8 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
     public var input: ImageShape
     public var classes: Int
     public var parameters: Int
+    /// Running means and variances: kept with the weights, but not trained.
+    public var statistics: Int
     public var multiplyAdds: Int
     /// The layers that are not made of others, in the order of application.
     public var layers: [Row]
@@ -56,10 +69,13 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
     public var blocks: [Row]
     /// nil until the caller has asked a planner.
     public var memory: Memory?
+    /// nil until the caller has asked for `blockComparisons`.
+    public var comparisons: [BlockComparison]?
 
     public enum CodingKeys: String, CodingKey {
-        case network, input, classes, parameters, layers, blocks, memory
+        case network, input, classes, parameters, statistics, layers, blocks, memory
         case multiplyAdds = "multiply_adds"
+        case comparisons = "block_comparison"
     }
 
     package init(of network: Network, _ graph: NetworkGraph) {
@@ -67,6 +83,7 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
         input = network.input
         classes = network.classCount
         parameters = graph.graph.parameters.reduce(0) { $0 + $1.layout.count }
+        statistics = graph.graph.statistics.reduce(0) { $0 + $1.count }
         multiplyAdds = graph.graph.cost.multiplyAdds / graph.graph.shape(of: graph.images).images
         layers = graph.entries.filter { !$0.isBlock }.map(\.row)
         blocks = graph.entries.filter(\.isBlock).map(\.row)
@@ -84,46 +101,6 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
 
     /// The network's outermost blocks and layers, whose outputs books tabulate.
     public var outermost: [Row] { rows.filter { !$0.name.contains(".") } }
-}
-
-extension NetworkSummary {
-    /// The rows as text, a block before its layers, which are indented; then the totals.
-    public func table() -> String {
-        let header = ["layer", "type", "output", "parameters", "multiply-adds"]
-        let cells = rows.map { row in
-            [
-                String(repeating: "  ", count: row.name.count { $0 == "." }) + row.name,
-                row.type,
-                row.output.map(String.init).joined(separator: "×"),
-                row.parameters.grouped,
-                row.multiplyAdds.grouped,
-            ]
-        }
-        let total = [
-            "total", "\(classes) classes", "", parameters.grouped, multiplyAdds.grouped,
-        ]
-        let heading = [header, ["input", "", input.description, "", ""]]
-        let widths = header.indices.map { column in
-            (heading + cells + [total]).map { $0[column].count }.max() ?? 0
-        }
-        func line(_ cells: [String]) -> String {
-            let padded = zip(cells, widths).enumerated().map { column, cell in
-                let gap = String(repeating: " ", count: cell.1 - cell.0.count)
-                return column < 2 ? cell.0 + gap : gap + cell.0
-            }
-            var line = padded.joined(separator: "  ")
-            while line.last == " " { line.removeLast() }
-            return line
-        }
-        let rule = String(repeating: "─", count: widths.reduce(2 * (widths.count - 1), +))
-        var lines = [line(heading[0]), rule, line(heading[1])] + cells.map(line) + [rule, line(total)]
-        if let memory {
-            lines.append(
-                "memory: parameters \(memory.parametersBytes.grouped) bytes, "
-                    + "training \(memory.trainingBytes.grouped), inference \(memory.inferenceBytes.grouped)")
-        }
-        return lines.joined(separator: "\n")
-    }
 }
 
 extension Int {

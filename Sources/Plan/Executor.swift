@@ -34,6 +34,14 @@ public struct DeviceDescription: Hashable, Sendable {
     }
 }
 
+/// Which algorithms an executor may choose from.
+public enum MathMode: String, Codable, CaseIterable, Hashable, Sendable {
+    /// The fastest in float32, also those whose sums are other sums: Winograd's convolution.
+    case fast
+    /// Only direct sums of products.
+    case exact
+}
+
 /// What changes from step to step: all that the host sends. 48 bytes, laid out as `StepUniforms` in
 /// `Kernels/common.cl`.
 package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {

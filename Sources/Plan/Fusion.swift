@@ -43,8 +43,9 @@ extension Node {
         case .reluGradient: epilogue = .reluMask
         case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
             .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
-            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .dropout, .batchNorm,
-            .batchNormInference, .batchNormGradient, .add, .flatten, .unflatten, .softmaxCrossEntropy,
+            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .sigmoid,
+            .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormInference, .batchNormGradient, .add,
+            .concatenation, .channelSlice, .flatten, .unflatten, .softmaxCrossEntropy,
             .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
             return nil
         }
@@ -82,7 +83,8 @@ extension Op {
         case .convolution2D, .batchNorm, .batchNormInference, .add, .convolution2DInputGradient,
             .maxPool2DGradient, .imageInput, .labelInput, .convolution2DFilterGradient, .maxPool2D,
             .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
-            .reluGradient, .dropout, .batchNormGradient, .flatten, .unflatten, .softmaxCrossEntropy,
+            .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNormGradient, .concatenation,
+            .channelSlice, .flatten, .unflatten, .softmaxCrossEntropy,
             .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
             return nil
         }
@@ -92,11 +94,14 @@ extension Op {
     /// and no other element depends on it afterwards.
     package var inPlaceInputs: [Int] {
         switch self {
-        case .relu, .reluGradient, .dropout, .batchNormInference, .batchNormGradient: [0]
+        case .relu, .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNormInference,
+            .batchNormGradient:
+            [0]
         case .add: [0, 1]
         case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
             .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
-            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .batchNorm, .flatten,
+            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .batchNorm,
+            .concatenation, .channelSlice, .flatten,
             .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
             .channelActivity, .optimizer:
             []
@@ -107,8 +112,9 @@ extension Op {
     package var isView: Bool {
         switch self {
         case .flatten, .unflatten: true
-        case .relu, .reluGradient, .dropout, .batchNormInference, .batchNormGradient, .add, .imageInput,
-            .labelInput, .convolution2D, .convolution2DInputGradient, .convolution2DFilterGradient,
+        case .relu, .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNormInference,
+            .batchNormGradient, .add, .concatenation, .channelSlice, .imageInput, .labelInput, .convolution2D,
+            .convolution2DInputGradient, .convolution2DFilterGradient,
             .maxPool2D,
             .maxPool2DGradient, .averagePool2D, .averagePool2DGradient, .globalAveragePool,
             .globalAveragePoolGradient, .batchNorm, .softmaxCrossEntropy, .softmaxCrossEntropyGradient,

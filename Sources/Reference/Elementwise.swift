@@ -1,6 +1,14 @@
 import ResinGraph
 import ResinTensor
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
 extension Op.ReLU {
     static func execute(_ invocation: Invocation) {
         let x = invocation.inputs[0].floats
@@ -18,6 +26,40 @@ extension Op.ReLUGradient {
         let dx = invocation.outputs[0].floats
         concurrently(dy.count, inRangesOf: elementwiseRange) { range in
             for index in range { dx[index] = y[index] > 0 ? dy[index] : 0 }
+        }
+    }
+}
+
+extension Op.Sigmoid {
+    static func execute(_ invocation: Invocation) {
+        let x = invocation.inputs[0].floats
+        let y = invocation.outputs[0].floats
+        concurrently(x.count, inRangesOf: elementwiseRange) { range in
+            for index in range { y[index] = Float(1 / (1 + exp(-Double(x[index])))) }
+        }
+    }
+}
+
+extension Op.SigmoidGradient {
+    static func execute(_ invocation: Invocation) {
+        let dy = invocation.inputs[0].floats
+        let y = invocation.inputs[1].floats
+        let dx = invocation.outputs[0].floats
+        concurrently(dy.count, inRangesOf: elementwiseRange) { range in
+            for index in range {
+                let y = Double(y[index])
+                dx[index] = Float(Double(dy[index]) * y * (1 - y))
+            }
+        }
+    }
+}
+
+extension Op.Scale {
+    func execute(_ invocation: Invocation) {
+        let x = invocation.inputs[0].floats
+        let y = invocation.outputs[0].floats
+        concurrently(x.count, inRangesOf: elementwiseRange) { range in
+            for index in range { y[index] = factor * x[index] }
         }
     }
 }

@@ -33,7 +33,13 @@ private struct Softmax {
 
     func probability(_ k: Int) -> Double { exp(Double(self[k]) - largest) / sum }
 
-    var loss: Double { log(sum) - (Double(self[label]) - largest) }
+    /// −Σ target·log(probability), where the target is the label's alone, or shared by so much with all classes.
+    func loss(labelSmoothing: Double) -> Double {
+        let own = Double(self[label]) - largest
+        if labelSmoothing == 0 { return log(sum) - own }
+        let mean = logits.reduce(0) { $0 + (Double($1) - largest) } / Double(logits.count)
+        return log(sum) - (1 - labelSmoothing) * own - labelSmoothing * mean
+    }
 
     /// Number of classes whose logit counts as larger than the label's; one that is not a number does.
     var rank: Int {
@@ -44,12 +50,13 @@ private struct Softmax {
 }
 
 extension Op.SoftmaxCrossEntropy {
-    static func execute(_ invocation: Invocation) {
+    func execute(_ invocation: Invocation) {
         let rows = invocation.outputs[0].floats
+        let columns = Self.columns
         rows.update(repeating: 0)
         for n in 0..<Int(invocation.uniforms.imageCount) {
             let softmax = Softmax(invocation, row: n)
-            let loss = Float(softmax.loss)
+            let loss = Float(softmax.loss(labelSmoothing: Double(labelSmoothing)))
             rows[n * columns] = loss
             rows[n * columns + 1] = softmax.rank < 1 ? 1 : 0
             rows[n * columns + 2] = softmax.rank < 5 ? 1 : 0
@@ -59,15 +66,16 @@ extension Op.SoftmaxCrossEntropy {
 }
 
 extension Op.SoftmaxCrossEntropyGradient {
-    static func execute(_ invocation: Invocation) {
+    func execute(_ invocation: Invocation) {
         let classes = invocation.inputs[0].shape.channels
         let gradient = invocation.outputs[0].floats
         let count = Int(invocation.uniforms.imageCount)
+        let smoothing = Double(labelSmoothing)
         gradient.update(repeating: 0)
         for n in 0..<count {
             let softmax = Softmax(invocation, row: n)
             for k in 0..<classes {
-                let target = k == softmax.label ? 1.0 : 0.0
+                let target = smoothing / Double(classes) + (k == softmax.label ? 1 - smoothing : 0)
                 gradient[n * classes + k] = Float((softmax.probability(k) - target) / Double(count))
             }
         }

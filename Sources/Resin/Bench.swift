@@ -15,13 +15,22 @@ public final class Bench {
     private let isTraining: Bool
     private var step = 0
 
-    public init(
+    public convenience init(
         _ network: Network, batch: Int, trains: Bool, device: ComputeDevice, profiling: Bool = false
     ) throws {
-        self.batch = batch
+        try self.init(
+            network, images: ImageSet.random(network.input, count: batch, classCount: network.classCount),
+            TrainingConfiguration(benchmarking: network, batch: batch), trains: trains, device: device,
+            profiling: profiling)
+    }
+
+    /// A step of a given run, on as many images as its batch has.
+    init(
+        _ network: Network, images: ImageSet, _ configuration: TrainingConfiguration, trains: Bool,
+        device: ComputeDevice, profiling: Bool
+    ) throws {
+        batch = configuration.batch
         isTraining = trains
-        let images = try ImageSet.random(network.input, count: batch, classCount: network.classCount)
-        let configuration = TrainingConfiguration(benchmarking: network, batch: batch)
         executor = try device.makeExecutor(profiling: profiling)
         let graph: Graph
         if trains {
@@ -33,7 +42,9 @@ public final class Bench {
         let model = ModelState(graph)
         try model.allocate(on: executor)
         try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
-        try executor.allocate(.optimizerState(0), byteCount: model.parameterLayout.byteCount)
+        for state in 0..<configuration.optimizer.op.stateCount {
+            try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
+        }
         try executor.upload(images, as: trains ? .train : .test, batch: batch)
         try model.initialise(.kaiming, seed: 42, on: executor)
         executable = try executor.prepare(plan)
@@ -57,11 +68,21 @@ public final class Bench {
         return (clock.now - start) / .seconds(1)
     }
 
+    /// Each node's seconds, medians of so many steps; nil where the executor keeps no profile.
+    private func medians(steps: Int) throws -> [Double]? {
+        let runs = try (0..<steps).compactMap { _ in try executable.profile(nextUniforms()) }
+        guard let first = runs.first else { return nil }
+        return first.indices.map { node in runs.map { $0[node] }.sorted()[runs.count / 2] }
+    }
+
+    /// Times by layer, medians of three steps; nil where the executor keeps no profile.
+    func stepProfile(note: String) throws -> StepProfile? {
+        try medians(steps: 3).map { StepProfile(plan.graph, batch: batch, seconds: $0, note: note) }
+    }
+
     /// Time, GFLOP/s and GB/s of each layer and pass, medians of five steps.
     public func profileTable() throws -> String {
-        let runs = try (0..<5).map { _ in try executable.profile(nextUniforms()) }
-        guard let first = runs[0] else { return "this executor keeps no profile" }
-        let medians = first.indices.map { node in runs.map { $0![node] }.sorted()[2] }
+        guard let medians = try medians(steps: 5) else { return "this executor keeps no profile" }
         let total = medians.reduce(0, +)
         var lines = [
             "layer                pass      operator                                      ms      %  GFLOP/s    GB/s"
@@ -132,8 +153,9 @@ extension Network {
             MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: 0).total
         }
         return NetworkSummary.Memory(
+            batch: batch, inputBytes: TensorType(input.batch(of: batch)).byteCount,
             parametersBytes: 4 * ModelState(training.graph).parameterCount,
-            trainingBytes: total(training, configuration.optimizer.op), inferenceBytes: total(evaluation, nil)
-        )
+            trainingBytes: total(training, configuration.optimizer.op),
+            inferenceBytes: total(evaluation, nil))
     }
 }

@@ -9,6 +9,8 @@ import ResinTraining
 /// which is always there.
 public struct ComputeDevice: Sendable, CustomStringConvertible {
     public let details: DeviceDescription
+    /// Which algorithms it may choose from; the reference executor's are always exact.
+    public var math: MathMode = .fast
     private let openCL: ResinOpenCL.Device?
 
     /// All devices of all platforms in one list, the reference executor last.
@@ -65,7 +67,7 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
 
     package func makeExecutor(profiling: Bool = false) throws -> any Executor {
         guard let openCL else { return ReferenceExecutor(index: details.index) }
-        return try DeviceExecutor(device: openCL, index: details.index, profiling: profiling)
+        return try DeviceExecutor(device: openCL, index: details.index, math: math, profiling: profiling)
     }
 
     public var description: String {
@@ -92,6 +94,8 @@ extension Trainer {
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
         device: ComputeDevice
     ) throws {
+        var device = device
+        device.math = configuration.math
         try self.init(network, dataset, configuration, on: device.makeExecutor())
     }
 }

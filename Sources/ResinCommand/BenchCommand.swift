@@ -20,6 +20,7 @@ struct BenchCommand: ParsableCommand {
     var steps = 10
     @Flag(help: "Also a table of time, GFLOP/s and GB/s by layer and pass.")
     var profile = false
+    @OptionGroup(title: "Network") var networkArguments: NetworkArguments
     @OptionGroup var deviceOption: DeviceOption
     @Flag(help: "As JSON.")
     var json = false
@@ -35,8 +36,9 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         let batch = try bounded("--batch", batch, 1...largestBatch)
         let steps = try bounded("--steps", steps, 1...1_000_000)
-        let shape = try input.map(ImageShape.init(parsing:)) ?? Network.blueprint(named: network).defaultInput
-        let model = try Network.named(network, input: shape, classes: 10)
+        let model = try Network.named(
+            network, input: input.map(ImageShape.init(parsing:)),
+            options: networkArguments.options(over: NetworkOptions()))
         let device = try deviceOption.choose()
         let bench = try Bench(model, batch: batch, trains: mode == .train, device: device, profiling: profile)
         try bench.runStep()
@@ -52,7 +54,7 @@ struct BenchCommand: ParsableCommand {
         if profile { note(try bench.profileTable()) }
         if json { return try printJSON(result) }
         print(
-            "\(network) \(shape), batch \(batch), \(mode.rawValue): \(decimals(result.imagesPerSecond, 1)) images/s, "
+            "\(network) \(model.input), batch \(batch), \(mode.rawValue): \(decimals(result.imagesPerSecond, 1)) images/s, "
                 + "\(decimals(result.stepMilliseconds, 2)) ms a step, \(decimals(result.gflops, 0)) GFLOP/s on "
                 + "\(device.details.name)")
     }

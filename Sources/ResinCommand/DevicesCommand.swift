@@ -91,17 +91,22 @@ struct NetworksCommand: ParsableCommand {
         var description: String
         var paper: String
         var input: ImageShape
+        /// As `train` and `summary` take them.
+        var options: [String]
     }
 
     func run() throws {
         let rows = Network.blueprints.map {
-            Row(name: $0.name, description: $0.description, paper: $0.paper, input: $0.defaultInput)
+            Row(
+                name: $0.name, description: $0.description, paper: $0.paper, input: $0.defaultInput,
+                options: $0.options.map(\.rawValue))
         }
         if json { return try printJSON(rows) }
         let width = rows.map(\.name.count).max() ?? 0
         for row in rows {
             let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
-            print("\(name)  \(row.description) (input \(row.input); \(row.paper))")
+            let options = row.options.isEmpty ? "" : "; \(row.options.joined(separator: " "))"
+            print("\(name)  \(row.description) (input \(row.input)\(options); \(row.paper))")
         }
     }
 }

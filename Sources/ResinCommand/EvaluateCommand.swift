@@ -10,16 +10,9 @@ struct EvaluateCommand: ParsableCommand {
             safetensors file, such as a state_dict saved from PyTorch, needs --network.
             """)
 
-    @Argument(help: "A safetensors file, or a run folder, whose best checkpoint is taken.")
-    var checkpoint: String
-
-    @Option(help: ArgumentHelp("The network that the weights are of.", valueName: "name"))
-    var network: String?
-    @Option(help: ArgumentHelp("Channels × height × width, such as 1x224x224.", valueName: "shape"))
-    var input: String?
+    @OptionGroup var model: CheckpointArguments
     @Option(help: ArgumentHelp("Images a step (default: 128).", valueName: "n"))
     var batch: Int?
-    @OptionGroup var networkArguments: NetworkArguments
     @OptionGroup var dataOptions: DataOptions
     @OptionGroup var deviceOption: DeviceOption
 
@@ -36,16 +29,14 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: checkpoint, isDirectory: &isFolder)
-        let path = exists && isFolder.boolValue ? checkpoint + "/best.safetensors" : checkpoint
+        let path = model.path
         let weights = try Safetensors(contentsOf: path)
-        let (model, dataset, configuration) = try makeConfiguration(besides: path)
+        let (network, dataset, configuration) = try makeConfiguration()
         let device = try deviceOption.choose()
         note("device \(device)")
         let start = ContinuousClock().now
         let evaluation = try Evaluation(
-            of: model, weights: weights, from: path, on: dataset, configuration, device: device,
+            of: network, weights: weights, from: path, on: dataset, configuration, device: device,
             keepsLogits: predictions != nil)
         let seconds = (ContinuousClock().now - start) / .seconds(1)
         for warning in evaluation.deadClassWarnings(classNames: dataset.classNames) {
@@ -65,36 +56,43 @@ struct EvaluateCommand: ParsableCommand {
                 + "\(percent(evaluation.accuracy)), top-5 \(percent(evaluation.top5Accuracy))")
     }
 
-    private func makeConfiguration(besides path: String) throws -> (Network, Dataset, TrainingConfiguration) {
-        let folder = (path as NSString).deletingLastPathComponent
-        let run = try? RunFolder(existing: folder.isEmpty ? "." : folder)
-        let saved = network == nil ? try run?.configuration(as: TrainingConfiguration.self) : nil
-        guard let name = network ?? saved?.network else {
+    private func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {
+        let saved = try model.savedConfiguration()
+        let data = dataOptions.source.identity ?? saved?.data ?? "glyphs"
+        func load(side: Int) throws -> Dataset {
+            // Another folder than the run's has its own test images, or its own --split.
+            let split = data == saved?.data ? saved?.split : nil
+            return try dataOptions.load(
+                data, side: side, split: split, seed: saved?.seed ?? 42, limit: nil,
+                limitTest: dataOptions.limitTest ?? saved?.limitTest)
+        }
+        var made: (Network, Dataset, TrainingConfiguration)
+        if let saved {
+            made = (try model.network(of: saved), try load(side: saved.input.height), saved)
+            try check(made.1, against: saved)
+        } else {
+            made = try model.bareModel(data: data, load: load)
+        }
+        made.2.batch = min(batch ?? made.2.batch, made.1.test.count)
+        guard made.2.batch > 0 else {
+            throw ResinError(.usage, "--batch is \(made.2.batch); it must be at least 1")
+        }
+        return made
+    }
+
+    private func check(_ dataset: Dataset, against saved: TrainingConfiguration) throws {
+        guard dataset.classNames.count == saved.classCount, dataset.train.channels == saved.mean.count else {
             throw ResinError(
                 .usage,
-                "there is no config.json beside \(path); say with --network which network the weights are of")
+                "the run was trained on \(saved.classCount) classes and \(saved.mean.count) channels, but "
+                    + "\(dataset.name) has \(dataset.classNames.count) and \(dataset.train.channels)")
         }
-        let data = dataOptions.data ?? saved?.data ?? "glyphs"
-        let dataset = try dataOptions.load(
-            data, seed: saved?.seed ?? 42, limit: nil, limitTest: dataOptions.limitTest ?? saved?.limitTest)
-        let recipe = Recipe(network: name, data: data)
-        let shape =
-            try input.map(ImageShape.init(parsing:)) ?? saved?.input
-            ?? ImageShape(channels: dataset.train.channels, side: recipe.side)
-        let options = try networkArguments.options(over: saved?.options ?? NetworkOptions())
-        let model = try Network.named(
-            name, input: shape, classes: dataset.classNames.count, options: options)
-        var configuration =
-            saved
-            ?? TrainingConfiguration(
-                network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
-                standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128,
-                optimizer: recipe.optimizer)
-        configuration.batch = min(batch ?? configuration.batch, dataset.test.count)
-        guard configuration.batch > 0 else {
-            throw ResinError(.usage, "--batch is \(configuration.batch); it must be at least 1")
+        if dataset.classNames != saved.classNames {
+            let (names, savedNames) = (dataset.classNames, saved.classNames)
+            note(
+                "note: the classes of \(dataset.name) have other names than those of the run: "
+                    + "\(names.joined(separator: ", ")) for \(savedNames.joined(separator: ", "))")
         }
-        return (model, dataset, configuration)
     }
 
     private func write(_ evaluation: Evaluation, labels: [UInt8], to path: String) throws {

@@ -29,8 +29,8 @@ struct ResinCommand: ParsableCommand {
         abstract: "Trains and runs convolutional networks on any OpenCL device.",
         version: "0.1.0",
         subcommands: [
-            TrainCommand.self, EvaluateCommand.self, SummaryCommand.self, BenchCommand.self,
-            DevicesCommand.self, NetworksCommand.self,
+            TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
+            BenchCommand.self, DatasetsCommand.self, DevicesCommand.self, NetworksCommand.self,
         ])
 }
 

@@ -9,8 +9,18 @@ struct DeviceOption: ParsableArguments {
             valueName: "spec"))
     var device: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "fast, or exact: without Winograd's convolution, whose sums are rounded differently."))
+    var math: MathMode?
+
     func choose() throws -> ComputeDevice {
-        if let device { return try ComputeDevice.matching(device) }
+        var chosen = try device.map(ComputeDevice.matching) ?? best()
+        chosen.math = math ?? .fast
+        return chosen
+    }
+
+    private func best() throws -> ComputeDevice {
         let best = try ComputeDevice.best()
         if best.details.type == .reference {
             note("no OpenCL device was found: the reference executor is used, which is right but slow")
@@ -19,8 +29,12 @@ struct DeviceOption: ParsableArguments {
     }
 }
 
-struct DataOptions: ParsableArguments {
-    @Option(help: "A data set: \(Dataset.knownNames.joined(separator: ", ")).")
+/// Which images.
+struct DataSource: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "A data set (\(Dataset.knownNames.joined(separator: ", "))) or a folder of PNG and JPEG images: "
+                + "train/CLASS/… and test/CLASS/….", valueName: "name|folder"))
     var data: String?
 
     @Option(
@@ -29,14 +43,40 @@ struct DataOptions: ParsableArguments {
             discussion: "Without it: $RESIN_DATA, else the user's cache folder.", valueName: "dir"))
     var dataDir: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Of a folder of images without test/: the share of each class to test with, such as 0.1.",
+            valueName: "share"))
+    var split: Double?
+
+    /// As configurations have it: a name, or a folder's absolute path.
+    var identity: String? { data.map(Dataset.identity) }
+
+    /// - Parameters:
+    ///   - side: height and width that the network takes.
+    ///   - split: that of a run, where the option is not given.
+    func load(_ name: String, side: Int, split: Double?, seed: UInt64) throws -> Dataset {
+        let dataset = try Dataset.load(
+            name, directory: dataDir, side: side, split: self.split ?? split, seed: seed)
+        for line in dataset.notes { note("note: \(line)") }
+        return dataset
+    }
+}
+
+/// Which images, and how many of them.
+struct DataOptions: ParsableArguments {
+    @OptionGroup var source: DataSource
+
     @Option(help: ArgumentHelp("Use the first N training images.", valueName: "n"))
     var limit: Int?
 
     @Option(help: ArgumentHelp("Use the first N test images.", valueName: "n"))
     var limitTest: Int?
 
-    func load(_ name: String, seed: UInt64, limit: Int?, limitTest: Int?) throws -> Dataset {
-        var dataset = try Dataset.named(name, directory: dataDir, seed: seed)
+    func load(
+        _ name: String, side: Int, split: Double?, seed: UInt64, limit: Int?, limitTest: Int?
+    ) throws -> Dataset {
+        var dataset = try source.load(name, side: side, split: split, seed: seed)
         if let limit { dataset.train = try dataset.train.prefix(limit) }
         if let limitTest { dataset.test = try dataset.test.prefix(limitTest) }
         return dataset
@@ -54,6 +94,21 @@ struct NetworkArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Probability of dropout, in place of the network's own.", valueName: "p"))
     var dropout: Float?
 
+    @Option(help: ArgumentHelp("NiN: number of 1×1 convolutions in a block, 1 or 2.", valueName: "n"))
+    var ones: Int?
+
+    @Option(help: ArgumentHelp("NiN: channels of the third block; 384 in the book.", valueName: "n"))
+    var thirdWidth: Int?
+
+    @Option(help: "NiN: pooling of each class's channel, average or max.")
+    var head: NetworkOptions.Head?
+
+    @Option(help: "residual-mnist: what goes around a block, identity, constant-scaling or conv.")
+    var shortcut: NetworkOptions.Shortcut?
+
+    @Option(help: "resnet18, resnet34, resnet50: book or torchvision, without biases and under its names.")
+    var variant: NetworkOptions.Variant?
+
     func check() throws {
         if let dropout, !(dropout >= 0 && dropout < 1) {
             throw ResinError(.usage, "--dropout is \(dropout); it must be at least 0 and less than 1")
@@ -66,6 +121,11 @@ struct NetworkArguments: ParsableArguments {
         var options = defaults
         if let finalRelu { options.hasFinalReLU = finalRelu }
         if let dropout { options.dropout = dropout }
+        if let ones { options.ones = ones }
+        if let thirdWidth { options.thirdWidth = thirdWidth }
+        if let head { options.head = head }
+        if let shortcut { options.shortcut = shortcut }
+        if let variant { options.variant = variant }
         return options
     }
 }
@@ -87,6 +147,10 @@ let largestSide = 1 << 14
 let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
+extension MathMode: ExpressibleByArgument {}
+extension NetworkOptions.Head: ExpressibleByArgument {}
+extension NetworkOptions.Shortcut: ExpressibleByArgument {}
+extension NetworkOptions.Variant: ExpressibleByArgument {}
 extension OptimizerSettings.Name: ExpressibleByArgument {}
 extension Schedule.Kind: ExpressibleByArgument {}
 extension TrainingConfiguration.NaNPolicy: ExpressibleByArgument {}

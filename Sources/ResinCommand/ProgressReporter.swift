@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Resin
 
-enum ProgressStyle: String, CaseIterable, ExpressibleByArgument {
+enum ProgressStyle: String, CaseIterable, Decodable, ExpressibleByArgument {
     /// A bar on a terminal, else plain.
     case auto
     /// One line that is written again and again.

@@ -18,6 +18,9 @@ struct SummaryCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Images a step, for the memory.", valueName: "n"))
     var batch = 1
 
+    @Flag(help: "Compare the network's blocks with plain convolutions of the same input and output.")
+    var blocks = false
+
     @OptionGroup var networkArguments: NetworkArguments
     @OptionGroup var deviceOption: DeviceOption
 
@@ -27,15 +30,20 @@ struct SummaryCommand: ParsableCommand {
     func run() throws {
         let batch = try bounded("--batch", batch, 1...largestBatch)
         let classes = try bounded("--classes", classes, 1...largestClassCount)
-        let shape = try input.map(ImageShape.init(parsing:)) ?? Network.blueprint(named: network).defaultInput
         let model = try Network.named(
-            network, input: shape, classes: classes, options: networkArguments.options(over: NetworkOptions())
-        )
+            network, input: input.map(ImageShape.init(parsing:)), classes: classes,
+            options: networkArguments.options(over: NetworkOptions()))
         var summary = try model.summary()
+        if blocks {
+            let comparisons = try summary.blockComparisons()
+            if comparisons.isEmpty { throw ResinError(.usage, "\(network) has no blocks to compare") }
+            if !json { return print(NetworkSummary.table(of: comparisons)) }
+            summary.comparisons = comparisons
+        }
         let device = try deviceOption.choose()
         summary.memory = try model.memory(batch: batch, on: device)
         if json { return try printJSON(summary) }
         print(summary.table())
-        note("memory as planned for \(device.details.name), batch \(batch)")
+        note("memory as planned for \(device.details.name); training with SGD and momentum")
     }
 }

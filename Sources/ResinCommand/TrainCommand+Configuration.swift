@@ -4,13 +4,18 @@ import Resin
 /// From options, recipes and saved runs to one configuration.
 extension TrainCommand {
     func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {
-        let blueprint = try Network.blueprint(named: network!)
-        let data = dataOptions.data ?? "glyphs"
+        guard let network else {
+            throw ResinError(
+                .usage, "name a network: \(Network.knownNames.joined(separator: ", ")); \(config!) has none")
+        }
+        let blueprint = try Network.blueprint(named: network)
+        let data = dataOptions.source.identity ?? "glyphs"
         let seed = seed ?? 42
-        let dataset = try dataOptions.load(
-            data, seed: seed, limit: dataOptions.limit, limitTest: dataOptions.limitTest)
         let recipe = Recipe(network: blueprint.name, data: data)
         let side = try bounded("--resize", resize ?? recipe.side, 1...largestSide)
+        let dataset = try dataOptions.load(
+            data, side: side, split: nil, seed: seed, limit: dataOptions.limit,
+            limitTest: dataOptions.limitTest)
         let options = try networkArguments.options(over: recipe.options)
         let model = try Network.named(
             blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
@@ -34,7 +39,8 @@ extension TrainCommand {
 
     /// Sets what the command line gives.
     private func apply(to configuration: inout TrainingConfiguration) throws {
-        if let data = dataOptions.data { configuration.data = data }
+        if let data = dataOptions.source.identity { configuration.data = data }
+        if let split = dataOptions.source.split { configuration.split = split }
         if let limit = dataOptions.limit { configuration.limit = limit }
         if let limit = dataOptions.limitTest { configuration.limitTest = limit }
         let channels = configuration.input.channels
@@ -60,7 +66,7 @@ extension TrainCommand {
         if let optimizer { configuration.optimizer.name = optimizer }
         if let lr { configuration.optimizer.learningRate = try positive("--lr", lr) }
         if let momentum { configuration.optimizer.momentum = try share("--momentum", momentum) }
-        if nesterov { configuration.optimizer.nesterov = true }
+        if let nesterov { configuration.optimizer.nesterov = nesterov }
         if let weightDecay {
             configuration.optimizer.weightDecay = try notNegative("--weight-decay", weightDecay)
         }
@@ -74,6 +80,11 @@ extension TrainCommand {
         if let initialiser { configuration.initialiser = initialiser }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
+        if let labelSmoothing {
+            configuration.labelSmoothing = try share("--label-smoothing", labelSmoothing)
+        }
+        if let patience { configuration.patience = try bounded("--patience", patience, 1...1_000_000) }
+        if let math = deviceOption.math { configuration.math = math }
     }
 
     /// A run's own configuration, once it is sure that no option given now would change what it computes.
@@ -91,8 +102,10 @@ extension TrainCommand {
         var comparable = configuration
         // More epochs at a constant rate are the same run, only longer.
         if !saved.schedule.dependsOnEpochs { comparable.epochs = saved.epochs }
+        // So are more epochs of patience.
+        comparable.patience = saved.patience
         if comparable == saved { return configuration }
-        let changed = try differences(saved, comparable)
+        let changed = differences(saved, comparable)
         throw ResinError(
             .usage,
             "\(folder.path) was trained with other settings: \(changed.joined(separator: ", ")); a resumed run keeps "
@@ -102,20 +115,11 @@ extension TrainCommand {
     /// "optimizer.lr (0.1 there, 0.2 now)", by key of config.json.
     private func differences(
         _ saved: TrainingConfiguration, _ given: TrainingConfiguration
-    ) throws -> [String] {
-        func fields(_ configuration: TrainingConfiguration) throws -> [String: String] {
-            let data = try JSONEncoder().encode(configuration)
-            return leaves(of: try JSONSerialization.jsonObject(with: data), under: "")
+    ) -> [String] {
+        func fields(_ configuration: TrainingConfiguration) -> [String: String] {
+            Dictionary(uniqueKeysWithValues: configuration.fields.map { ($0.key, $0.value) })
         }
-        // Key by key down to the leaves: dictionaries print their keys in any order.
-        func leaves(of value: Any, under key: String) -> [String: String] {
-            guard let members = value as? [String: Any] else { return [key: "\(value)"] }
-            return members.reduce(into: [:]) { found, member in
-                let name = key.isEmpty ? member.key : "\(key).\(member.key)"
-                found.merge(leaves(of: member.value, under: name)) { $1 }
-            }
-        }
-        let (before, after) = (try fields(saved), try fields(given))
+        let (before, after) = (fields(saved), fields(given))
         return Set(before.keys).union(after.keys).sorted()
             .filter { before[$0] != after[$0] }
             .map { "\($0) (\(before[$0] ?? "none") there, \(after[$0] ?? "none") now)" }

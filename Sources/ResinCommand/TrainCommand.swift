@@ -11,8 +11,17 @@ struct TrainCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "The network: \(Network.knownNames.joined(separator: ", ")); with --resume it may be left out.")
+        help: ArgumentHelp(
+            "The network: \(Network.knownNames.joined(separator: ", ")); with --resume or --config it may be "
+                + "left out."))
     var network: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A recipe: these options as a JSON object.",
+            discussion: "Its keys are the options' names in snake_case; an option given here wins.",
+            valueName: "file"))
+    var config: String?
 
     @OptionGroup(title: "Data") var dataOptions: DataOptions
 
@@ -38,14 +47,18 @@ struct TrainCommand: ParsableCommand {
     var lr: Float?
     @Option(help: ArgumentHelp("SGD's momentum.", valueName: "m"))
     var momentum: Float?
-    @Flag(help: "Nesterov's form of the momentum.")
-    var nesterov = false
+    @Flag(inversion: .prefixedNo, help: "Nesterov's form of the momentum.")
+    var nesterov: Bool?
     @Option(help: ArgumentHelp("Weight decay.", valueName: "w"))
     var weightDecay: Float?
     @Option(help: "constant, step or cosine.")
     var schedule: Schedule.Kind?
     @Option(help: ArgumentHelp("Epochs over which the rate rises first.", valueName: "n"))
     var warmupEpochs: Int?
+    @Option(help: ArgumentHelp("Share of each training target that all classes get, 0…1.", valueName: "e"))
+    var labelSmoothing: Float?
+    @Option(help: ArgumentHelp("Stop after so many epochs without a better test accuracy.", valueName: "n"))
+    var patience: Int?
     @Option(name: .customLong("init"), help: "xavier, kaiming or default (PyTorch's).")
     var initialiser: Initialiser?
     @Option(help: ArgumentHelp("What everything random follows from (default: 42).", valueName: "n"))
@@ -59,28 +72,27 @@ struct TrainCommand: ParsableCommand {
     var overwrite = false
     @Option(help: ArgumentHelp("Go on with a run, bit for bit.", valueName: "dir"))
     var resume: String?
-    @Option(help: ArgumentHelp("Epochs between checkpoints.", valueName: "n"))
-    var saveEvery = 1
-    @Option(help: ArgumentHelp("Checkpoints to keep.", valueName: "n"))
-    var keep = 2
-    @Option(help: "auto, bar, plain, json or none.")
-    var progress: ProgressStyle = .auto
+    @Option(help: ArgumentHelp("Epochs between checkpoints (default: 1).", valueName: "n"))
+    var saveEvery: Int?
+    @Option(help: ArgumentHelp("Checkpoints to keep (default: 2).", valueName: "n"))
+    var keep: Int?
+    @Option(help: "auto, bar, plain, json or none (default: auto).")
+    var progress: ProgressStyle?
 
     func validate() throws {
-        if resume == nil && network == nil {
+        if resume == nil && network == nil && config == nil {
             throw ValidationError("Name a network: \(Network.knownNames.joined(separator: ", ")).")
-        }
-        if saveEvery < 1 { throw ValidationError("--save-every is \(saveEvery); it must be at least 1.") }
-        if !(1...1000).contains(keep) {
-            throw ValidationError("--keep is \(keep); it must be 1 to 1000.")
         }
         if resume != nil && (out != nil || overwrite) {
             throw ValidationError("--resume goes on in its own folder; leave out --out and --overwrite.")
         }
     }
 
-    func run() throws {
+    mutating func run() throws {
         Interruption.listen()
+        if let config { try RecipeFile(config).apply(to: &self) }
+        saveEvery = try bounded("--save-every", saveEvery ?? 1, 1...1_000_000)
+        keep = try bounded("--keep", keep ?? 2, 1...1000)
         if let resume {
             let folder = try RunFolder(existing: resume)
             try train(
@@ -96,7 +108,7 @@ struct TrainCommand: ParsableCommand {
         let trainer = try Trainer(network, dataset, configuration, device: device)
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
         do {
-            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saveEvery, keep: keep)
+            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saveEvery!, keep: keep!)
             try finish(run, device)
         } catch {
             folder.removeIfEmpty()
@@ -106,19 +118,19 @@ struct TrainCommand: ParsableCommand {
 
     private func train(resuming folder: RunFolder, _ configuration: TrainingConfiguration) throws {
         let dataset = try dataOptions.load(
-            configuration.data, seed: configuration.seed, limit: configuration.limit,
-            limitTest: configuration.limitTest)
+            configuration.data, side: configuration.input.height, split: configuration.split,
+            seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
         let network = try Network.named(
             configuration.network, input: configuration.input, classes: configuration.classCount,
             options: configuration.options)
         let device = try deviceOption.choose()
         let trainer = try Trainer(network, dataset, configuration, device: device)
-        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saveEvery, keep: keep)
+        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saveEvery!, keep: keep!)
         try finish(run, device)
     }
 
     private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
-        let reporter = ProgressReporter(progress, log: try run.folder.log())
+        let reporter = ProgressReporter(progress ?? .auto, log: try run.folder.log())
         let trainer = run.trainer
         let configuration = trainer.configuration
         try reporter.say("device \(device)")
@@ -143,9 +155,14 @@ struct TrainCommand: ParsableCommand {
                     if metrics.epoch == configuration.epochs, let warning = evaluation.inactivityWarning {
                         try reporter.say("  note: \(warning)")
                     }
+                case .outOfPatience(let epoch, let best):
+                    try reporter.say(
+                        "stopped after epoch \(epoch): no better test accuracy since epoch \(best) "
+                            + "(--patience \(epoch - best))")
                 case .saved(let path): try reporter.say("interrupted; saved, go on with --resume \(path)")
                 }
-            }, shouldStop: { Interruption.signalNumber != nil })
+            }, shouldStop: { Interruption.signalNumber != nil },
+            profile: { try StepProfile(of: $0, $1, device: device) })
         switch outcome {
         case .interrupted: throw ExitCode(128 + (Interruption.signalNumber ?? SIGINT))
         case .finished(let accuracy, let epoch):
@@ -161,7 +178,8 @@ struct TrainCommand: ParsableCommand {
     private func line(_ metrics: EpochMetrics) -> String {
         "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
             + "\(percent(metrics.trainAccuracy)); test loss \(decimals(metrics.testLoss, 4)), accuracy "
-            + "\(percent(metrics.testAccuracy)); lr \(metrics.learningRate.formatted()), "
-            + "\(decimals(metrics.imagesPerSecond, 0)) images/s, \(duration(metrics.seconds))"
+            + "\(percent(metrics.testAccuracy)), top-5 \(percent(metrics.testTop5Accuracy)); "
+            + "lr \(Float(metrics.learningRate)), \(decimals(metrics.imagesPerSecond, 0)) images/s, "
+            + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))"
     }
 }

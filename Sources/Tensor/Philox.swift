@@ -23,6 +23,7 @@ public struct Philox: Sendable {
         case augmentation = 0x9E37_0003
         case dropout = 0x9E37_0004
         case glyphs = 0x9E37_0005
+        case split = 0x9E37_0006
     }
 
     /// Four random words for a counter.

@@ -1,6 +1,7 @@
 import Foundation
 import ResinGraph
 import ResinNetworks
+import ResinPlan
 import ResinTensor
 
 /// Everything that a run's result follows from, besides the data's bytes and the device; `config.json`.
@@ -12,8 +13,13 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var classCount: Int
     public var classNames: [String]
 
-    /// A named set; where it lies is not part of the configuration.
+    /// A named set, and where it lies is not part of the configuration; or a folder of images, by its path.
     public var data: String
+    /// Of a folder of images: the share of the training images that is the test set.
+    public var split: Double?
+    /// Height and width of the data set's images, from which the device resizes; other images come to this
+    /// size first. The trainer fills it in.
+    public var imageSize: [Int]?
     /// Use only the first so many training and test images.
     public var limit: Int?
     public var limitTest: Int?
@@ -29,6 +35,11 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var initialiser: Initialiser = .xavier
     public var seed: UInt64 = 42
     public var onNaN: NaNPolicy = .stop
+    /// So much of each training target is shared among all classes; test losses are plain.
+    public var labelSmoothing: Float = 0
+    /// End the run after so many epochs without a better test accuracy.
+    public var patience: Int?
+    public var math: MathMode = .fast
 
     public struct Augmentation: Codable, Equatable, Sendable {
         /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
@@ -66,7 +77,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case network, options, input
         case classCount = "classes"
         case classNames = "class_names"
-        case data, limit
+        case data, split
+        case imageSize = "image_size"
+        case limit
         case limitTest = "limit_test"
         case mean
         case standardDeviation = "std"
@@ -75,6 +88,43 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case initialiser = "init"
         case seed
         case onNaN = "on_nan"
+        case labelSmoothing = "label_smoothing"
+        case patience
+        case math
+    }
+}
+
+extension TrainingConfiguration {
+    /// What the first version's files do not have takes its default.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        func required<Value: Decodable>(_ key: CodingKeys) throws -> Value {
+            try values.decode(Value.self, forKey: key)
+        }
+        network = try required(.network)
+        options = try required(.options)
+        input = try required(.input)
+        classCount = try required(.classCount)
+        classNames = try required(.classNames)
+        data = try required(.data)
+        split = try values.decodeIfPresent(Double.self, forKey: .split)
+        imageSize = try values.decodeIfPresent([Int].self, forKey: .imageSize)
+        limit = try values.decodeIfPresent(Int.self, forKey: .limit)
+        limitTest = try values.decodeIfPresent(Int.self, forKey: .limitTest)
+        mean = try required(.mean)
+        standardDeviation = try required(.standardDeviation)
+        augmentation = try required(.augmentation)
+        epochs = try required(.epochs)
+        batch = try required(.batch)
+        optimizer = try required(.optimizer)
+        schedule = try required(.schedule)
+        initialiser = try required(.initialiser)
+        seed = try required(.seed)
+        onNaN = try required(.onNaN)
+        labelSmoothing = try values.decodeIfPresent(Float.self, forKey: .labelSmoothing) ?? 0
+        patience = try values.decodeIfPresent(Int.self, forKey: .patience)
+        // Until there was a choice, all sums were direct.
+        math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .exact
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import ResinDataset
 import ResinGraph
 import ResinNetworks
@@ -16,10 +17,24 @@ public struct Evaluation: Sendable {
     public var logits: [Float]
     /// For each class, for how many images its output is the largest.
     public var predictionCounts: [Int]
+    /// `[true class, predicted class]`, numbers of images.
+    public var confusion: [Int]
+    /// The wrong predictions of which the network is surest, the surest first; at most 24.
+    public var mistakes: [Mistake]
     /// Classes whose output is zero for every image: a ReLU after it has died.
     public var deadClasses: [Int]
     /// For each ReLU, how many of its channels are never above zero, of how many.
     public var inactiveChannels: [Inactivity]
+
+    /// A test image that is taken for another class.
+    public struct Mistake: Hashable, Sendable {
+        /// In the data set's order.
+        public var image: Int
+        public var label: Int
+        public var predicted: Int
+        /// The softmax of the predicted class.
+        public var probability: Double
+    }
 
     public struct Inactivity: Hashable, Sendable {
         /// The ReLU's dotted name.
@@ -55,19 +70,19 @@ package final class Evaluator {
     private let executor: any Executor
     private let executable: any Executable
     private let graph: EvaluationGraph
-    private let imageCount: Int
+    private let labels: [Int]
     private let classCount: Int
     private let batch: Int
 
     /// The plan's regions `.images(.test)`, `.labels(.test)`, `.order(.test)`, `.metrics(.test)`, `.activity` and the
     /// model's must be allocated.
     package init(
-        _ graph: EvaluationGraph, plan: Plan, _ configuration: TrainingConfiguration, imageCount: Int,
+        _ graph: EvaluationGraph, plan: Plan, _ configuration: TrainingConfiguration, images: ImageSet,
         on executor: any Executor
     ) throws {
         self.graph = graph
         self.executor = executor
-        self.imageCount = imageCount
+        labels = images.labels.map(Int.init)
         classCount = configuration.classCount
         batch = configuration.batch
         executable = try executor.prepare(plan)
@@ -78,9 +93,12 @@ package final class Evaluator {
     ) throws -> Evaluation? {
         let channelCount = max(graph.channelCount, 1)
         try executor.write([Int32](repeating: 0, count: channelCount), to: .activity)
+        let imageCount = labels.count
         let steps = (imageCount + batch - 1) / batch
         var kept: [Float] = []
         var predictionCounts = [Int](repeating: 0, count: classCount)
+        var confusion = [Int](repeating: 0, count: classCount * classCount)
+        var mistakes: [Evaluation.Mistake] = []
         var isZero = [Bool](repeating: true, count: classCount)
         for step in 0..<steps {
             if shouldStop() { return nil }
@@ -94,16 +112,28 @@ package final class Evaluator {
                 let values = logits[row * classCount..<(row + 1) * classCount]
                 for (index, value) in values.enumerated() where value != 0 { isZero[index] = false }
                 let top = values.indices.max { values[$0] < values[$1] }!
-                predictionCounts[top - values.startIndex] += 1
+                let predicted = top - values.startIndex
+                let image = step * batch + row
+                predictionCounts[predicted] += 1
+                confusion[labels[image] * classCount + predicted] += 1
+                if predicted != labels[image] {
+                    let sum = values.reduce(0) { $0 + exp(Double($1) - Double(values[top])) }
+                    mistakes.append(
+                        Evaluation.Mistake(
+                            image: image, label: labels[image], predicted: predicted, probability: 1 / sum))
+                }
             }
         }
+        mistakes.removeAll { !$0.probability.isFinite }
+        mistakes.sort { ($0.probability, $1.image) > ($1.probability, $0.image) }
         let sums = try StepMetrics.sum(executor, .test, slots: 0..<steps)
         let flags = try executor.read(.activity, count: channelCount, as: Int32(0))
         return Evaluation(
             imageCount: imageCount, loss: sums.loss / Double(imageCount),
             accuracy: sums.correct / Double(imageCount),
             top5Accuracy: sums.correctAmong5 / Double(imageCount),
-            logits: kept, predictionCounts: predictionCounts,
+            logits: kept, predictionCounts: predictionCounts, confusion: confusion,
+            mistakes: Array(mistakes.prefix(24)),
             deadClasses: isZero.indices.filter { isZero[$0] },
             inactiveChannels: graph.probes.map { probe in
                 Evaluation.Inactivity(
@@ -178,7 +208,7 @@ extension Evaluation {
         try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(graph.channelCount, 1))
         let evaluator = try Evaluator(
-            graph, plan: plan, configuration, imageCount: dataset.test.count, on: executor)
+            graph, plan: plan, configuration, images: dataset.test, on: executor)
         self = try evaluator.evaluate(keepsLogits: keepsLogits)!
     }
 }

@@ -90,7 +90,10 @@ private struct NetworkStep {
         let classes = graph.addRegion(.labels(split), TensorType([images.count], .uint8))
         let labels = try graph.apply(
             .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
-        loss = try graph.apply(.softmaxCrossEntropy, to: [logits, labels], name: "loss")[0]
+        // What is measured is always the plain loss.
+        let lossOp = Op.SoftmaxCrossEntropy(
+            labelSmoothing: mode == .training ? configuration.labelSmoothing : 0)
+        loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: [logits, labels], name: "loss")[0]
         let slots = (images.count + batch - 1) / batch
         metrics = graph.addRegion(
             .metrics(split), TensorType([slots, Op.SoftmaxCrossEntropy.columns]))

@@ -23,7 +23,7 @@ public final class Trainer {
 
     package let executor: any Executor
     package let model: ModelState
-    private let dataset: Dataset
+    package let dataset: Dataset
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
@@ -57,6 +57,8 @@ public final class Trainer {
         try configuration.check(network, dataset)
         self.network = network
         self.dataset = dataset
+        var configuration = configuration
+        configuration.imageSize = [dataset.train.height, dataset.train.width]
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
@@ -76,8 +78,13 @@ public final class Trainer {
         try model.initialise(configuration.initialiser, seed: configuration.seed, on: executor)
         training = try executor.prepare(plans.trainingPlan)
         evaluator = try Evaluator(
-            plans.evaluation, plan: plans.evaluationPlan, configuration, imageCount: dataset.test.count,
+            plans.evaluation, plan: plans.evaluationPlan, configuration, images: dataset.test,
             on: executor)
+    }
+
+    /// What a step costs by layer, without times.
+    public func costs(note: String) -> StepProfile {
+        StepProfile(plans.trainingPlan.graph, batch: configuration.batch, seconds: nil, note: note)
     }
 
     public func learningRate(atStep step: Int) -> Float {
@@ -222,7 +229,8 @@ public final class Trainer {
     /// Weights, and all that the next step depends on besides.
     public func checkpoint(metadata: [String: String] = [:]) throws -> Checkpoint {
         let weights = Safetensors(
-            try model.weights(on: executor, step: step), metadata: ["network": network.name])
+            try model.weights(on: executor, step: step),
+            metadata: ["network": network.name, Safetensors.classNamesKey: classNamesText])
         var entries: [Safetensors.Entry] = []
         for state in 0..<configuration.optimizer.op.stateCount {
             entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
@@ -268,6 +276,8 @@ public final class Trainer {
         }
     }
 
+    private var classNamesText: String { Safetensors.text(ofClassNames: configuration.classNames) }
+
     /// The steps of an epoch that was interrupted.
     private static let metricsName = "epoch_metrics"
 }
@@ -289,6 +299,13 @@ extension TrainingConfiguration {
             throw ResinError(
                 .usage, "--warmup-epochs is \(schedule.warmupEpochs); it must be 0 to 1,000,000")
         }
+        guard labelSmoothing >= 0 && labelSmoothing < 1 else {
+            throw ResinError(
+                .usage, "--label-smoothing is \(labelSmoothing); it must be at least 0 and less than 1")
+        }
+        if let patience, !(1...1_000_000).contains(patience) {
+            throw ResinError(.usage, "--patience is \(patience); it must be 1 to 1,000,000")
+        }
         guard mean.count == dataset.train.channels, standardDeviation.count == dataset.train.channels else {
             throw ResinError(
                 .usage,
@@ -301,11 +318,31 @@ extension TrainingConfiguration {
                 "the network takes \(network.input.channels) channels, but the images of \(dataset.name) have "
                     + "\(dataset.train.channels)")
         }
+        // A folder of images may have changed since a run began.
+        let size = [dataset.train.height, dataset.train.width]
+        if let imageSize, imageSize != size {
+            let (now, before) = (
+                size.map(String.init).joined(separator: "×"),
+                imageSize.map(String.init).joined(separator: "×")
+            )
+            throw ResinError(
+                .badContent,
+                "the images of \(dataset.name) are \(now) now, but were \(before) when the run began; bring the "
+                    + "old ones back, or start a new run")
+        }
         guard dataset.classNames.count == network.classCount else {
             throw ResinError(
                 .usage,
                 "the network gives \(network.classCount) classes, but \(dataset.name) has "
                     + "\(dataset.classNames.count)")
+        }
+        guard dataset.classNames == classNames else {
+            let now = dataset.classNames.joined(separator: ", ")
+            throw ResinError(
+                .badContent,
+                "the classes of \(dataset.name) are \(now), but the run's are "
+                    + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
+                    + "run")
         }
     }
 }

@@ -51,6 +51,7 @@ extension CommandTests {
             ["--limit", "0"], ["--limit-test", "9223372036854775807"], ["--lr", "nan"], ["--lr", "0"],
             ["--momentum", "1.5"], ["--weight-decay=-1"], ["--dropout", "1"], ["--mean", "1,2"],
             ["--std", "0"], ["--augment", "spin"], ["--nesterov"], ["--seed", "x"],
+            ["--label-smoothing", "1"], ["--label-smoothing=-0.1"], ["--patience", "0"],
         ]
 
         @Test("A number out of range is refused with the option's name", arguments: absurd)

@@ -84,9 +84,12 @@ extension CommandTests {
             #expect(object["network"] as? String == network)
             #expect(object["multiply_adds"] is Int)
             let memory = try #require(object["memory"] as? [String: Int])
-            #expect(Set(memory.keys) == ["parameters_bytes", "training_bytes", "inference_bytes"])
+            #expect(
+                Set(memory.keys) == [
+                    "batch", "input_bytes", "parameters_bytes", "training_bytes", "inference_bytes",
+                ])
             let layers = try #require(object["layers"] as? [[String: Any]])
-            let keys: Set = ["name", "type", "output", "parameters", "multiply_adds"]
+            let keys: Set = ["name", "type", "input", "output", "parameters", "multiply_adds"]
             for layer in layers { #expect(keys.isSubset(of: layer.keys)) }
         }
     }

@@ -15,7 +15,7 @@ extension CommandTests {
 
         private static let keys = [
             "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
-            "seconds", "images_per_second",
+            "seconds", "images_per_second", "test_top5_accuracy", "step_milliseconds",
         ]
 
         @Test("A run leaves all its files", arguments: ["config.json", "log.txt", "best.safetensors"])
@@ -29,6 +29,14 @@ extension CommandTests {
             let table = lines("metrics.csv")
             #expect(table.first == Self.keys.joined(separator: ","))
             #expect(table.count == 3)
+        }
+
+        @Test("The log has an epoch's accuracies, learning rate and times")
+        func log() throws {
+            let line = try #require(lines("log.txt").first { $0.hasPrefix("epoch 2: ") })
+            let accuracies = #/; test loss [0-9.]+, accuracy [0-9.]+ %, top-5 [0-9.]+ %; lr [0-9.e-]+, /#
+            #expect(line.contains(accuracies), "\(line)")
+            #expect(line.contains(#/, [0-9]+ images/s, [0-9.]+ ms a step, [0-9]+ s$/#), "\(line)")
         }
 
         @Test("Results go to standard output; progress goes to standard error, as JSON lines that parse")
@@ -56,6 +64,7 @@ extension CommandTests {
             let last = try evaluation(run.last)
             #expect(last["accuracy"] == accuracies.last)
             #expect(last["loss"] == rows.last?["test_loss"] as? Double)
+            #expect(last["top5_accuracy"] == rows.last?["test_top5_accuracy"] as? Double)
             #expect(try evaluation(run.path)["accuracy"] == accuracies.max())
             #expect(
                 Set(last.keys) == ["images", "loss", "accuracy", "top5_accuracy", "images_per_second"])
@@ -140,6 +149,43 @@ extension CommandTests {
             try success(of: Runs.training("--resume", folder / "run"))
             #expect(try folder.lastWeights == run.folder.lastWeights)
             #expect(folder.epochsDone == 2)
+        }
+
+        @Test("--patience ends a run that gets no better, resumed or not")
+        func patience() throws {
+            let folder = try Folder()
+            // Weights do not move by so little, so that no epoch is better than the first.
+            try success(
+                of: Runs.training(
+                    "--out", folder / "run", "--epochs", "9", "--optimizer", "sgd", "--lr", "1e-30",
+                    "--schedule", "constant", "--patience", "2"))
+            #expect(folder.epochsDone == 3)
+            let end = "stopped after epoch 3: no better test accuracy since epoch 1 (--patience 2)"
+            #expect(folder.text("run/log.txt")?.contains(end) == true)
+            try success(of: Program("train", "--resume", folder / "run"))
+            #expect(folder.epochsDone == 3)
+            try success(of: Program("train", "--resume", folder / "run", "--patience", "3"))
+            #expect(folder.epochsDone == 4)
+        }
+
+        @Test("Label smoothing is part of the configuration, and no matter of the test loss")
+        func labelSmoothing() throws {
+            let folder = try Folder()
+            let program = Runs.training(
+                "--out", folder / "run", "--label-smoothing", "0.1", "--epochs", "1", "--optimizer", "sgd",
+                "--lr", "1e-30")
+            try success(of: program)
+            let row = try object(folder.lines(of: "run/metrics.jsonl")[0])
+            let plain = try Folder()
+            try success(
+                of: Runs.training(
+                    "--out", plain / "run", "--epochs", "1", "--optimizer", "sgd", "--lr", "1e-30"))
+            let plainRow = try object(plain.lines(of: "run/metrics.jsonl")[0])
+            #expect(row["test_loss"] as? Double == plainRow["test_loss"] as? Double)
+            #expect(row["train_loss"] as? Double != plainRow["train_loss"] as? Double)
+            try expectRefusal(
+                64, "label_smoothing (0.1",
+                by: Program("train", "--resume", folder / "run", "--label-smoothing", "0"))
         }
 
         @Test("The same seed gives the same bytes again")

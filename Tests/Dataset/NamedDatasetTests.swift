@@ -72,8 +72,8 @@ import Testing
     func unknownName() {
         let error = refusal("imagenet")
         #expect(error?.kind == .usage)
-        #expect(error?.message.contains("glyphs, mnist, fashion-mnist") == true)
-        #expect(Dataset.knownNames == ["glyphs", "mnist", "fashion-mnist"])
+        #expect(error?.message.contains("glyphs, mnist, fashion-mnist, cifar10") == true)
+        #expect(Dataset.knownNames == ["glyphs", "mnist", "fashion-mnist", "cifar10"])
     }
 
     @Test("The folder is RESIN_DATA, else the user's cache folder")

@@ -7,7 +7,7 @@ private func metrics(_ epoch: Int, loss: Double = 0.5) -> EpochMetrics {
     EpochMetrics(
         epoch: epoch, trainLoss: loss, trainAccuracy: 0.75, testLoss: 1e-5, testAccuracy: 1,
         learningRate: 0.1,
-        seconds: 2, imagesPerSecond: 1234.5)
+        seconds: 2, imagesPerSecond: 1234.5, testTop5Accuracy: 1, stepMilliseconds: 51.8)
 }
 
 @Suite("Run folders")
@@ -100,16 +100,19 @@ struct RunFolderTests {
         #expect(
             folder.text("metrics.jsonl") == """
                 {"epoch":1,"train_loss":0.5,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
-                "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5}
+                "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
+                "step_milliseconds":51.8}
                 {"epoch":2,"train_loss":null,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
-                "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5}
+                "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
+                "step_milliseconds":51.8}
 
                 """)
         #expect(
             folder.text("metrics.csv") == """
-                epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,images_per_second
-                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5
-                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5
+                epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,\
+                images_per_second,test_top5_accuracy,step_milliseconds
+                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8
+                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8
 
                 """)
         let read = try files.read()
@@ -134,6 +137,25 @@ struct RunFolderTests {
         #expect(try files.read().map(\.epoch) == Array(1...12))
         let column = folder.text("metrics.csv")!.split(separator: "\n").map { $0.prefix { $0 != "," } }
         #expect(column == ["epoch"] + (1...12).map { "\($0)" })
+    }
+
+    @Test("A run of the first version goes on under today's header")
+    func olderMetrics() throws {
+        let old =
+            #"{"epoch":1,"train_loss":0.5,"train_accuracy":0.75,"test_loss":1,"test_accuracy":0.5,"#
+            + #""learning_rate":0.1,"seconds":2,"images_per_second":9}"#
+        try folder.write(old + "\n", to: "metrics.jsonl")
+        try folder.write("epoch,train_loss\n1,0.5\n", to: "metrics.csv")
+        let files = MetricsFiles(folder: folder.path)
+        try files.drop(after: 1)
+        try files.append(metrics(2))
+        let read = try files.read()
+        #expect(read.map(\.epoch) == [1, 2])
+        #expect(read[0].testTop5Accuracy.isNaN && read[1] == metrics(2))
+        let table = folder.text("metrics.csv")!.split(separator: "\n")
+        #expect(table[0] == EpochMetrics.csvHeader)
+        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan")
+        #expect(table.count == 3)
     }
 
     @Test("A damaged line in the middle is named")

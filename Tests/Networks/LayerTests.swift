@@ -145,7 +145,58 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(nodes.map(\.name) == ["0.0.left", "0.0.right", "0.0.add", "1", "2"])
     }
 
+    @Test func branchesPutTheirChannelsSideBySideAndNamedLayersKeepTheirNames() throws {
+        let built = try graph {
+            Branches {
+                Convolution2D(3, kernel: 1)
+                Sequential {
+                    MaxPool2D(kernel: 3, stride: 1, padding: 1)
+                    Convolution2D(4, kernel: 1).named("last")
+                }.named("pooled")
+            }
+        }
+        #expect(
+            built.graph.parameters.map(\.name).prefix(4)
+                == ["0.0.0.weight", "0.0.0.bias", "0.0.pooled.last.weight", "0.0.pooled.last.bias"])
+        #expect(built.entries.first { $0.row.name == "0.0" }?.row.output == [7, 8, 8])
+        #expect(built.entries.contains { $0.row.name == "0.0.pooled" && $0.row.type == "Sequential" })
+    }
+
+    @Test func aDenseBlockAddsEachLayersChannels() throws {
+        let built = try graph {
+            DenseBlock { for _ in 0..<3 { Convolution2D(4, kernel: 3, padding: 1, bias: false) } }
+        }
+        #expect(built.graph.parameters.prefix(3).map(\.layout.externalShape[1]) == [2, 6, 10])
+        #expect(built.entries.first { $0.row.name == "0.0" }?.row.output == [14, 8, 8])
+    }
+
+    @Test func theGlobalMaximumIsOneNumberAChannel() throws {
+        let network = Network(input: ImageShape(channels: 5, side: 8), classes: 5) { GlobalMaxPool2D() }
+        #expect(try network.summary().outermost.map(\.output) == [[5]])
+        let large = Network(input: ImageShape(channels: 5, side: 17), classes: 5) { GlobalMaxPool2D() }
+        #expect(message { _ = try large.summary() }.contains("256"))
+    }
+
     @Test func misfitsNameTheLayerAndSayWhatToDo() {
+        #expect(
+            message {
+                _ = try graph {
+                    Branches {
+                        ReLU()
+                        MaxPool2D(kernel: 2)
+                    }
+                }
+            }.contains("layer '0.0.concatenation' (concatenation): it cannot put the channels of"))
+        #expect(
+            message {
+                _ = try graph {
+                    Flatten()
+                    Branches {
+                        ReLU()
+                        ReLU()
+                    }
+                }
+            }.contains("concatenate before Flatten()"))
         #expect(
             message { _ = try graph { Dense(3) } }
                 == "layer '0.0' (dense): its input is an image, 2×8×8; put Flatten() before it")

@@ -86,48 +86,32 @@ import Testing
         }
     }
 
-    @Test func aSummarysTableShowsBlocksWithTheirLayersIndented() throws {
-        let network = Network(input: ImageShape(channels: 1, side: 28), classes: 10) {
-            Sequential {
-                Convolution2D(32, kernel: 5)
-                ReLU()
-            }
-            GlobalAveragePool2D()
-            Dense(10)
-        }
-        #expect(
-            try network.summary().table() == """
-                layer  type                   output  parameters  multiply-adds
-                ───────────────────────────────────────────────────────────────
-                input                        1×28×28
-                0      Sequential           32×24×24         832        460,800
-                  0.0  Convolution2D        32×24×24         832        460,800
-                  0.1  ReLU                 32×24×24           0              0
-                1      GlobalAveragePool2D        32           0              0
-                2      Dense                      10         330            320
-                ───────────────────────────────────────────────────────────────
-                total  10 classes                          1,162        461,120
-                """)
-    }
-
     @Test func aSummarysJSONHasTheContractsKeys() throws {
         var summary = try Network.nin().summary()
-        summary.memory = NetworkSummary.Memory(parametersBytes: 1, trainingBytes: 3, inferenceBytes: 2)
+        summary.memory = NetworkSummary.Memory(
+            batch: 8, inputBytes: 4, parametersBytes: 1, trainingBytes: 3, inferenceBytes: 2)
         let data = try JSONEncoder().encode(summary)
         let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         #expect(
             Set(json.keys) == [
-                "network", "input", "classes", "parameters", "multiply_adds", "layers", "blocks", "memory",
+                "network", "input", "classes", "parameters", "statistics", "multiply_adds", "layers",
+                "blocks",
+                "memory",
             ])
         #expect(json["input"] as? [Int] == [1, 224, 224])
         let layer = try #require((json["layers"] as? [[String: Any]])?.first)
         #expect(layer["name"] as? String == "0.0")
         #expect(layer["type"] as? String == "Convolution2D")
+        #expect(layer["input"] as? [Int] == [1, 224, 224])
         #expect(layer["output"] as? [Int] == [96, 54, 54])
         #expect(layer["parameters"] as? Int == 96 * 11 * 11 + 96)
         #expect(layer["multiply_adds"] as? Int == 96 * 54 * 54 * 11 * 11)
         let memory = try #require(json["memory"] as? [String: Int])
-        #expect(memory == ["parameters_bytes": 1, "training_bytes": 3, "inference_bytes": 2])
+        #expect(
+            memory == [
+                "batch": 8, "input_bytes": 4, "parameters_bytes": 1, "training_bytes": 3,
+                "inference_bytes": 2,
+            ])
         #expect(try JSONDecoder().decode(NetworkSummary.self, from: data) == summary)
     }
 

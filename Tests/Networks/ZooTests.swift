@@ -1,3 +1,4 @@
+import Foundation
 import ResinGraph
 import ResinNetworks
 import ResinTensor
@@ -5,16 +6,138 @@ import Testing
 
 /// Counts and shapes are PyTorch 2.15's for the same networks, from "Dive into deep learning".
 @Suite struct ZooTests {
-    @Test func ninHasTheBooksParameterCount() throws {
-        #expect(try Network.named("nin").summary().parameters == 1_992_166)
-        let colour = ImageShape(channels: 3, side: 224)
-        #expect(try Network.named("nin", input: colour).summary().parameters == 2_015_398)
+    /// A network's number of parameters.
+    struct Count: Sendable, CustomStringConvertible {
+        var network: String
+        var channels = 1
+        var classes = 10
+        var options = NetworkOptions()
+        var count: Int
+        var description: String {
+            "\(network), \(channels) channels, \(options.given.map(\.rawValue)): \(count)"
+        }
     }
 
-    @Test func resNet18HasTheBooksParameterCount() throws {
-        #expect(try Network.named("resnet18").summary().parameters == 11_178_378)
-        let colour = ImageShape(channels: 3, side: 224)
-        #expect(try Network.named("resnet18", input: colour).summary().parameters == 11_184_650)
+    static let counts = [
+        Count(network: "lenet", count: 61_706),
+        Count(network: "alexnet", classes: 1000, count: 50_820_776),
+        Count(network: "vgg11", count: 128_806_154),
+        Count(network: "vgg16", channels: 3, classes: 1000, count: 138_357_544),
+        Count(network: "nin", count: 1_992_166),
+        Count(network: "nin", options: NetworkOptions(ones: 1), count: 1_769_112),
+        Count(network: "nin", options: NetworkOptions(thirdWidth: 256), count: 1_521_510),
+        Count(network: "nin", options: NetworkOptions(ones: 1, thirdWidth: 256), count: 1_380_504),
+        Count(network: "nin", channels: 3, options: NetworkOptions(head: .max), count: 2_015_398),
+        Count(network: "googlenet", count: 5_977_530),
+        Count(network: "inception-mnist", count: 97_298),
+        Count(network: "residual-mnist", count: 41_514),
+        Count(network: "residual-mnist", options: NetworkOptions(shortcut: .constantScaling), count: 41_514),
+        Count(network: "residual-mnist", options: NetworkOptions(shortcut: .convolution), count: 42_842),
+        Count(network: "resnet18", count: 11_178_378),
+        Count(network: "resnet18", channels: 3, count: 11_184_650),
+        Count(
+            network: "resnet18", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
+            count: 11_689_512),
+        Count(
+            network: "resnet34", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
+            count: 21_797_672),
+        Count(network: "resnet50", channels: 3, classes: 1000, count: 25_557_032),
+        Count(network: "densenet", count: 758_226),
+        Count(network: "densenet121", channels: 3, classes: 1000, count: 7_978_856),
+    ]
+
+    @Test("Parameter counts are the books' and torchvision's", arguments: counts)
+    func parameters(_ expected: Count) throws {
+        var input = try Network.blueprint(named: expected.network).defaultInput(with: expected.options)
+        input.channels = expected.channels
+        let network = try Network.named(
+            expected.network, input: input, classes: expected.classes, options: expected.options)
+        #expect(try network.summary().parameters == expected.count)
+    }
+
+    @Test func colourIsTheDefaultOfTorchvisionsForms() throws {
+        let torchvision = NetworkOptions(variant: .torchvision)
+        #expect(try Network.named("resnet18").input.channels == 1)
+        #expect(try Network.named("resnet18", options: torchvision).input.channels == 3)
+        #expect(try Network.named("resnet50").input.channels == 3)
+        #expect(try Network.named("densenet121").input.channels == 3)
+    }
+
+    @Test func theNewNetworksHaveTheirBooksShapes() throws {
+        func shapes(_ name: String) throws -> [[Int]] {
+            try Network.named(name).summary().outermost.map(\.output)
+        }
+        #expect(
+            try shapes("lenet") == [
+                [6, 28, 28], [6, 28, 28], [6, 14, 14], [16, 10, 10], [16, 10, 10], [16, 5, 5], [400], [120],
+                [120], [84], [84], [10],
+            ])
+        #expect(try shapes("alexnet").contains([6400]))
+        #expect(
+            try shapes("vgg11") == [
+                [64, 112, 112], [128, 56, 56], [256, 28, 28], [512, 14, 14], [512, 7, 7], [25088], [4096],
+                [4096], [4096], [4096], [4096], [4096], [10],
+            ])
+        #expect(
+            try shapes("googlenet") == [
+                [64, 56, 56], [192, 28, 28], [480, 14, 14], [832, 7, 7], [1024], [10],
+            ])
+        #expect(
+            try shapes("densenet") == [
+                [64, 56, 56], [192, 56, 56], [96, 28, 28], [224, 28, 28], [112, 14, 14], [240, 14, 14],
+                [120, 7, 7], [248, 7, 7], [248, 7, 7], [248, 7, 7], [248], [248], [10],
+            ])
+        #expect(
+            try shapes("resnet50") == [
+                [64, 112, 112], [64, 112, 112], [64, 112, 112], [64, 56, 56], [256, 56, 56], [512, 28, 28],
+                [1024, 14, 14], [2048, 7, 7], [2048], [10],
+            ])
+        #expect(
+            try shapes("inception-mnist") == [
+                [10, 24, 24], [10, 12, 12], [10, 12, 12], [88, 12, 12], [20, 8, 8], [20, 4, 4], [20, 4, 4],
+                [88, 4, 4], [1408], [10],
+            ])
+    }
+
+    @Test(
+        "The smallest inputs that the documentation states fit, and none smaller",
+        arguments: [
+            ("lenet", 12), ("alexnet", 65), ("vgg16", 32), ("nin", 67), ("inception-mnist", 16),
+            ("residual-mnist", 16), ("densenet", 29), ("densenet121", 29), ("googlenet", 1), ("resnet50", 1),
+        ])
+    func smallest(_ name: String, _ side: Int) throws {
+        _ = try Network.named(name, input: ImageShape(channels: 1, side: side)).summary()
+        guard side > 1 else { return }
+        #expect(throws: ResinError.self) {
+            try Network.named(name, input: ImageShape(channels: 1, side: side - 1)).summary()
+        }
+    }
+
+    @Test func oldConfigurationsWithoutTheNewOptionsLoad() throws {
+        let old = Data(#"{"hasFinalReLU":false,"dropout":0.25}"#.utf8)
+        #expect(
+            try JSONDecoder().decode(NetworkOptions.self, from: old)
+                == NetworkOptions(dropout: 0.25, hasFinalReLU: false))
+        let new = NetworkOptions(
+            ones: 1, thirdWidth: 256, head: .max, shortcut: .constantScaling, variant: .torchvision)
+        let data = try JSONEncoder().encode(new)
+        #expect(try JSONDecoder().decode(NetworkOptions.self, from: data) == new)
+    }
+
+    @Test func anOptionOfAnotherNetworkIsRefusedWithTheNetworksThatHaveIt() {
+        #expect(
+            throws: ResinError(
+                .usage, "lenet has no option --variant; networks that have it: resnet18, resnet34, resnet50")
+        ) { try Network.named("lenet", options: NetworkOptions(variant: .book)) }
+        #expect(
+            throws: ResinError(
+                .usage, "resnet18 has no option --shortcut; networks that have it: residual-mnist")
+        ) { try Network.named("resnet18", options: NetworkOptions(shortcut: .identity)) }
+        #expect(throws: ResinError.self) {
+            try Network.named("resnet50", options: NetworkOptions(variant: .book))
+        }
+        #expect(throws: ResinError.self) { try Network.named("nin", options: NetworkOptions(ones: 3)) }
+        #expect(throws: ResinError.self) { try Network.named("nin", options: NetworkOptions(thirdWidth: 0)) }
     }
 
     @Test func multiplyAddsAreWhatPyTorchCounts() throws {
@@ -90,7 +213,7 @@ import Testing
             var built = try Network.named(blueprint.name).makeGraph(batch: 2, mode: .training)
             let labels = built.graph.addRegion(.labels(.train), TensorType([2], .int32))
             let loss = try built.graph.apply(
-                .softmaxCrossEntropy, to: [built.logits, labels], name: "loss")[0]
+                .softmaxCrossEntropy(), to: [built.logits, labels], name: "loss")[0]
             try built.graph.differentiate(loss)
             built.graph.checkInvariants()
             let gradients = built.graph.values.filter {
@@ -104,11 +227,15 @@ import Testing
         #expect(
             throws: ResinError(
                 .usage,
-                "there is no network 'ResNet-18'; did you mean 'resnet18'? known networks: nin, resnet18")
+                "there is no network 'ResNet-18'; did you mean 'resnet18'? known networks: "
+                    + Network.knownNames.joined(separator: ", "))
         ) { try Network.named("ResNet-18") }
-        #expect(throws: ResinError(.usage, "there is no network 'vgg'; known networks: nin, resnet18")) {
-            try Network.named("vgg")
-        }
+        #expect(
+            throws: ResinError(
+                .usage,
+                "there is no network 'mobile'; known networks: "
+                    + Network.knownNames.joined(separator: ", "))
+        ) { try Network.named("mobile") }
     }
 
     @Test func optionsThatANetworkDoesNotHaveAreErrors() {

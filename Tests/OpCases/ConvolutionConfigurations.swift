@@ -24,6 +24,15 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init(network: "ResNet-18", [1, 14, 14, 256], to: 512, 3, stride: 2, padding: 1, gives: 7, 7),
     .init(network: "ResNet-18", [1, 7, 7, 512], to: 512, 3, padding: 1, gives: 7, 7),
     .init(network: "ResNet-18", [1, 14, 14, 256], to: 512, 1, stride: 2, gives: 7, 7),
+    // Enough channels and tiles for Winograd's algorithm: partial tiles, odd channels, every padding, two chunks.
+    .init([6, 14, 13, 16], to: 16, 3, padding: 1, bias: true, fused: true, gives: 14, 13),
+    .init([8, 12, 12, 20], to: 37, 3, padding: 1, bias: true, gives: 12, 12),
+    .init([12, 9, 11, 33], to: 18, 3, gives: 7, 9),
+    .init([12, 9, 11, 18], to: 33, 3, padding: 2, fused: true, gives: 11, 13),
+    .init([4, 48, 50, 16], to: 16, 3, padding: 1, bias: true, fused: true, gives: 48, 50),
+    .init([4, 13, 15, 24], to: 19, 5, padding: 2, bias: true, fused: true, gives: 13, 15),
+    .init([8, 10, 9, 17], to: 32, 5, bias: true, gives: 6, 5),
+    .init([5, 9, 8, 48], to: 16, 5, padding: 4, fused: true, gives: 13, 12),
     // Every kernel with every stride; images that the stride does not divide.
     .init([2, 10, 8, 3], to: 7, 1, bias: true, gives: 10, 8),
     .init([2, 8, 9, 3], to: 7, 1, stride: 2, gives: 4, 5),

@@ -4,12 +4,20 @@ import ResinTensor
 
 extension OpCase {
     package static let elementwise: [OpCase] =
-        elementwiseShapes.flatMap { shape in
-            [relu(shape), reluGradient(shape), add(shape)]
-        }
-        + elementwiseShapes.prefix(6).flatMap { [add($0, .relu), add($0, .reluMask), doubled($0)] }
+        elementwiseShapes.flatMap(plain) + elementwiseShapes.prefix(6).flatMap(fused)
         + elementwiseShapes.prefix(4).flatMap { [overwriting($0), sumReadAgain($0)] }
         + elementwiseShapes.filter { $0.rank == 4 }.map(flatten)
+
+    private static func plain(_ shape: Shape) -> [OpCase] {
+        [
+            relu(shape), reluGradient(shape), add(shape), sigmoid(shape), sigmoidGradient(shape),
+            scale(shape, by: 0.5),
+        ]
+    }
+
+    private static func fused(_ shape: Shape) -> [OpCase] {
+        [add(shape, .relu), add(shape, .reluMask), doubled(shape)]
+    }
 
     private static func relu(_ shape: Shape) -> OpCase {
         OpCase("ReLU, \(shape)", "relu", inputs: [.tensor(shape)], outputs: [.value(shape)]) {
@@ -22,6 +30,35 @@ extension OpCase {
             "ReLU's gradient, \(shape)", "relu_gradient",
             inputs: [.tensor(shape), .tensor(shape, .integers)], outputs: [.value(shape)]
         ) { graph, inputs in try graph.apply(.reluGradient, to: inputs, name: "relu") }
+    }
+
+    /// Of −64 ..< 64: from where the exponential is beyond float32's precision to where it overflows nothing.
+    private static func sigmoid(_ shape: Shape) -> OpCase {
+        OpCase(
+            "sigmoid, \(shape)", "sigmoid", inputs: [.tensor(shape, .large)], outputs: [.value(shape)]
+        ) { graph, inputs in try graph.apply(.sigmoid, to: inputs, name: "sigmoid") }
+    }
+
+    /// From a sigmoid's output, which is part of the case.
+    private static func sigmoidGradient(_ shape: Shape) -> OpCase {
+        var result = OpCase(
+            "sigmoid's gradient, \(shape)", "sigmoid_gradient",
+            inputs: [.tensor(shape), .tensor(shape)], outputs: [.value(shape), .value(shape)]
+        ) { graph, inputs in
+            let y = try graph.apply(.sigmoid, to: [inputs[0]], name: "sigmoid")
+            return y + (try graph.apply(.sigmoidGradient, to: [inputs[1], y[0]], name: "sigmoid"))
+        }
+        result.launches = 2
+        return result
+    }
+
+    private static func scale(_ shape: Shape, by factor: Float) -> OpCase {
+        var result = OpCase(
+            "scaling by \(factor), \(shape)", "scale", settings: ["factor": [Double(factor)]],
+            inputs: [.tensor(shape)], outputs: [.value(shape)]
+        ) { graph, inputs in try graph.apply(.scale(Op.Scale(by: factor)), to: inputs, name: "scale") }
+        result.isExactOnIntegers = true
+        return result
     }
 
     private static func add(_ shape: Shape, _ epilogue: Epilogue = .none) -> OpCase {

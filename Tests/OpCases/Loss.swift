@@ -8,24 +8,33 @@ private struct LossConfiguration: Sendable {
     var classes: Int
     var imageCount: Int
     var data = CaseData.uniform
+    var smoothing: Float = 0
 
-    init(_ images: Int, _ classes: Int, imageCount: Int? = nil, _ data: CaseData = .uniform) {
+    init(
+        _ images: Int, _ classes: Int, imageCount: Int? = nil, _ data: CaseData = .uniform,
+        smoothing: Float = 0
+    ) {
         self.images = images
         self.classes = classes
         self.imageCount = imageCount ?? images
         self.data = data
+        self.smoothing = smoothing
     }
 
     var name: String {
         "\(images)×\(classes)" + (imageCount == images ? "" : ", \(imageCount) images")
-            + (data == .uniform ? "" : ", \(data)")
+            + (data == .uniform ? "" : ", \(data)") + (smoothing == 0 ? "" : ", smoothing \(smoothing)")
     }
 
     var inputs: [CaseInput] {
         [.tensor([images, classes], data)] + labelInputs(count: images, classes: classes)
     }
 
-    var settings: [String: [Double]] { ["imageCount": [Double(imageCount)], "firstImage": [0]] }
+    var settings: [String: [Double]] {
+        var settings: [String: [Double]] = ["imageCount": [Double(imageCount)], "firstImage": [0]]
+        if smoothing > 0 { settings["smoothing"] = [Double(smoothing)] }
+        return settings
+    }
 }
 
 /// The labels of a data set of so many images, and the order in which they are visited.
@@ -63,7 +72,8 @@ extension OpCase {
             steps: StepUniforms.single(images: configuration.imageCount)
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            return try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
+            let op = Op.SoftmaxCrossEntropy(labelSmoothing: configuration.smoothing)
+            return try graph.apply(.softmaxCrossEntropy(op), to: [inputs[0], labels], name: "loss")
         }
         result.launches = 2
         return result
@@ -77,7 +87,8 @@ extension OpCase {
             steps: StepUniforms.single(images: configuration.imageCount)
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            return try graph.apply(.softmaxCrossEntropyGradient, to: [inputs[0], labels], name: "loss")
+            let op = Op.SoftmaxCrossEntropyGradient(labelSmoothing: configuration.smoothing)
+            return try graph.apply(.softmaxCrossEntropyGradient(op), to: [inputs[0], labels], name: "loss")
         }
         result.launches = 2
         return result
@@ -93,7 +104,7 @@ extension OpCase {
             steps: [StepUniforms(seed: 1, step: 1, imageCount: configuration.imageCount, slot: slot)]
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            let rows = try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
+            let rows = try graph.apply(.softmaxCrossEntropy(), to: [inputs[0], labels], name: "loss")
             let metrics = graph.addRegion(.metrics(.train), type)
             return try graph.apply(.recordMetrics, to: [rows[0], metrics], name: "metrics")
         }
@@ -114,7 +125,7 @@ extension OpCase {
             steps: StepUniforms.single(images: imageCount, firstImage: firstImage)
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            return try graph.apply(.softmaxCrossEntropy, to: [inputs[0], labels], name: "loss")
+            return try graph.apply(.softmaxCrossEntropy(), to: [inputs[0], labels], name: "loss")
         }
         result.launches = 2
         return result
@@ -141,6 +152,9 @@ private let lossConfigurations: [LossConfiguration] = [
     .init(1, 10), .init(2, 2), .init(3, 5), .init(5, 33), .init(7, 100), .init(1, 1000), .init(64, 10),
     .init(3, 1), .init(7, 10, imageCount: 3), .init(5, 7, imageCount: 1), .init(7, 10, .large),
     .init(3, 100, .large), .init(7, 10, .integers), .init(33, 7, imageCount: 32, .integers),
+    .init(1, 10, smoothing: 0.1), .init(5, 33, smoothing: 0.25), .init(3, 1, smoothing: 0.5),
+    .init(7, 10, imageCount: 3, smoothing: 0.1), .init(7, 100, .large, smoothing: 0.125),
+    .init(2, 1000, smoothing: 0.1), .init(33, 7, imageCount: 32, .integers, smoothing: 0.9),
 ]
 
 /// Few pixels, so that some channels are never above zero.

@@ -76,6 +76,7 @@ extension OpCase {
 
 extension OpCase {
     /// Every case there is.
-    package static let all =
-        convolution2D + pooling2D + batchNorm + elementwise + dropout + loss + input + optimizer
+    package static let all: [OpCase] =
+        convolution2D + pooling2D + batchNorm + elementwise + concatenation + dropout + loss + input
+        + optimizer
 }

@@ -13,6 +13,7 @@ final class DifferenceNetwork {
     private let executable: any Executable
     private let logits: ValueID
     private let images: Int
+    private let smoothing: Double
     private var parameters: [[Float]]
     private let uniforms: StepUniforms
     /// Half the distance between the two losses of a difference.
@@ -43,11 +44,13 @@ final class DifferenceNetwork {
         let y = try differenceCase.build(&graph, x)
         let logits = try graph.apply(.flatten, to: [y], name: "logits")[0]
         let labels = try graph.apply(.labelInput, to: [classes, order, logits], name: "labels")[0]
-        let loss = try graph.apply(.softmaxCrossEntropy, to: [logits, labels], name: "loss")[0]
+        let lossOp = Op.SoftmaxCrossEntropy(labelSmoothing: differenceCase.labelSmoothing)
+        let loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: [logits, labels], name: "loss")[0]
         try graph.differentiate(loss)
         graph.results = [logits]
         self.images = images
         self.logits = logits
+        smoothing = Double(differenceCase.labelSmoothing)
 
         plan = executor.makePlan(graph)
         try executor.allocate(.images(.train), byteCount: images * images)
@@ -109,7 +112,9 @@ final class DifferenceNetwork {
         let classes = logits.count / images
         let losses = (0..<images).map { image in
             let row = logits[image * classes..<(image + 1) * classes]
-            return log(row.reduce(0) { $0 + exp($1) }) - row[row.startIndex + image]
+            let mean = row.reduce(0, +) / Double(classes)
+            return log(row.reduce(0) { $0 + exp($1) }) - (1 - smoothing) * row[row.startIndex + image]
+                - smoothing * mean
         }
         return losses.reduce(0, +) / Double(images)
     }

@@ -12,6 +12,7 @@ struct DifferenceCase: Sendable, CustomTestStringConvertible {
     var shape: Shape
     /// The image's elements: away from the kinks of a ReLU, or so far apart that none overtakes another.
     var image: @Sendable (Int) -> Float = { Float(($0 * 29 + 7) % 64) / 32 - 0.984375 }
+    var labelSmoothing: Float = 0
     var build: @Sendable (inout Graph, ValueID) throws -> ValueID
 
     var testDescription: String { name }
@@ -84,7 +85,26 @@ extension DifferenceCase {
         DifferenceCase(name: "dropout", shape: [2, 3, 4, 3]) { graph, x in
             try graph.apply(.dropout(Op.Dropout(probability: 0.4, node: 2)), to: [x], name: "dropout")[0]
         },
+        DifferenceCase(name: "sigmoid", shape: [2, 3, 3, 2]) { graph, x in
+            try graph.apply(.sigmoid, to: [x], name: "sigmoid")[0]
+        },
+        DifferenceCase(name: "scaling", shape: [2, 3, 2, 2]) { graph, x in
+            try graph.apply(.scale(Op.Scale(by: -1.5)), to: [x], name: "scale")[0]
+        },
+        DifferenceCase(name: "concatenation of a value and two convolutions of it", shape: [2, 4, 3, 2]) {
+            graph, x in
+            let y = try graph.convolution(x, to: 3, Window(kernel: 1), bias: true)
+            let z = try graph.convolution(x, to: 1, Window(kernel: 3, padding: 1), bias: true)
+            return try graph.apply(.concatenation, to: [y, x, z], name: "concatenation")[0]
+        },
+        DifferenceCase(name: "concatenation that is concatenated again", shape: [1, 3, 3, 2]) { graph, x in
+            let y = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: true)
+            let both = try graph.apply(.concatenation, to: [x, y], name: "first")
+            let z = try graph.convolution(both[0], to: 3, Window(kernel: 1), bias: true)
+            return try graph.apply(.concatenation, to: [both[0], z, x], name: "second")[0]
+        },
         DifferenceCase(name: "softmax cross-entropy alone", shape: [3, 1, 1, 7]) { _, x in x },
+        DifferenceCase(name: "label smoothing", shape: [3, 1, 1, 7], labelSmoothing: 0.3) { _, x in x },
     ]
 
     /// Multiples of 1/16, all different for up to 64 elements, none near zero.

@@ -16,7 +16,7 @@ struct FusionTests {
         graph.results = [made.logits]
         if differentiated {
             let labels = graph.addRegion(.labels(.train), TensorType([2], .int32))
-            let loss = try graph.apply(.softmaxCrossEntropy, to: [made.logits, labels], name: "loss")[0]
+            let loss = try graph.apply(.softmaxCrossEntropy(), to: [made.logits, labels], name: "loss")[0]
             try graph.differentiate(loss)
         }
         let plan = Plan(graph)

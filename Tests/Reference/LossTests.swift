@@ -11,27 +11,39 @@ import Testing
 
     @Test("The loss is the logarithm of the label's probability; rows beyond the images are zero")
     func loss() throws {
-        let rows = try result(of: .softmaxCrossEntropy, on: logits, labels, step: twoImages)
+        let rows = try result(of: .softmaxCrossEntropy(), on: logits, labels, step: twoImages)
         #expect(agree(rows, [1.3862944, 0, 1, 0, 0.28768207, 1, 1, 0, 0, 0, 0, 0]))
     }
 
     @Test("Its gradient is probability minus target, over the number of images")
     func gradient() throws {
-        let rows = try result(of: .softmaxCrossEntropyGradient, on: logits, labels, step: twoImages)
+        let rows = try result(of: .softmaxCrossEntropyGradient(), on: logits, labels, step: twoImages)
         #expect(agree(rows, [-0.375, 0.375, 0.125, -0.125, 0, 0]))
+    }
+
+    /// Half of the target is shared: ¾ and ¼, then ¼ and ¾.
+    @Test("Label smoothing shares so much of the target among all classes")
+    func smoothing() throws {
+        let op = Op.SoftmaxCrossEntropy(labelSmoothing: 0.5)
+        let rows = try result(of: .softmaxCrossEntropy(op), on: logits, labels, step: twoImages)
+        #expect(agree(rows, [1.1116413, 0, 1, 0, 0.5623351, 1, 1, 0, 0, 0, 0, 0]))
+        let gradient = try result(
+            of: .softmaxCrossEntropyGradient(.init(labelSmoothing: 0.5)), on: logits, labels,
+            step: twoImages)
+        #expect(agree(gradient, [-0.25, 0.25, 0, 0, 0, 0]))
     }
 
     @Test("Large logits do not overflow")
     func largeLogits() throws {
         let rows = try result(
-            of: .softmaxCrossEntropy, on: Literal([1, 2], [1000, 2000]), Literal([1], integers: [0]))
+            of: .softmaxCrossEntropy(), on: Literal([1, 2], [1000, 2000]), Literal([1], integers: [0]))
         #expect(rows == [1000, 0, 1, 0])
     }
 
     @Test("Of equal logits the first counts as larger")
     func ties() throws {
         let rows = try result(
-            of: .softmaxCrossEntropy, on: Literal([2, 2], [1, 1, 1, 1]), Literal([2], integers: [0, 1]),
+            of: .softmaxCrossEntropy(), on: Literal([2, 2], [1, 1, 1, 1]), Literal([2], integers: [0, 1]),
             step: twoImages)
         #expect(rows[1] == 1 && rows[5] == 0)
     }
@@ -40,7 +52,7 @@ import Testing
     func topFive() throws {
         let logits = Literal([2, 7], [7, 6, 5, 4, 3, 2, 1, 7, 6, 5, 4, 3, 2, 1])
         let rows = try result(
-            of: .softmaxCrossEntropy, on: logits, Literal([2], integers: [4, 5]), step: twoImages)
+            of: .softmaxCrossEntropy(), on: logits, Literal([2], integers: [4, 5]), step: twoImages)
         #expect(rows[1] == 0 && rows[2] == 1 && rows[5] == 0 && rows[6] == 0)
     }
 
@@ -48,7 +60,7 @@ import Testing
     func notFinite() throws {
         for logits in [[Float.nan, 0], [0, .nan]] {
             let rows = try result(
-                of: .softmaxCrossEntropy, on: Literal([1, 2], logits), Literal([1], integers: [0]))
+                of: .softmaxCrossEntropy(), on: Literal([1, 2], logits), Literal([1], integers: [0]))
             #expect(rows[0].isNaN && rows[1] == 0 && rows[3] == 1)
         }
     }

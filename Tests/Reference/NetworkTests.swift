@@ -51,7 +51,7 @@ private struct Network {
 
     /// Ends the network with its loss, the metrics, the gradient and, if given, the optimizer.
     mutating func finish(logits: ValueID, _ optimizer: Op.Optimizer? = nil) throws {
-        let loss = try apply(.softmaxCrossEntropy, logits, labels)
+        let loss = try apply(.softmaxCrossEntropy(), logits, labels)
         let metrics = graph.addRegion(.metrics(.train), TensorType([2, 4]))
         try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
         try graph.differentiate(loss)

@@ -98,25 +98,47 @@ extension Lowering {
     mutating func lower(_ op: Op.Convolution2D) throws {
         let source = graph.shape(of: node.inputs[0])
         let result = graph.shape(of: node.outputs[0])
+        let bias: Argument? = op.hasBias ? .value(node.inputs[2]) : nil
+        if let tile = WinogradTile(op.window, image: source, result: result, traits) {
+            return try winograd(
+                tile, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
+        }
         let tile = ConvolutionTile(channels: result.channels, traits)
         try pack(tile, filter: node.inputs[1], op.window, inputs: source.channels, outputs: result.channels)
+        if let tile = PackedTile(op.window, image: source, result: result, traits) {
+            return try packedConvolution(
+                tile, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
+        }
         var geometry = ConvolutionGeometry(
             source: source, result: result, window: op.window, hasBias: op.hasBias, epilogue: op.epilogue)
         (geometry.strideHeight, geometry.strideWidth) =
             (Int32(op.window.stride.height), Int32(op.window.stride.width))
         (geometry.originHeight, geometry.originWidth) =
             (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
-        try gather(tile, geometry, bias: op.hasBias ? .value(node.inputs[2]) : .zeros, mask: .zeros)
+        try gather(tile, geometry, bias: bias ?? .zeros, mask: .zeros)
     }
 
     mutating func lower(_ op: Op.Convolution2DInputGradient) throws {
         let source = graph.shape(of: node.inputs[0])
         let result = op.inputShape
         let window = op.window
+        if let mirrored = window.mirrored,
+            let tile = WinogradTile(mirrored, image: source, result: result, traits)
+        {
+            return try winograd(
+                tile, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue,
+                isTransposed: true)
+        }
         let tile = ConvolutionTile(channels: result.channels, traits)
         try pack(
             tile, filter: node.inputs[1], window, inputs: result.channels, outputs: source.channels,
             isTransposed: true)
+        if window.stride == Extent(1), let mirrored = window.mirrored,
+            let tile = PackedTile(mirrored, image: source, result: result, traits)
+        {
+            return try packedConvolution(
+                tile, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue)
+        }
         for row in 0..<window.stride.height {
             let rows = Phase(
                 row, size: result.height, kernel: window.kernel.height, stride: window.stride.height,

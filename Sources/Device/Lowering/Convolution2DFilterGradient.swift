@@ -55,7 +55,33 @@ extension Lowering {
         let image = graph.shape(of: node.inputs[0])
         let gradient = graph.shape(of: node.inputs[1])
         let window = op.window
-        let tile = FilterGradientTile(window, image: image, gradient: gradient, traits)
+        if let tile = WinogradFilterGradientTile(window, image: image, result: gradient, traits) {
+            return try winogradFilterGradient(
+                tile, window, image: image, result: gradient, hasBias: op.hasBias)
+        }
+        let splits: Int
+        if let tile = PackedFilterGradientTile(window, image: image, gradient: gradient, traits) {
+            try packedFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
+            splits = tile.splits
+        } else {
+            let tile = FilterGradientTile(window, image: image, gradient: gradient, traits)
+            try directFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
+            splits = tile.splits
+        }
+        let filterCount = window.kernel.area * image.channels * gradient.channels
+        try launch(
+            "convolution2d_filter_reduce", in: "convolution2d_filter_gradient",
+            defining: [("ROWS", 1), ("COLUMNS", 1)],
+            global: [divide(filterCount + (op.hasBias ? gradient.channels : 0), by: traits.lanes)],
+            [
+                .workspace, .value(node.outputs[0]), op.hasBias ? .value(node.outputs[1]) : .zeros,
+                .int(filterCount), .int(gradient.channels), .int(splits), .int(op.hasBias ? 1 : 0),
+            ])
+    }
+
+    private mutating func directFilterGradient(
+        _ tile: FilterGradientTile, _ window: Window, image: Shape, gradient: Shape, hasBias: Bool
+    ) throws {
         let geometry = FilterGradientGeometry(
             images: Int32(image.images), height: Int32(image.height), width: Int32(image.width),
             channels: Int32(image.channels), kernelHeight: Int32(window.kernel.height),
@@ -63,18 +89,10 @@ extension Lowering {
             strideWidth: Int32(window.stride.width), paddingHeight: Int32(window.padding.height),
             paddingWidth: Int32(window.padding.width), outputHeight: Int32(gradient.height),
             outputWidth: Int32(gradient.width), outputChannels: Int32(gradient.channels),
-            splits: Int32(tile.splits), blockImages: Int32(tile.blockImages), hasBias: op.hasBias ? 1 : 0)
+            splits: Int32(tile.splits), blockImages: Int32(tile.blockImages), hasBias: hasBias ? 1 : 0)
         try launch(
             "convolution2d_filter_gradient", in: "convolution2d_filter_gradient", defining: tile.definitions,
             global: [window.kernel.height, tile.channelTiles, tile.splits],
             [.value(node.inputs[0]), .value(node.inputs[1]), .workspace, .geometry(geometry)])
-        let filterCount = window.kernel.area * image.channels * gradient.channels
-        try launch(
-            "convolution2d_filter_reduce", in: "convolution2d_filter_gradient", defining: tile.definitions,
-            global: [divide(filterCount + (op.hasBias ? gradient.channels : 0), by: traits.lanes)],
-            [
-                .workspace, .value(node.outputs[0]), op.hasBias ? .value(node.outputs[1]) : .zeros,
-                .int(filterCount), .int(gradient.channels), .int(tile.splits), .int(op.hasBias ? 1 : 0),
-            ])
     }
 }

@@ -11,6 +11,19 @@ extension Lowering {
             "relu_gradient", [.value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0])])
     }
 
+    mutating func lowerSigmoid() throws {
+        try elementwise("sigmoid", [.value(node.inputs[0]), .value(node.outputs[0])])
+    }
+
+    mutating func lowerSigmoidGradient() throws {
+        try elementwise(
+            "sigmoid_gradient", [.value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0])])
+    }
+
+    mutating func lower(_ op: Op.Scale) throws {
+        try elementwise("scale", [.value(node.inputs[0]), .value(node.outputs[0]), .float(op.factor)])
+    }
+
     mutating func lower(_ op: Op.Add) throws {
         try elementwise(
             "add",

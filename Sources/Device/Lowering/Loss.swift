@@ -2,23 +2,23 @@ import ResinGraph
 import ResinTensor
 
 extension Lowering {
-    mutating func lowerSoftmaxCrossEntropy() throws {
+    mutating func lower(_ op: Op.SoftmaxCrossEntropy) throws {
         let logits = graph.shape(of: node.inputs[0])
         try launch(
             "softmax_cross_entropy", in: "loss", global: [logits.images],
             [
                 .value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0]), .uniforms,
-                .int(logits.channels),
+                .int(logits.channels), .float(op.labelSmoothing),
             ])
     }
 
-    mutating func lowerSoftmaxCrossEntropyGradient() throws {
+    mutating func lower(_ op: Op.SoftmaxCrossEntropyGradient) throws {
         let logits = graph.shape(of: node.inputs[0])
         try launch(
             "softmax_cross_entropy_gradient", in: "loss", global: [logits.images],
             [
                 .value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0]), .uniforms,
-                .int(logits.channels),
+                .int(logits.channels), .float(op.labelSmoothing),
             ])
     }
 

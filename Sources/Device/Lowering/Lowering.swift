@@ -36,6 +36,10 @@ struct Lowering {
         case region(Region)
         /// The node's scratch memory.
         case workspace
+        /// So many bytes of it, from there on.
+        case workspacePart(offset: Int, byteCount: Int)
+        /// So many bytes for each work-group.
+        case local(byteCount: Int)
         case uniforms
         /// A buffer of zeros, also where a kernel's flags say that it will not look.
         case zeros
@@ -58,11 +62,10 @@ struct Lowering {
             case .value(let value): try kernel.setArgument(index, buffer(for: value))
             case .region(let region): try kernel.setArgument(index, executor.buffer(of: region))
             case .workspace:
-                guard let range = plan.workspaces[nodeIndex] else {
-                    preconditionFailure("\(node.op.body.summary) asked for no workspace")
-                }
-                try kernel.setArgument(
-                    index, part(Part(placement: .arena(offset: range.lowerBound), byteCount: range.count)))
+                try kernel.setArgument(index, workspacePart(offset: 0, byteCount: workspace.count))
+            case .workspacePart(let offset, let byteCount):
+                try kernel.setArgument(index, workspacePart(offset: offset, byteCount: byteCount))
+            case .local(let byteCount): try kernel.setLocalMemory(index, byteCount: byteCount)
             case .uniforms: try kernel.setArgument(index, executor.uniforms)
             case .zeros: try kernel.setArgument(index, executor.zeros)
             case .int(let value): try kernel.setArgument(index, Int32(value))
@@ -83,6 +86,19 @@ struct Lowering {
 
     private static func set<Value: BitwiseCopyable>(_ kernel: Kernel, _ index: Int, _ value: Value) throws {
         try kernel.setArgument(index, value)
+    }
+
+    private var workspace: Range<Int> {
+        guard let range = plan.workspaces[nodeIndex] else {
+            preconditionFailure("\(node.op.body.summary) asked for no workspace")
+        }
+        return range
+    }
+
+    private mutating func workspacePart(offset: Int, byteCount: Int) throws -> Buffer {
+        precondition(offset + byteCount <= workspace.count)
+        return try part(
+            Part(placement: .arena(offset: workspace.lowerBound + offset), byteCount: byteCount))
     }
 
     private mutating func buffer(for value: ValueID) throws -> Buffer {
@@ -123,14 +139,19 @@ struct Lowering {
         case .globalAveragePoolGradient: try lowerGlobalAveragePoolGradient()
         case .relu: try lowerReLU()
         case .reluGradient: try lowerReLUGradient()
+        case .sigmoid: try lowerSigmoid()
+        case .sigmoidGradient: try lowerSigmoidGradient()
+        case .scale(let op): try lower(op)
         case .dropout(let op): try lower(op)
         case .batchNorm(let op): try lower(op)
         case .batchNormInference(let op): try lower(op)
         case .batchNormGradient: try lowerBatchNormGradient()
         case .add(let op): try lower(op)
+        case .concatenation: try lowerConcatenation()
+        case .channelSlice(let op): try lower(op)
         case .flatten, .unflatten: break
-        case .softmaxCrossEntropy: try lowerSoftmaxCrossEntropy()
-        case .softmaxCrossEntropyGradient: try lowerSoftmaxCrossEntropyGradient()
+        case .softmaxCrossEntropy(let op): try lower(op)
+        case .softmaxCrossEntropyGradient(let op): try lower(op)
         case .recordMetrics: try lowerRecordMetrics()
         case .channelActivity(let op): try lower(op)
         case .optimizer(let op): try lower(op)
@@ -148,19 +169,37 @@ struct Lowering {
             return TiledGradient(op.window, image: shapes[0], gradient: shapes[1], traits.groupTiles)
                 .partialByteCount
         case .convolution2D(let op):
+            let result = graph.shape(of: node.outputs[0])
+            if let tile = WinogradTile(op.window, image: shapes[0], result: result, traits) {
+                return tile.packedByteCount
+            }
             return ConvolutionTile(channels: op.outputChannels, traits).packedByteCount(
                 taps: op.window.kernel.area, reduced: shapes[0].channels)
         case .convolution2DInputGradient(let op):
+            if let mirrored = op.window.mirrored,
+                let tile = WinogradTile(mirrored, image: shapes[0], result: op.inputShape, traits)
+            {
+                return tile.packedByteCount
+            }
             return ConvolutionTile(channels: op.inputShape.channels, traits).packedByteCount(
                 taps: op.window.kernel.area, reduced: shapes[0].channels)
         case .convolution2DFilterGradient(let op):
+            if let tile = WinogradFilterGradientTile(op.window, image: shapes[0], result: shapes[1], traits) {
+                return tile.byteCount
+            }
+            if let tile = PackedFilterGradientTile(
+                op.window, image: shapes[0], gradient: shapes[1], traits)
+            {
+                return tile.partialByteCount
+            }
             return FilterGradientTile(op.window, image: shapes[0], gradient: shapes[1], traits)
                 .partialByteCount
         case .batchNorm, .batchNormGradient:
             return ChannelChunks(shapes[0], traits).partialByteCount
         case .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient, .averagePool2D, .averagePool2DGradient,
-            .globalAveragePool, .globalAveragePoolGradient, .relu, .reluGradient, .dropout,
-            .batchNormInference, .add, .flatten, .unflatten, .softmaxCrossEntropy,
+            .globalAveragePool, .globalAveragePoolGradient, .relu, .reluGradient, .sigmoid,
+            .sigmoidGradient, .scale, .dropout, .batchNormInference, .add, .concatenation, .channelSlice,
+            .flatten, .unflatten, .softmaxCrossEntropy,
             .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
             return 0
         }
@@ -176,8 +215,9 @@ struct Lowering {
                 max(longest, op.window.kernel.width * graph.shape(of: node.inputs[0]).channels)
             case .convolution2DFilterGradient, .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient,
                 .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
-                .reluGradient, .dropout, .batchNorm, .batchNormInference, .batchNormGradient, .add, .flatten,
-                .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
+                .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormInference,
+                .batchNormGradient, .add, .concatenation, .channelSlice, .flatten, .unflatten,
+                .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
                 .channelActivity, .optimizer:
                 longest
             }

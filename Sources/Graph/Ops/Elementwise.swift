@@ -21,6 +21,42 @@ extension Op {
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     }
 
+    /// σ(x) = 1 / (1 + exp(−x)), element by element.
+    package struct Sigmoid: Operator {
+        package var summary: String { "sigmoid" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let gradient = try backward.apply(
+                .sigmoidGradient, to: [backward.outputGradient, backward.node.outputs[0]])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
+    /// dx = dy · y · (1 − y). Inputs: dy, the sigmoid's output.
+    package struct SigmoidGradient: Operator {
+        package var summary: String { "gradient of sigmoid" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+    }
+
+    /// factor · x, element by element; the gradient is the same of dy.
+    public struct Scale: Operator {
+        public var factor: Float
+
+        public init(by factor: Float) { self.factor = factor }
+
+        package var summary: String { "scaling by \(factor)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let gradient = try backward.apply(.scale(self), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+    }
+
     /// a + b, of the same shape: the residual connection, and the sum of a value's gradients. With
     /// `.reluMask` a third input is the ReLU output whose gradient this is.
     public struct Add: Operator {

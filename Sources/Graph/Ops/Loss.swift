@@ -1,16 +1,28 @@
 import ResinTensor
 
 extension Op {
-    /// Cross-entropy of the softmax of the logits: −log(exp(z[label]) / Σ exp(z)), computed with the largest
-    /// logit subtracted.
+    /// Cross-entropy of the softmax of the logits and a target t: −Σ t[c]·log(exp(z[c]) / Σ exp(z)), computed
+    /// with the largest logit subtracted. The target is the label's class alone; with label smoothing ε (Szegedy
+    /// et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, §7) it is ε / classes for
+    /// every class, and 1 − ε more for the label's.
     ///
     /// Inputs: logits `[N, classes]`, labels `Int32` `[N]`; output: `[N, 4]` a row an image: its loss, 1 if the
     /// label has the largest logit, 1 if it is among the five largest, and 1 if the loss is not finite. Of equal
     /// logits the first counts as larger. Rows from the step's image count on are zero.
-    package struct SoftmaxCrossEntropy: Operator {
+    public struct SoftmaxCrossEntropy: Operator {
         package static let columns = 4
 
-        package var summary: String { "softmax cross-entropy" }
+        /// ε, in 0 ..< 1.
+        public var labelSmoothing: Float
+
+        public init(labelSmoothing: Float = 0) {
+            precondition(labelSmoothing >= 0 && labelSmoothing < 1, "label smoothing lies in 0 ..< 1")
+            self.labelSmoothing = labelSmoothing
+        }
+
+        package var summary: String {
+            "softmax cross-entropy" + (labelSmoothing > 0 ? ", label smoothing \(labelSmoothing)" : "")
+        }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             guard inputs[0].shape.rank == 2 else {
@@ -20,14 +32,20 @@ extension Op {
         }
 
         package func differentiate(_ backward: inout BackwardPass) throws {
-            let gradient = try backward.apply(.softmaxCrossEntropyGradient, to: backward.node.inputs)
+            let op = SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing)
+            let gradient = try backward.apply(.softmaxCrossEntropyGradient(op), to: backward.node.inputs)
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
     }
 
-    /// The gradient of the loss's mean over the step's images: (softmax(z) − onehot(label)) / count, zero for
-    /// rows from the image count on. Inputs: logits, labels; output: like the logits.
-    package struct SoftmaxCrossEntropyGradient: Operator {
+    /// The gradient of the loss's mean over the step's images: (softmax(z) − target) / count, zero for rows from
+    /// the image count on. Inputs: logits, labels; output: like the logits.
+    public struct SoftmaxCrossEntropyGradient: Operator {
+        /// That of the loss.
+        public var labelSmoothing: Float
+
+        public init(labelSmoothing: Float = 0) { self.labelSmoothing = labelSmoothing }
+
         package var summary: String { "gradient of softmax cross-entropy" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }

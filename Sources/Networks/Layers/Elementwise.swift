@@ -10,6 +10,26 @@ public struct ReLU: Layer {
     }
 }
 
+/// σ(x) = 1 / (1 + exp(−x)), element by element; any shape.
+public struct Sigmoid: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.apply(.sigmoid, to: [input])[0]
+    }
+}
+
+/// factor · x, element by element; any shape.
+public struct Scale: Layer {
+    public var factor: Float
+
+    public init(by factor: Float) { self.factor = factor }
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.apply(.scale(Op.Scale(by: factor)), to: [input])[0]
+    }
+}
+
 /// In training, zeroes each element with the given probability and scales the others by
 /// 1 / (1 − probability) (Srivastava et al., JMLR 2014); any shape. In inference it does nothing.
 public struct Dropout: Layer {

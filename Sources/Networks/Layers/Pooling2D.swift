@@ -61,3 +61,17 @@ public struct GlobalAveragePool2D: Layer {
         return try scope.apply(.globalAveragePool, to: [input])[0]
     }
 }
+
+/// The largest value of each channel over the whole image, PyTorch's `AdaptiveMaxPool2d(1)` with the flattening
+/// included: C×H×W → C. The image has at most 256 pixels.
+public struct GlobalMaxPool2D: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.requireImage(input, for: "global max pooling")
+        let image = scope.shape(of: input)
+        let window = Window(kernel: Extent(image.height, image.width))
+        let op = Op.MaxPool2D(window: window, givesIndices: scope.mode == .training)
+        return try scope.apply(.flatten, to: [scope.apply(.maxPool2D(op), to: [input])[0]])[0]
+    }
+}

@@ -9,36 +9,49 @@ public struct Blueprint: Sendable {
     /// Authors, title, venue.
     public var paper: String
     public var defaultInput: ImageShape
+    /// What can be varied.
+    public var options: [NetworkOptions.Name]
     fileprivate var make: @Sendable (ImageShape, _ classes: Int, NetworkOptions) throws -> Network
 
     init(
         _ name: String, description: String, paper: String, defaultInput: ImageShape,
+        options: [NetworkOptions.Name] = [],
         make: @escaping @Sendable (ImageShape, _ classes: Int, NetworkOptions) throws -> Network
     ) {
         self.name = name
         self.description = description
         self.paper = paper
         self.defaultInput = defaultInput
+        self.options = options
         self.make = make
     }
-}
 
-/// What can be varied in a known network; not every network has everything.
-public struct NetworkOptions: Codable, Hashable, Sendable {
-    /// Probability of the dropout layers, in 0 ..< 1; nil leaves the network's own.
-    public var dropout: Float?
-    /// Whether NiN has a ReLU before its global average. Without it no class can die.
-    public var hasFinalReLU: Bool
+    /// The images of the network with these options: torchvision's forms are for colour.
+    public func defaultInput(with options: NetworkOptions) -> ImageShape {
+        var input = defaultInput
+        if options.variant == .torchvision { input.channels = 3 }
+        return input
+    }
 
-    public init(dropout: Float? = nil, hasFinalReLU: Bool = true) {
-        self.dropout = dropout
-        self.hasFinalReLU = hasFinalReLU
+    /// - Throws: `ResinError(.usage)` for an option that the network does not have; it names those that do.
+    fileprivate func check(_ given: NetworkOptions) throws {
+        for option in given.given where !options.contains(option) {
+            let others = Network.blueprints.filter { $0.options.contains(option) }.map(\.name)
+            throw ResinError(
+                .usage,
+                "\(name) has no option \(option.rawValue); networks that have it: "
+                    + others.joined(separator: ", "))
+        }
+        try given.checkRanges()
     }
 }
 
 extension Network {
-    /// Every network known by name.
-    public static let blueprints: [Blueprint] = [.nin, .resNet18]
+    /// Every network known by name, in the order of their papers.
+    public static let blueprints: [Blueprint] = [
+        .leNet, .alexNet, .nin, .vgg11, .vgg16, .googLeNet, .inceptionMNIST, .resNet18, .resNet34, .resNet50,
+        .residualMNIST, .denseNet, .denseNet121,
+    ]
 
     public static var knownNames: [String] { blueprints.map(\.name) }
 
@@ -55,10 +68,8 @@ extension Network {
         guard classes > 0 else {
             throw ResinError(.usage, "a network has at least one class, not \(classes)")
         }
-        if let dropout = options.dropout, !(dropout >= 0 && dropout < 1) {
-            throw ResinError(.usage, "dropout's probability is at least 0 and below 1, not \(dropout)")
-        }
-        return try blueprint.make(input ?? blueprint.defaultInput, classes, options)
+        try blueprint.check(options)
+        return try blueprint.make(input ?? blueprint.defaultInput(with: options), classes, options)
     }
 
     /// What is known of a network before it is made.

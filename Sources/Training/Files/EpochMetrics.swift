@@ -13,6 +13,10 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
     public var learningRate: Double
     public var seconds: Double
     public var imagesPerSecond: Double
+    /// Share of images whose class is among the five most probable.
+    public var testTop5Accuracy: Double
+    /// Mean, of the epoch's training steps.
+    public var stepMilliseconds: Double
 
     /// The order is that of the files' columns.
     public enum CodingKeys: String, CodingKey, CaseIterable {
@@ -24,11 +28,14 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case learningRate = "learning_rate"
         case seconds
         case imagesPerSecond = "images_per_second"
+        case testTop5Accuracy = "test_top5_accuracy"
+        case stepMilliseconds = "step_milliseconds"
     }
 
     public init(
         epoch: Int, trainLoss: Double, trainAccuracy: Double, testLoss: Double, testAccuracy: Double,
-        learningRate: Double, seconds: Double, imagesPerSecond: Double
+        learningRate: Double, seconds: Double, imagesPerSecond: Double, testTop5Accuracy: Double,
+        stepMilliseconds: Double
     ) {
         self.epoch = epoch
         self.trainLoss = trainLoss
@@ -38,6 +45,8 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         self.learningRate = learningRate
         self.seconds = seconds
         self.imagesPerSecond = imagesPerSecond
+        self.testTop5Accuracy = testTop5Accuracy
+        self.stepMilliseconds = stepMilliseconds
     }
 
     public init(from decoder: any Decoder) throws {
@@ -45,12 +54,18 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         func number(_ key: CodingKeys) throws -> Double {
             try values.decode(Double?.self, forKey: key) ?? .nan
         }
+        /// Lines of the first version do not have it.
+        func laterNumber(_ key: CodingKeys) throws -> Double {
+            try values.decodeIfPresent(Double.self, forKey: key) ?? .nan
+        }
         self.init(
             epoch: try values.decode(Int.self, forKey: .epoch),
             trainLoss: try number(.trainLoss), trainAccuracy: try number(.trainAccuracy),
             testLoss: try number(.testLoss), testAccuracy: try number(.testAccuracy),
             learningRate: try number(.learningRate), seconds: try number(.seconds),
-            imagesPerSecond: try number(.imagesPerSecond))
+            imagesPerSecond: try number(.imagesPerSecond),
+            testTop5Accuracy: try laterNumber(.testTop5Accuracy),
+            stepMilliseconds: try laterNumber(.stepMilliseconds))
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -88,6 +103,8 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case .learningRate: learningRate
         case .seconds: seconds
         case .imagesPerSecond: imagesPerSecond
+        case .testTop5Accuracy: testTop5Accuracy
+        case .stepMilliseconds: stepMilliseconds
         }
     }
 }

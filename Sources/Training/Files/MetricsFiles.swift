@@ -42,11 +42,10 @@ public struct MetricsFiles: Sendable {
         try rewrite(jsonLinesPath) { line in
             (try? decoder.decode(Numbered.self, from: Data(line))).map { $0.epoch <= epoch } ?? false
         }
-        let header = EpochMetrics.csvHeader
-        try rewrite(csvPath) { line in
-            let text = String(decoding: line, as: UTF8.self)
-            return text == header || Int(text.prefix { $0 != "," }).map { $0 <= epoch } ?? false
-        }
+        // The table is the same epochs again, under today's header whichever version wrote it.
+        guard FileManager.default.fileExists(atPath: csvPath) else { return }
+        let lines = [EpochMetrics.csvHeader] + (try read().map(\.csvLine))
+        try AtomicFile.write(Data(lines.map { $0 + "\n" }.joined().utf8), to: csvPath)
     }
 
     private func rewrite(_ path: String, keeping isKept: (ArraySlice<UInt8>) -> Bool) throws {

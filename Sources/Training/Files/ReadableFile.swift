@@ -3,13 +3,13 @@ import ResinTensor
 
 /// A regular file open for reading at any place. Reading, unlike mapping, gives an error and not a signal
 /// where the file is cut off meanwhile.
-struct ReadableFile: ~Copyable {
-    let path: String
-    let byteCount: Int
+package struct ReadableFile: ~Copyable {
+    package let path: String
+    package let byteCount: Int
     private let descriptor: Int32
 
     /// Throws `.missingFile` where there is no such file, or no leave to read it.
-    init(_ path: String) throws {
+    package init(_ path: String) throws {
         // Non-blocking: opening a named pipe would otherwise wait for its writer.
         let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard opened >= 0 else {
@@ -52,7 +52,7 @@ struct ReadableFile: ~Copyable {
     }
 
     /// `count` elements of a plain number type from `offset` on.
-    borrowing func elements<Element: BitwiseCopyable>(
+    package borrowing func elements<Element: BitwiseCopyable>(
         _ type: Element.Type, count: Int, at offset: Int
     ) throws -> [Element] {
         try [Element](unsafeUninitializedCapacity: count) { buffer, initializedCount in

@@ -161,6 +161,18 @@ def add(settings, a, b, mask=None):
     return [relu(a + b, settings) if mask is None else (a + b) * (mask > 0)]
 
 
+def sigmoid_gradient(settings, x, dy):
+    x.requires_grad_()
+    y = torch.sigmoid(x)
+    return [y, *gradients(y, dy, x)]
+
+
+def concatenation_gradient(settings, dy):
+    inputs = [torch.zeros(*dy.shape[:-1], count, dtype=torch.float64, requires_grad=True)
+              for count in integers(settings, "channels")]
+    return gradients(torch.cat(inputs, -1), dy, *inputs)
+
+
 def dropout(settings, x):
     """Not PyTorch's numbers but Philox's, one word an element."""
     element = np.arange(x.numel(), dtype=np.uint64)
@@ -200,9 +212,13 @@ def labels_of(settings, logits, labels, order):
     return labels[rows].long(), count
 
 
+def smoothing(settings):
+    return settings.get("smoothing", [0.0])[0]
+
+
 def softmax_cross_entropy(settings, logits, labels, order):
     labels, count = labels_of(settings, logits, labels, order)
-    loss = F.cross_entropy(logits, labels, reduction="none")
+    loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing(settings))
     own, before = logits.gather(1, labels[:, None]), torch.arange(logits.shape[1]) < labels[:, None]
     ahead = ((logits > own) | ((logits == own) & before)).sum(1)
     rows = torch.stack([loss, (ahead < 1).double(), (ahead < 5).double(), torch.zeros_like(loss)], 1)
@@ -213,7 +229,8 @@ def softmax_cross_entropy(settings, logits, labels, order):
 def softmax_cross_entropy_gradient(settings, logits, labels, order):
     labels, count = labels_of(settings, logits, labels, order)
     logits.requires_grad_()
-    return gradients(F.cross_entropy(logits[:count], labels[:count]), None, logits)
+    loss = F.cross_entropy(logits[:count], labels[:count], label_smoothing=smoothing(settings))
+    return gradients(loss, None, logits)
 
 
 def record_metrics(settings, logits, labels, order):
@@ -264,12 +281,15 @@ OPERATIONS = {
         convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient, max_pool2d,
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
-        image_input, softmax_cross_entropy, softmax_cross_entropy_gradient, record_metrics, channel_activity,
+        sigmoid_gradient, concatenation_gradient, image_input, softmax_cross_entropy, softmax_cross_entropy_gradient, record_metrics, channel_activity,
         sgd, adam)
 } | {
     "adamw": adam,
     "relu": lambda settings, x: [F.relu(x)],
     "relu_gradient": lambda settings, dy, y: [dy * (y > 0)],
+    "sigmoid": lambda settings, x: [torch.sigmoid(x)],
+    "scale": lambda settings, x: [settings["factor"][0] * x],
+    "concatenation": lambda settings, *x: [torch.cat(x, -1)],
     "double": lambda settings, x: [2 * x],
     "add_mask_add": lambda settings, a, b, mask: [a + (a + b) * (mask > 0)],
     "add_relu_add": lambda settings, a, b: [F.relu(a + b) + a + b],

@@ -1,0 +1,205 @@
+// Convolution for CPUs, as a matrix product whose operands are packed piece by piece into local memory, which
+// is a part of a core's cache:
+//
+//     y[p, o]  = Σ over k of patch[p, k] · w[k, o]         k = (t·KW + u)·C + c,  p = (n, i, j)
+//     dw[k, o] = Σ over p of patch[p, k] · dy[p, o],       db[o] = Σ over p of dy[p, o]
+//
+// patch[p] is what lies under the filter at pixel p, zeros outside the image. The input gradient of a convolution
+// with stride 1 is the first sum with dy for the image and the filter transposed and mirrored.
+//
+// Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
+// Constants: LANES, BLOCK (pixels packed at a time), ROWS and COLUMNS (the register tile: ROWS pixels or filter rows by
+// COLUMNS vectors of output channels; ROWS divides BLOCK for the first sum).
+
+#define TILE_CHANNELS (COLUMNS * LANES)
+
+typedef struct {
+    int images, height, width, channels;
+    int kernel_height, kernel_width;
+    int stride_height, stride_width;
+    int padding_height, padding_width;
+    int output_height, output_width, output_channels;
+    int has_bias, epilogue;
+    int splits, group_tiles, part_rows;     // of the filter gradient
+    int patch_stride;                       // floats from patch to patch
+} PatchGeometry;
+
+// Copies `count` floats; what is written past them, up to a whole vector, is written again later or never read.
+static inline void copy_run(__local float *to, __global const float *from, int count) {
+    for (int e = 0; e < count; e += LANES) STORE(load_first(from + e, count - e), to + e);
+}
+
+static inline void clear_run(__local float *to, int count) {
+    for (int e = 0; e < count; e += LANES) STORE((lanes)(0.0f), to + e);
+}
+
+// What lies under `rows` rows of the filter from `first_row` on, at a pixel.
+static inline void copy_patch(__local float *patch, __global const float *restrict x, int pixel, int first_row,
+                              int rows, const PatchGeometry *g) {
+    const int j = pixel % g->output_width, i = pixel / g->output_width % g->output_height;
+    const int n = pixel / (g->output_width * g->output_height);
+    const int left = j * g->stride_width - g->padding_width;
+    const int before = clamp(-left, 0, g->kernel_width), after = clamp(g->width - left, before, g->kernel_width);
+    for (int t = 0; t < rows; t++, patch += g->kernel_width * g->channels) {
+        const int y = i * g->stride_height - g->padding_height + first_row + t;
+        if ((uint)y >= (uint)g->height) {
+            clear_run(patch, g->kernel_width * g->channels);
+            continue;
+        }
+        clear_run(patch, before * g->channels);
+        copy_run(patch + before * g->channels,
+                 x + (((long)n * g->height + y) * g->width + left + before) * g->channels,
+                 (after - before) * g->channels);
+        clear_run(patch + after * g->channels, (g->kernel_width - after) * g->channels);
+    }
+}
+
+// sums += ROWS values from `values`, LANES apart, for each of `count` rows of the filter.
+#define ACCUMULATE(sums, values, w, count)                                                  \
+    for (int lane = 0; lane < (count); lane++) {                                            \
+        lanes row[COLUMNS];                                                                 \
+        UNROLL for (int v = 0; v < COLUMNS; v++) row[v] = LOAD((w) + v * LANES);            \
+        UNROLL for (int m = 0; m < ROWS; m++) {                                             \
+            const lanes value = (lanes)((values)[m * LANES + lane]);                        \
+            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, row[v], sums[m][v]); \
+        }                                                                                   \
+        (w) += TILE_CHANNELS;                                                               \
+    }
+
+// Forward and input gradient of stride 1. A work-item packs its block's patches, then goes through the channel tiles
+// with ROWS × COLUMNS vectors of sums in registers. Work-items: global (blocks).
+// Local: packed [vectors of k][BLOCK][LANES], line [patch_stride].
+__kernel WORK_GROUP
+void convolution2d_packed(__global const float *restrict x, __global const float *restrict filter,
+                          __global const float *restrict bias, __global const float *restrict mask,
+                          __global float *restrict y, __local float *restrict packed, __local float *restrict line,
+                          const PatchGeometry g) {
+    const int pixels = g.images * g.output_height * g.output_width;
+    const int first = get_global_id(0) * BLOCK;
+    const int length = g.kernel_height * g.kernel_width * g.channels;
+    const int whole = length / LANES, rest = length % LANES;
+
+    for (int p = 0; p < BLOCK; p++) {
+        copy_patch(line, x, min(first + p, pixels - 1), 0, g.kernel_height, &g);
+        for (int vector = 0; vector * LANES < length; vector++)
+            STORE(LOAD(line + vector * LANES), packed + (vector * BLOCK + p) * LANES);
+    }
+
+    __global const float *tile_filter = filter;
+    for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
+        for (int p = 0; p < min(BLOCK, pixels - first); p += ROWS) {
+            lanes sums[ROWS][COLUMNS];
+            UNROLL for (int m = 0; m < ROWS; m++)
+                UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
+            __local const float *values = packed + p * LANES;
+            __global const float *w = tile_filter;
+            for (int vector = 0; vector < whole; vector++, values += BLOCK * LANES)
+                UNROLL ACCUMULATE(sums, values, w, LANES)
+            ACCUMULATE(sums, values, w, rest)
+            UNROLL for (int m = 0; m < ROWS; m++) {
+                if (first + p + m < pixels) {
+                    UNROLL for (int v = 0; v < COLUMNS; v++) {
+                        const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
+                        if (count > 0) {
+                            const size_t at = (size_t)(first + p + m) * g.output_channels + channel;
+                            lanes value = sums[m][v];
+                            if (g.has_bias) value += load_first(bias + channel, count);
+                            if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
+                            if (g.epilogue == EPILOGUE_RELU_MASK)
+                                value = rectify_gradient(value, load_first(mask + at, count));
+                            store_first(value, y + at, count);
+                        }
+                    }
+                }
+            }
+        }
+        tile_filter += (size_t)length * TILE_CHANNELS;
+    }
+}
+
+// Filter and bias gradient. A work-item goes through its split of the pixels in blocks: it packs the block's patches
+// and gradients and adds their product to its sums, which stay in cache as well, ROWS × COLUMNS vectors of them in
+// registers at a time. convolution2d_filter_reduce (convolution2d_filter_gradient.cl) adds the splits in order.
+// Work-items: global (splits, groups of channel tiles, parts of the filter's rows).
+// partial [splits][KH·KW·C + 1][O], the last row the bias's. Local: patches [BLOCK][patch_stride], where
+// patch_stride is at least ROWS more than a part's patch; gradients [tiles a group][BLOCK][TILE_CHANNELS].
+__kernel WORK_GROUP
+void convolution2d_filter_gradient_packed(__global const float *restrict x, __global const float *restrict dy,
+                                          __global float *restrict partial, __local float *restrict patches,
+                                          __local float *restrict gradients, const PatchGeometry g) {
+    const int split = get_global_id(0);
+    const int first_channel = get_global_id(1) * g.group_tiles * TILE_CHANNELS;
+    const int tiles =
+        min(g.group_tiles, (g.output_channels - first_channel + TILE_CHANNELS - 1) / TILE_CHANNELS);
+    const int first_row = get_global_id(2) * g.part_rows, rows = min(g.part_rows, g.kernel_height - first_row);
+    const int run = g.kernel_width * g.channels;
+    const int length = rows * run;
+    const int outputs = g.output_channels;
+    const int pixels = g.images * g.output_height * g.output_width;
+    const int first_pixel = (int)((long)pixels * split / g.splits);
+    const int end_pixel = (int)((long)pixels * (split + 1) / g.splits);
+    __global float *sums_of_split = partial + (size_t)split * (g.kernel_height * run + 1) * outputs;
+
+    for (int block = first_pixel; block < end_pixel; block += BLOCK) {
+        for (int p = 0; p < BLOCK; p++) {
+            const int pixel = block + p;
+            __local float *patch = patches + p * g.patch_stride;
+            if (pixel >= end_pixel) {
+                clear_run(patch, length);
+                for (int tile = 0; tile < tiles; tile++)
+                    clear_run(gradients + (tile * BLOCK + p) * TILE_CHANNELS, TILE_CHANNELS);
+                continue;
+            }
+            copy_patch(patch, x, pixel, first_row, rows, &g);
+            __global const float *gradient = dy + (size_t)pixel * outputs + first_channel;
+            for (int channel = 0; channel < tiles * TILE_CHANNELS; channel += LANES) {
+                const int left_over = outputs - first_channel - channel;
+                STORE(left_over > 0 ? load_first(gradient + channel, left_over) : (lanes)(0.0f),
+                      gradients + (channel / TILE_CHANNELS * BLOCK + p) * TILE_CHANNELS + channel % TILE_CHANNELS);
+            }
+        }
+
+        for (int tile = 0; tile < tiles; tile++) {
+            const int channel = first_channel + tile * TILE_CHANNELS;
+            for (int k = 0; k < length; k += ROWS) {
+                __global float *stored = sums_of_split + (size_t)(first_row * run + k) * outputs + channel;
+                lanes sums[ROWS][COLUMNS];
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) {
+                        const int count = outputs - channel - v * LANES;
+                        sums[m][v] = block > first_pixel && k + m < length && count > 0
+                                         ? load_first(stored + m * outputs + v * LANES, count)
+                                         : (lanes)(0.0f);
+                    }
+                __local const float *values = patches + k;
+                __local const float *gradient = gradients + tile * BLOCK * TILE_CHANNELS;
+                _Pragma("unroll 4") for (int p = 0; p < BLOCK; p++) {
+                    lanes d[COLUMNS];
+                    UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradient + v * LANES);
+                    UNROLL for (int m = 0; m < ROWS; m++) {
+                        const lanes value = (lanes)(values[m]);
+                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, d[v], sums[m][v]);
+                    }
+                    values += g.patch_stride;
+                    gradient += TILE_CHANNELS;
+                }
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) {
+                        const int count = outputs - channel - v * LANES;
+                        if (k + m < length && count > 0) store_first(sums[m][v], stored + m * outputs + v * LANES, count);
+                    }
+            }
+            if (g.has_bias && first_row == 0) {
+                __global float *bias = sums_of_split + (size_t)g.kernel_height * run * outputs + channel;
+                for (int v = 0; v < COLUMNS; v++) {
+                    const int count = outputs - channel - v * LANES;
+                    if (count <= 0) break;
+                    lanes sum = block > first_pixel ? load_first(bias + v * LANES, count) : (lanes)(0.0f);
+                    for (int p = 0; p < BLOCK; p++)
+                        sum += LOAD(gradients + (tile * BLOCK + p) * TILE_CHANNELS + v * LANES);
+                    store_first(sum, bias + v * LANES, count);
+                }
+            }
+        }
+    }
+}

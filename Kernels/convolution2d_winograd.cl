@@ -1,0 +1,385 @@
+// Convolution with stride 1 by minimal filtering (Winograd; Lavin and Gray, "Fast algorithms for convolutional
+// neural networks", CVPR 2016), and its gradients: the image is cut into tiles of OUTPUT × OUTPUT results, and
+//
+//     y = Aᵀ [(B·x·Bᵀ) ⊙ (G·w·Gᵀ)] A       for the POINTS × POINTS pixels x under a tile, channels summed inside [ ]
+//
+// takes POINTS² multiplications a tile where the direct sum takes OUTPUT² · KERNEL²: 4 times fewer for 3 × 3
+// filters (OUTPUT = 4), 2.8 times for 5 × 5 (OUTPUT = 2). B evaluates at the points 0, 1, −1, 2, −2 and ∞; it is the
+// same for both. Sums are rounded differently than direct ones: the largest error is about 1e-5 of the largest
+// result (Tests/Operators), which is why `--math exact` leaves this file out.
+//
+//   forward          as above.
+//   input gradient   the same with dy for the image and the filter transposed and mirrored.
+//   filter gradient  dw = Aᵀ [Σ over tiles (B·x·Bᵀ) ⊙ (G·dy·Gᵀ)] A, G and A for OUTPUT and KERNEL exchanged.
+//
+// Work-items go through blocks of BLOCK tiles, so that what is transformed stays in a core's cache.
+// Buffers: image [N][H][W][C]; result [N][H′][W′][O]; the rest is said at the kernels. `vectors` is the number of
+// vectors of LANES that hold the channels that are summed over.
+// Constants: LANES, KERNEL (3 or 5), BLOCK, PIXELS (tiles a register tile; divides BLOCK), ROWS (channels a register
+// tile of the filter gradient), COLUMNS (vectors of output channels a register tile).
+
+#define POINTS 6
+#define FREQUENCIES (POINTS * POINTS)
+#define OUTPUT (POINTS + 1 - KERNEL)
+#define TILE_CHANNELS (COLUMNS * LANES)
+
+typedef struct {
+    int images, height, width, channels;
+    int padding_height, padding_width;
+    int result_height, result_width, result_channels;
+    int tile_rows, tile_columns;
+    int has_bias, epilogue;
+} WinogradGeometry;
+
+// y = B·x.
+static inline void transform_image(lanes *y, const lanes *x) {
+    const lanes even = x[4] - 4.0f * x[2], odd = x[3] - 4.0f * x[1];
+    const lanes even2 = x[4] - x[2], odd2 = 2.0f * (x[3] - x[1]);
+    y[0] = 4.0f * x[0] - 5.0f * x[2] + x[4];
+    y[1] = even + odd;
+    y[2] = even - odd;
+    y[3] = even2 + odd2;
+    y[4] = even2 - odd2;
+    y[5] = 4.0f * x[1] - 5.0f * x[3] + x[5];
+}
+
+// y = G·x for n values: the polynomial x at each point, divided by the product of the point's distances.
+static inline void transform_filter(lanes *y, const lanes *x, const int n) {
+    lanes even = x[0], odd = x[1], even2 = x[0], odd2 = 2.0f * x[1];
+    if (n > 2) even += x[2], even2 += 4.0f * x[2];
+    if (n > 3) odd += x[3], odd2 += 8.0f * x[3];
+    if (n > 4) even += x[4], even2 += 16.0f * x[4];
+    y[0] = x[0] * 0.25f;
+    y[1] = (even + odd) * (-1.0f / 6.0f);
+    y[2] = (even - odd) * (-1.0f / 6.0f);
+    y[3] = (even2 + odd2) * (1.0f / 24.0f);
+    y[4] = (even2 - odd2) * (1.0f / 24.0f);
+    y[5] = x[n - 1];
+}
+
+// y = Aᵀ·m, n values.
+static inline void transform_products(lanes *y, const lanes *m, const int n) {
+    const lanes sum = m[1] + m[2], difference = m[1] - m[2];
+    const lanes sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+    y[0] = m[0] + sum + sum2;
+    y[1] = difference + 2.0f * difference2;
+    if (n > 2) y[2] = sum + 4.0f * sum2;
+    if (n > 3) y[3] = difference + 8.0f * difference2;
+    if (n > 4) y[4] = sum + 16.0f * sum2;
+    y[n - 1] += m[5];
+}
+
+// The place of a tile: image n, its first result row and column.
+typedef struct {
+    int n, row, column;
+} Tile;
+
+static inline Tile tile_at(int index, const WinogradGeometry *g) {
+    const int tiles_an_image = g->tile_rows * g->tile_columns, within = index % tiles_an_image;
+    return (Tile){index / tiles_an_image, within / g->tile_columns * OUTPUT, within % g->tile_columns * OUTPUT};
+}
+
+// B·x·Bᵀ of one vector of channels, zeros outside the image: frequencies i, j.
+static inline void transform_tile(lanes y[POINTS][POINTS], __global const float *restrict image, Tile tile, int channel,
+                                  const WinogradGeometry *g) {
+    const int top = tile.row - g->padding_height, left = tile.column - g->padding_width;
+    const int count = g->channels - channel;
+    const bool inside = top >= 0 && left >= 0 && top + POINTS <= g->height && left + POINTS <= g->width;
+    __global const float *corner = image + (((long)tile.n * g->height + top) * g->width + left) * g->channels + channel;
+    lanes rows[POINTS][POINTS];
+    UNROLL for (int i = 0; i < POINTS; i++) {
+        lanes x[POINTS];
+        UNROLL for (int j = 0; j < POINTS; j++) {
+            const bool valid =
+                inside || ((uint)(top + i) < (uint)g->height && (uint)(left + j) < (uint)g->width);
+            x[j] = valid ? load_first(corner + ((long)i * g->width + j) * g->channels, count) : (lanes)(0.0f);
+        }
+        transform_image(rows[i], x);
+    }
+    UNROLL for (int j = 0; j < POINTS; j++) {
+        lanes x[POINTS], column[POINTS];
+        UNROLL for (int i = 0; i < POINTS; i++) x[i] = rows[i][j];
+        transform_image(column, x);
+        UNROLL for (int i = 0; i < POINTS; i++) y[i][j] = column[i];
+    }
+}
+
+// The filter [KERNEL][KERNEL][inputs][outputs] as G·w·Gᵀ, for the forward pass, or transposed and mirrored for the
+// input gradient: [channel tile][FREQUENCIES][vectors · LANES][TILE_CHANNELS], zeros past the last channels.
+// Work-items: global (vectors · LANES, channel tiles).
+__kernel WORK_GROUP
+void winograd_pack(__global const float *restrict filter, __global float *restrict packed, int inputs, int outputs,
+                   int transposed) {
+    const int c = get_global_id(0), first = get_global_id(1) * TILE_CHANNELS;
+    const int reduced = transposed ? outputs : inputs, channels = transposed ? inputs : outputs;
+    __global float *row =
+        packed + ((size_t)get_global_id(1) * FREQUENCIES * get_global_size(0) + c) * TILE_CHANNELS;
+    const size_t step = get_global_size(0) * TILE_CHANNELS;
+    for (int v = 0; v < COLUMNS; v++) {
+        const int channel = first + v * LANES, count = channels - channel;
+        lanes columns[POINTS][KERNEL];
+        UNROLL for (int j = 0; j < KERNEL; j++) {
+            lanes w[KERNEL];
+            UNROLL for (int i = 0; i < KERNEL; i++) {
+                w[i] = (lanes)(0.0f);
+                if (c < reduced && count > 0) {
+                    if (!transposed) {
+                        w[i] = load_first(filter + ((i * KERNEL + j) * (size_t)inputs + c) * outputs + channel, count);
+                    } else {
+                        const int tap = KERNEL * KERNEL - 1 - (i * KERNEL + j);
+                        __global const float *from = filter + (tap * (size_t)inputs + channel) * outputs + c;
+                        float values[LANES];
+                        for (int lane = 0; lane < LANES; lane++)
+                            values[lane] = lane < count ? from[(size_t)lane * outputs] : 0.0f;
+                        w[i] = JOIN(vload, LANES)(0, values);
+                    }
+                }
+            }
+            lanes column[POINTS];
+            transform_filter(column, w, KERNEL);
+            UNROLL for (int i = 0; i < POINTS; i++) columns[i][j] = column[i];
+        }
+        UNROLL for (int i = 0; i < POINTS; i++) {
+            lanes frequencies[POINTS];
+            transform_filter(frequencies, columns[i], KERNEL);
+            UNROLL for (int j = 0; j < POINTS; j++)
+                STORE(frequencies[j], row + (i * POINTS + j) * step + v * LANES);
+        }
+    }
+}
+
+// Forward and input gradient. A work-item transforms its block of tiles; then, for each channel tile, multiplies
+// by the filter frequency by frequency, PIXELS × COLUMNS vectors of sums in registers, and transforms back.
+// Work-items: global (blocks). Local: transformed [FREQUENCIES][vectors][BLOCK][LANES], products
+// [FREQUENCIES][BLOCK][TILE_CHANNELS].
+__kernel WORK_GROUP
+void winograd_convolution(__global const float *restrict image, __global const float *restrict filter,
+                          __global const float *restrict bias, __global const float *restrict mask,
+                          __global float *restrict result, __local float *restrict transformed,
+                          __local float *restrict products, const WinogradGeometry g) {
+    const int first = get_global_id(0) * BLOCK;
+    const int tiles = g.images * g.tile_rows * g.tile_columns;
+    const int vectors = (g.channels + LANES - 1) / LANES;
+
+    for (int t = 0; t < BLOCK; t++) {
+        const Tile tile = tile_at(min(first + t, tiles - 1), &g);
+        for (int vector = 0; vector < vectors; vector++) {
+            lanes frequencies[POINTS][POINTS];
+            transform_tile(frequencies, image, tile, vector * LANES, &g);
+            UNROLL for (int i = 0; i < POINTS; i++)
+                UNROLL for (int j = 0; j < POINTS; j++)
+                    STORE(frequencies[i][j],
+                          transformed + (((i * POINTS + j) * vectors + vector) * BLOCK + t) * LANES);
+        }
+    }
+
+    __global const float *weights = filter;
+    for (int tile_channel = 0; tile_channel < g.result_channels; tile_channel += TILE_CHANNELS) {
+        for (int frequency = 0; frequency < FREQUENCIES; frequency++) {
+            for (int t = 0; t < BLOCK; t += PIXELS) {
+                lanes sums[PIXELS][COLUMNS];
+                UNROLL for (int m = 0; m < PIXELS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
+                __global const float *w = weights;
+                __local const float *values = transformed + (frequency * vectors * BLOCK + t) * LANES;
+                for (int vector = 0; vector < vectors; vector++) {
+                    // Unrolled, every address is a constant away from one pointer.
+                    UNROLL for (int lane = 0; lane < LANES; lane++) {
+                        lanes row[COLUMNS];
+                        UNROLL for (int v = 0; v < COLUMNS; v++) row[v] = LOAD(w + v * LANES);
+                        UNROLL for (int m = 0; m < PIXELS; m++) {
+                            const lanes value = (lanes)(values[m * LANES + lane]);
+                            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, row[v], sums[m][v]);
+                        }
+                        w += TILE_CHANNELS;
+                    }
+                    values += BLOCK * LANES;
+                }
+                __local float *to = products + (frequency * BLOCK + t) * TILE_CHANNELS;
+                UNROLL for (int m = 0; m < PIXELS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], to + m * TILE_CHANNELS + v * LANES);
+            }
+            weights += vectors * LANES * TILE_CHANNELS;
+        }
+        for (int t = 0; t < min(BLOCK, tiles - first); t++) {
+            const Tile tile = tile_at(first + t, &g);
+            for (int v = 0; v < COLUMNS; v++) {
+                const int channel = tile_channel + v * LANES, count = g.result_channels - channel;
+                if (count <= 0) break;
+                const lanes offset = g.has_bias ? load_first(bias + channel, count) : (lanes)(0.0f);
+                lanes rows[OUTPUT][POINTS];
+                UNROLL for (int j = 0; j < POINTS; j++) {
+                    lanes m[POINTS], y[OUTPUT];
+                    UNROLL for (int i = 0; i < POINTS; i++)
+                        m[i] = LOAD(products + ((i * POINTS + j) * BLOCK + t) * TILE_CHANNELS + v * LANES);
+                    transform_products(y, m, OUTPUT);
+                    UNROLL for (int i = 0; i < OUTPUT; i++) rows[i][j] = y[i];
+                }
+                UNROLL for (int i = 0; i < OUTPUT; i++) {
+                    lanes y[OUTPUT];
+                    transform_products(y, rows[i], OUTPUT);
+                    UNROLL for (int j = 0; j < OUTPUT; j++) {
+                        if (tile.row + i < g.result_height && tile.column + j < g.result_width) {
+                            const size_t pixel =
+                                ((size_t)tile.n * g.result_height + tile.row + i) * g.result_width + tile.column + j;
+                            const size_t at = pixel * g.result_channels + channel;
+                            lanes value = y[j] + offset;
+                            if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
+                            if (g.epilogue == EPILOGUE_RELU_MASK)
+                                value = rectify_gradient(value, load_first(mask + at, count));
+                            store_first(value, result + at, count);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+// The filter gradient goes through the batch in chunks of tiles, `count` from `first` on, small enough for the last
+// cache: two launches transform, one multiplies; after the last chunk, one transforms back.
+
+// B·x·Bᵀ: transformed [blocks][FREQUENCIES][BLOCK][vectors · LANES], zeros past the last tile.
+// Work-items: global (blocks).
+__kernel WORK_GROUP
+void winograd_transform_image(__global const float *restrict image, __global float *restrict transformed, int first,
+                              int count, const WinogradGeometry g) {
+    const int vectors = (g.channels + LANES - 1) / LANES, start = get_global_id(0) * BLOCK;
+    __global float *block = transformed + (size_t)start * FREQUENCIES * vectors * LANES;
+    for (int t = 0; t < BLOCK; t++) {
+        const Tile tile = tile_at(first + start + t, &g);
+        for (int vector = 0; vector < vectors; vector++) {
+            lanes frequencies[POINTS][POINTS];
+            if (start + t < count) {
+                transform_tile(frequencies, image, tile, vector * LANES, &g);
+            } else {
+                UNROLL for (int i = 0; i < POINTS; i++)
+                    UNROLL for (int j = 0; j < POINTS; j++) frequencies[i][j] = (lanes)(0.0f);
+            }
+            UNROLL for (int i = 0; i < POINTS; i++)
+                UNROLL for (int j = 0; j < POINTS; j++)
+                    STORE(frequencies[i][j], block + (((i * POINTS + j) * BLOCK + t) * vectors + vector) * LANES);
+        }
+    }
+}
+
+// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][BLOCK][TILE_CHANNELS], zeros past the last tile.
+// Work-items: global (blocks).
+__kernel WORK_GROUP
+void winograd_transform_gradient(__global const float *restrict dy, __global float *restrict transformed, int first,
+                                 int count, const WinogradGeometry g) {
+    const int channel_tiles = (g.result_channels + TILE_CHANNELS - 1) / TILE_CHANNELS;
+    const int start = get_global_id(0) * BLOCK;
+    __global float *block = transformed + (size_t)start * FREQUENCIES * channel_tiles * TILE_CHANNELS;
+    for (int t = 0; t < BLOCK; t++) {
+        const Tile tile = tile_at(first + start + t, &g);
+        for (int channel = 0; channel < channel_tiles * TILE_CHANNELS; channel += LANES) {
+            const int left = g.result_channels - channel;
+            lanes rows[OUTPUT][POINTS];
+            UNROLL for (int i = 0; i < OUTPUT; i++) {
+                lanes x[OUTPUT];
+                UNROLL for (int j = 0; j < OUTPUT; j++) {
+                    const bool valid = start + t < count && left > 0 && tile.row + i < g.result_height &&
+                                       tile.column + j < g.result_width;
+                    const size_t pixel =
+                        ((size_t)tile.n * g.result_height + tile.row + i) * g.result_width + tile.column + j;
+                    x[j] = valid ? load_first(dy + pixel * g.result_channels + channel, left) : (lanes)(0.0f);
+                }
+                transform_filter(rows[i], x, OUTPUT);
+            }
+            __global float *to = block + (channel / TILE_CHANNELS * BLOCK + t) * TILE_CHANNELS + channel % TILE_CHANNELS;
+            UNROLL for (int j = 0; j < POINTS; j++) {
+                lanes x[OUTPUT], column[POINTS];
+                UNROLL for (int i = 0; i < OUTPUT; i++) x[i] = rows[i][j];
+                transform_filter(column, x, OUTPUT);
+                UNROLL for (int i = 0; i < POINTS; i++)
+                    STORE(column[i], to + (i * POINTS + j) * channel_tiles * BLOCK * TILE_CHANNELS);
+            }
+        }
+    }
+}
+
+// The frequency whose transform of dy is its plain sum, at the point 1 both ways, divided by 36.
+#define SUM_FREQUENCY (POINTS + 1)
+
+// products [FREQUENCIES][channel tiles][channels][TILE_CHANNELS] += image · gradient over the chunk's tiles, ROWS ×
+// COLUMNS vectors of sums in registers; behind them [channel tiles][TILE_CHANNELS], the bias's gradient.
+// Work-items: global (channel tiles, FREQUENCIES).
+__kernel WORK_GROUP
+void winograd_multiply(__global const float *restrict image, __global const float *restrict gradient,
+                       __global float *restrict products, int channels, int count, int is_first) {
+    const int channel_tiles = get_global_size(0), frequency = get_global_id(1);
+    const int stride = (channels + LANES - 1) / LANES * LANES, blocks = (count + BLOCK - 1) / BLOCK;
+    const size_t panel = (size_t)frequency * channel_tiles + get_global_id(0);
+    const size_t block_values = (size_t)FREQUENCIES * BLOCK * stride;
+    const size_t block_gradients = (size_t)FREQUENCIES * channel_tiles * BLOCK * TILE_CHANNELS;
+    __global const float *first_gradients = gradient + panel * BLOCK * TILE_CHANNELS;
+    __global float *stored = products + panel * channels * TILE_CHANNELS;
+
+    for (int c = 0; c < channels; c += ROWS) {
+        lanes sums[ROWS][COLUMNS];
+        UNROLL for (int m = 0; m < ROWS; m++)
+            UNROLL for (int v = 0; v < COLUMNS; v++)
+                sums[m][v] = is_first || c + m >= channels ? (lanes)(0.0f)
+                                                           : LOAD(stored + (c + m) * TILE_CHANNELS + v * LANES);
+        for (int block = 0; block < blocks; block++) {
+            __global const float *gradients = first_gradients + block * block_gradients;
+            __global const float *values = image + block * block_values + (size_t)frequency * BLOCK * stride + c;
+            for (int t = 0; t < BLOCK; t++) {
+                lanes d[COLUMNS];
+                UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradients + v * LANES);
+                UNROLL for (int m = 0; m < ROWS; m++) {
+                    // The workspace has room for the values past the last channel, which nobody stores.
+                    const lanes value = (lanes)(values[m]);
+                    UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, d[v], sums[m][v]);
+                }
+                gradients += TILE_CHANNELS;
+                values += stride;
+            }
+        }
+        UNROLL for (int m = 0; m < ROWS; m++)
+            UNROLL for (int v = 0; v < COLUMNS; v++)
+                if (c + m < channels) STORE(sums[m][v], stored + (c + m) * TILE_CHANNELS + v * LANES);
+    }
+
+    if (frequency == SUM_FREQUENCY) {
+        __global float *bias = products + ((size_t)FREQUENCIES * channel_tiles * channels + get_global_id(0)) * TILE_CHANNELS;
+        for (int v = 0; v < COLUMNS; v++) {
+            lanes sum = is_first ? (lanes)(0.0f) : LOAD(bias + v * LANES);
+            for (int block = 0; block < blocks; block++)
+                for (int t = 0; t < BLOCK; t++)
+                    sum += LOAD(first_gradients + block * block_gradients + t * TILE_CHANNELS + v * LANES);
+            STORE(sum, bias + v * LANES);
+        }
+    }
+}
+
+// dw [KERNEL][KERNEL][channels][outputs] and db [outputs] from the products. Work-items: global (channels, channel tiles).
+__kernel WORK_GROUP
+void winograd_filter_gradient(__global const float *restrict products, __global float *restrict dw,
+                              __global float *restrict db, int channels, int outputs, int has_bias) {
+    const int c = get_global_id(0), channel_tile = get_global_id(1), channel_tiles = get_global_size(1);
+    for (int v = 0; v < COLUMNS; v++) {
+        const int channel = channel_tile * TILE_CHANNELS + v * LANES, count = outputs - channel;
+        if (count <= 0) break;
+        __global const float *from = products + ((size_t)channel_tile * channels + c) * TILE_CHANNELS + v * LANES;
+        const size_t step = (size_t)channel_tiles * channels * TILE_CHANNELS;
+        lanes rows[KERNEL][POINTS];
+        UNROLL for (int j = 0; j < POINTS; j++) {
+            lanes m[POINTS], y[KERNEL];
+            UNROLL for (int i = 0; i < POINTS; i++) m[i] = LOAD(from + (i * POINTS + j) * step);
+            transform_products(y, m, KERNEL);
+            UNROLL for (int i = 0; i < KERNEL; i++) rows[i][j] = y[i];
+        }
+        UNROLL for (int i = 0; i < KERNEL; i++) {
+            lanes y[KERNEL];
+            transform_products(y, rows[i], KERNEL);
+            UNROLL for (int j = 0; j < KERNEL; j++)
+                store_first(y[j], dw + ((size_t)(i * KERNEL + j) * channels + c) * outputs + channel, count);
+        }
+        if (has_bias && c == 0) {
+            __global const float *sum = products + FREQUENCIES * step + channel_tile * TILE_CHANNELS + v * LANES;
+            store_first(LOAD(sum) * (float)FREQUENCIES, db + channel, count);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import ResinTensor
+
+/// A picture as bytes, grey or colour.
+public struct RasterImage: Equatable, Sendable {
+    /// Pixels.
+    public let height: Int
+    /// Pixels.
+    public let width: Int
+    /// 1: grey, or 3: red, green and blue.
+    public let channels: Int
+    /// `[height, width, channels]`, 0 … 255.
+    public let pixels: [UInt8]
+
+    public init(height: Int, width: Int, channels: Int, pixels: [UInt8]) {
+        precondition(height > 0 && width > 0 && (channels == 1 || channels == 3))
+        precondition(pixels.count == height * width * channels)
+        self.height = height
+        self.width = width
+        self.channels = channels
+        self.pixels = pixels
+    }
+
+    /// Decodes a PNG or JPEG file, known by its content.
+    ///
+    /// It is taken as stored: transparency and the camera's orientation (EXIF) are left out, as by
+    /// torchvision's `ImageFolder`; 16 bits a channel become 8.
+    ///
+    /// - Throws: `ResinError(.missingFile)` where the file cannot be opened, `.badContent` where it is
+    ///   neither PNG nor JPEG, damaged, or cut short, `.failure` where the library that decodes it is not
+    ///   installed.
+    public init(contentsOf path: String) throws {
+        self = try ImageFile(path).decoded()
+    }
+
+    /// Grey to colour (three times the same), or colour to grey by the luma of ITU-R BT.601, as JPEG has it:
+    /// 0.299 red + 0.587 green + 0.114 blue.
+    public func converted(toChannels count: Int) -> RasterImage {
+        precondition(count == 1 || count == 3, "an image is grey or colour, not of \(count) channels")
+        if count == channels { return self }
+        let converted: [UInt8]
+        if count == 3 {
+            converted = pixels.flatMap { [$0, $0, $0] }
+        } else {
+            converted = stride(from: 0, to: pixels.count, by: 3).map { start in
+                let red = Int(pixels[start])
+                let green = Int(pixels[start + 1])
+                let blue = Int(pixels[start + 2])
+                return UInt8((299 * red + 587 * green + 114 * blue + 500) / 1000)
+            }
+        }
+        return RasterImage(height: height, width: width, channels: count, pixels: converted)
+    }
+}

@@ -1,0 +1,94 @@
+import ResinTensor
+
+/// What can be varied in a known network; not every network has everything.
+///
+/// What is nil or at its default is the network's own. New options are optional, so that the `config.json` of
+/// an older run still loads.
+public struct NetworkOptions: Codable, Hashable, Sendable {
+    /// Probability of the dropout layers, in 0 ..< 1.
+    public var dropout: Float?
+    /// Whether NiN has a ReLU before its global pooling. Without it no class can die.
+    public var hasFinalReLU: Bool
+    /// Number of 1×1 convolutions in each of NiN's blocks: 1, or the paper's 2.
+    public var ones: Int?
+    /// Channels of NiN's third block: 384 in the book.
+    public var thirdWidth: Int?
+    /// How NiN makes one number of a class's channel.
+    public var head: Head?
+    /// What goes around the residual blocks of `residual-mnist`.
+    public var shortcut: Shortcut?
+    /// Whose form of a residual network.
+    public var variant: Variant?
+
+    /// The pooling of each class's channel over the image.
+    public enum Head: String, Codable, CaseIterable, Sendable { case average, max }
+
+    /// He et al., "Identity mappings in deep residual networks" (ECCV 2016), Table 1.
+    public enum Shortcut: String, Codable, CaseIterable, Sendable {
+        /// relu(x + F(x)).
+        case identity
+        /// relu(½ · (x + F(x))).
+        case constantScaling = "constant-scaling"
+        /// relu(conv(x) + F(x)) with a 1×1 convolution.
+        case convolution = "conv"
+    }
+
+    public enum Variant: String, Codable, CaseIterable, Sendable {
+        /// "Dive into deep learning": convolutions with biases, no batch norm on a shortcut's convolution.
+        case book
+        /// torchvision: no biases, batch norm on a shortcut's convolution.
+        case torchvision
+    }
+
+    public init(
+        dropout: Float? = nil, hasFinalReLU: Bool = true, ones: Int? = nil, thirdWidth: Int? = nil,
+        head: Head? = nil, shortcut: Shortcut? = nil, variant: Variant? = nil
+    ) {
+        self.dropout = dropout
+        self.hasFinalReLU = hasFinalReLU
+        self.ones = ones
+        self.thirdWidth = thirdWidth
+        self.head = head
+        self.shortcut = shortcut
+        self.variant = variant
+    }
+
+    /// An option as the command line calls it.
+    public enum Name: String, CaseIterable, Sendable {
+        case dropout = "--dropout"
+        case finalReLU = "--no-final-relu"
+        case ones = "--ones"
+        case thirdWidth = "--third-width"
+        case head = "--head"
+        case shortcut = "--shortcut"
+        case variant = "--variant"
+    }
+
+    /// The options that are not left to the network.
+    public var given: [Name] {
+        Name.allCases.filter { name in
+            switch name {
+            case .dropout: dropout != nil
+            case .finalReLU: !hasFinalReLU
+            case .ones: ones != nil
+            case .thirdWidth: thirdWidth != nil
+            case .head: head != nil
+            case .shortcut: shortcut != nil
+            case .variant: variant != nil
+            }
+        }
+    }
+
+    /// - Throws: `ResinError(.usage)` for a number that no network can take.
+    func checkRanges() throws {
+        if let dropout, !(dropout >= 0 && dropout < 1) {
+            throw ResinError(.usage, "--dropout is \(dropout); it must be at least 0 and less than 1")
+        }
+        if let ones, !(1...2).contains(ones) {
+            throw ResinError(.usage, "--ones is \(ones); a block has 1 or 2 convolutions of 1×1")
+        }
+        if let thirdWidth, !(1...8192).contains(thirdWidth) {
+            throw ResinError(.usage, "--third-width is \(thirdWidth); it must be 1 to 8192 channels")
+        }
+    }
+}

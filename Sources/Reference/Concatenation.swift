@@ -1,0 +1,31 @@
+import ResinGraph
+import ResinTensor
+
+extension Op.Concatenation {
+    static func execute(_ invocation: Invocation) {
+        let result = invocation.outputs[0].shape
+        let y = invocation.outputs[0].floats
+        var first = 0
+        for input in invocation.inputs {
+            let x = input.floats
+            let channels = input.shape.channels
+            for pixel in 0..<result.pixels {
+                for c in 0..<channels { y[pixel * result.channels + first + c] = x[pixel * channels + c] }
+            }
+            first += channels
+        }
+    }
+}
+
+extension Op.ChannelSlice {
+    func execute(_ invocation: Invocation) {
+        let image = invocation.inputs[0].shape
+        let x = invocation.inputs[0].floats
+        let y = invocation.outputs[0].floats
+        for pixel in 0..<image.pixels {
+            for c in 0..<channels.count {
+                y[pixel * channels.count + c] = x[pixel * image.channels + channels.lowerBound + c]
+            }
+        }
+    }
+}

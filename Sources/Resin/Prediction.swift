@@ -1,0 +1,64 @@
+import Foundation
+import ResinDataset
+import ResinNetworks
+import ResinTensor
+import ResinTraining
+
+/// A class that an image may be of.
+public struct Prediction: Hashable, Sendable {
+    /// Of the network's output.
+    public var index: Int
+    public var className: String
+    /// The softmax of the network's outputs.
+    public var probability: Double
+
+    /// What a network makes of single images, which take the path that the run's own took: to the data set's
+    /// channels and size (see `RasterImage`), then on the device to the network's size and normalised.
+    ///
+    /// - Parameters:
+    ///   - path: the weights', for errors.
+    ///   - configuration: of the run that the weights are from.
+    /// - Returns: for every image all classes, the likeliest first.
+    /// - Throws: `ResinError(.badContent)` that names the tensor that does not fit the network.
+    public static func all(
+        for images: [RasterImage], by network: Network, weights: Safetensors, from path: String,
+        _ configuration: TrainingConfiguration, device: ComputeDevice
+    ) throws -> [[Prediction]] {
+        if images.isEmpty { return [] }
+        let channels = configuration.mean.count
+        guard channels == 1 || channels == 3 else {
+            throw ResinError(
+                .usage, "the network takes \(channels) channels, but images are grey (1) or colour (3)")
+        }
+        let size = configuration.imageSize ?? [network.input.height, network.input.width]
+        let set = try ImageSet(
+            pixels: images.flatMap {
+                $0.converted(toChannels: channels).resized(toHeight: size[0], width: size[1]).pixels
+            },
+            // Nobody knows them; nothing that depends on them is used.
+            labels: [UInt8](repeating: 0, count: images.count), height: size[0], width: size[1],
+            channels: channels, classCount: network.classCount)
+        let dataset = try Dataset(
+            name: "the given images", classNames: configuration.classNames, train: set, test: set,
+            mean: configuration.mean, standardDeviation: configuration.standardDeviation)
+        var configuration = configuration
+        configuration.batch = min(configuration.batch, images.count)
+        let evaluation = try Evaluation(
+            of: network, weights: weights, from: path, on: dataset, configuration, device: device,
+            keepsLogits: true)
+        return images.indices.map { image in
+            let classes = network.classCount
+            let logits = evaluation.logits[image * classes..<(image + 1) * classes].map(Double.init)
+            // Less the largest, so that none overflows.
+            let largest = logits.max()!
+            let powers = logits.map { exp($0 - largest) }
+            let sum = powers.reduce(0, +)
+            return powers.indices
+                .map {
+                    Prediction(
+                        index: $0, className: configuration.classNames[$0], probability: powers[$0] / sum)
+                }
+                .sorted { ($1.probability, $0.index) < ($0.probability, $1.index) }
+        }
+    }
+}

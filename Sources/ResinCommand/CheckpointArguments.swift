@@ -1,0 +1,66 @@
+import ArgumentParser
+import Foundation
+import Resin
+
+/// A checkpoint to run, and what says which network it is of: the run's config.json beside it, or options.
+struct CheckpointArguments: ParsableArguments {
+    @Argument(help: "A safetensors file, or a run folder, whose best checkpoint is taken.")
+    var checkpoint: String
+
+    @Option(help: ArgumentHelp("The network that the weights are of.", valueName: "name"))
+    var network: String?
+    @Option(help: ArgumentHelp("Channels × height × width, such as 1x224x224.", valueName: "shape"))
+    var input: String?
+    @OptionGroup var networkArguments: NetworkArguments
+
+    /// The file of the weights.
+    var path: String {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: checkpoint, isDirectory: &isFolder)
+        return exists && isFolder.boolValue ? checkpoint + "/best.safetensors" : checkpoint
+    }
+
+    /// The configuration of the run that the checkpoint lies in; nil where there is none, or where options
+    /// say what the weights are of.
+    func savedConfiguration() throws -> TrainingConfiguration? {
+        if network != nil { return nil }
+        let folder = (path as NSString).deletingLastPathComponent
+        // Weights alone make a folder one that can hold a run.
+        guard let run = try? RunFolder(existing: folder.isEmpty ? "." : folder),
+            FileManager.default.fileExists(atPath: run.configurationPath)
+        else { return nil }
+        return try run.configuration(as: TrainingConfiguration.self)
+    }
+
+    /// The network of a run's checkpoint.
+    func network(of saved: TrainingConfiguration) throws -> Network {
+        try Network.named(
+            saved.network, input: input.map(ImageShape.init(parsing:)) ?? saved.input,
+            classes: saved.classCount, options: networkArguments.options(over: saved.options))
+    }
+
+    /// What runs a bare file of weights: the network that the options name, as a recipe would feed it with a
+    /// data set's images.
+    ///
+    /// - Parameter load: gives the data set for the height and width that the network takes.
+    func bareModel(
+        data: String, load: (_ side: Int) throws -> Dataset
+    ) throws -> (Network, Dataset, TrainingConfiguration) {
+        guard let network else {
+            throw ResinError(
+                .usage,
+                "there is no config.json beside \(path); say with --network which network the weights are of")
+        }
+        let recipe = Recipe(network: network, data: data)
+        let shape = try input.map(ImageShape.init(parsing:))
+        let dataset = try load(shape?.height ?? recipe.side)
+        let model = try Network.named(
+            network, input: shape ?? ImageShape(channels: dataset.train.channels, side: recipe.side),
+            classes: dataset.classNames.count, options: networkArguments.options(over: NetworkOptions()))
+        var configuration = TrainingConfiguration(
+            network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
+            standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128, optimizer: recipe.optimizer)
+        configuration.imageSize = [dataset.train.height, dataset.train.width]
+        return (model, dataset, configuration)
+    }
+}

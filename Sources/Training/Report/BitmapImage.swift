@@ -1,0 +1,46 @@
+import Foundation
+import ResinDataset
+
+/// One image of a set as an uncompressed Windows bitmap, which every browser shows: 24 bits a pixel, blue first,
+/// the lowest row first, rows filled up to four bytes.
+package struct BitmapImage {
+    package let bytes: [UInt8]
+
+    /// Larger images are shown by one pixel of each square of so many, to keep the report small.
+    private static let largestSide = 96
+
+    package init(_ set: ImageSet, index: Int) {
+        let step = max((max(set.height, set.width) + Self.largestSide - 1) / Self.largestSide, 1)
+        let height = (set.height + step - 1) / step
+        let width = (set.width + step - 1) / step
+        let rowByteCount = (3 * width + 3) / 4 * 4
+        var bytes: [UInt8] = []
+        func append(_ value: Int, byteCount: Int) {
+            for byte in 0..<byteCount { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * byte))) }
+        }
+        bytes += Array("BM".utf8)
+        append(54 + rowByteCount * height, byteCount: 4)
+        append(0, byteCount: 4)
+        append(54, byteCount: 4)
+        append(40, byteCount: 4)
+        append(width, byteCount: 4)
+        append(height, byteCount: 4)
+        append(1, byteCount: 2)
+        append(24, byteCount: 2)
+        append(0, byteCount: 24)
+        let image = index * set.height * set.width * set.channels
+        for row in (0..<height).reversed() {
+            for column in 0..<width {
+                let pixel = image + (row * step * set.width + column * step) * set.channels
+                // Grey, or red, green and blue; of other channels the first is shown.
+                for channel in set.channels == 3 ? [2, 1, 0] : [0, 0, 0] {
+                    bytes.append(set.pixels[pixel + channel])
+                }
+            }
+            append(0, byteCount: rowByteCount - 3 * width)
+        }
+        self.bytes = bytes
+    }
+
+    var dataURI: String { "data:image/bmp;base64," + Data(bytes).base64EncodedString() }
+}

@@ -1,0 +1,197 @@
+import Foundation
+import ResinFixtures
+import ResinTraining
+import Testing
+
+extension CommandTests {
+    /// An image folder of two classes, dark and bright, of sizes that differ, and a network trained on it.
+    @Suite struct Images {
+        static let folder = Result { try make() }
+
+        static func make() throws -> Folder {
+            let folder = try Folder()
+            // What a static property holds is never released.
+            atexit {
+                if let folder = try? Images.folder.get() {
+                    try? FileManager.default.removeItem(atPath: folder.path)
+                }
+            }
+            for split in ["train", "test"] {
+                for index in 0..<6 {
+                    let size = 8 + index
+                    func image(_ base: Int) -> [UInt8] {
+                        png(
+                            width: size, height: 9, colourType: 0,
+                            samples: (0..<size * 9).map { UInt8(base + ($0 * 7 + index) % 50) })
+                    }
+                    try folder.write(image(0), to: "images/\(split)/dark/\(index).png")
+                    try folder.write(image(200), to: "images/\(split)/bright ones/\(index).png")
+                }
+            }
+            try success(of: training(folder, "--out", folder / "run"))
+            return folder
+        }
+
+        static func training(_ folder: Folder, _ more: String...) -> Program {
+            Program(
+                [
+                    "train", "resnet18", "--data", folder / "images", "--resize", "32", "--batch", "4",
+                    "--epochs", "1", "--lr", "0.01",
+                ] + more)
+        }
+
+        let folder: Folder
+
+        init() throws { folder = try Self.folder.get() }
+
+        private func predictions(_ more: String...) throws -> [[String: Any]] {
+            let outcome = try success(of: Program(["predict"] + more + ["--json"]))
+            return try #require(try outcome.json() as? [[String: Any]], "\(outcome)")
+        }
+
+        /// The probabilities by class index.
+        private func probabilities(_ row: [String: Any]) throws -> [Double] {
+            let classes = try #require(row["predictions"] as? [[String: Any]])
+            return try classes.sorted { ($0["index"] as! Int) < ($1["index"] as! Int) }
+                .map { try #require($0["probability"] as? Double) }
+        }
+
+        @Test("The run keeps classes and size of the images, and the path of their folder")
+        func configuration() throws {
+            let text = try #require(folder.text("run/config.json"))
+            let saved = try #require(
+                try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+            #expect(saved["class_names"] as? [String] == ["bright ones", "dark"])
+            #expect(saved["image_size"] as? [Int] == [32, 32])
+            #expect(saved["data"] as? String == folder / "images")
+            let weights = try Safetensors(contentsOf: folder / "run/last.safetensors")
+            #expect(weights.classNames == ["bright ones", "dark"])
+        }
+
+        @Test("predict gives the softmax of what evaluate gives for the same images")
+        func agreement() throws {
+            try success(
+                of: Program("evaluate", folder / "run", "--predictions", folder / "evaluated.csv"))
+            let rows = folder.lines(of: "evaluated.csv").dropFirst()
+                .map { $0.split(separator: ",").map { Double($0)! } }
+            #expect(rows.map { $0[1] } == [0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1])
+            let files = rows.indices.map { row in
+                let name = (row - 1) % 2 == 0 ? "bright ones" : "dark"
+                return folder / "images/test/\(name)/\((row - 1) / 2).png"
+            }
+            let outcome = try success(
+                of: Program(["predict", folder / "run", "--json"] + files))
+            let predicted = try #require(try outcome.json() as? [[String: Any]])
+            #expect(predicted.map { $0["file"] as? String } == files)
+            for (row, prediction) in zip(rows, predicted) {
+                let powers = row[3...].map(exp)
+                let sum = powers.reduce(0, +)
+                for (power, probability) in zip(powers, try probabilities(prediction)) {
+                    #expect(abs(power / sum - probability) < 1e-6)
+                }
+            }
+        }
+
+        @Test("A line an image, the likeliest class first; --top says how many")
+        func text() throws {
+            let file = folder / "images/test/dark/0.png"
+            let line = try success(of: Program("predict", folder / "run/last.safetensors", file)).output
+            #expect(line.hasPrefix(file + ": "))
+            let shares = line.dropFirst(file.count + 2).split(separator: ",")
+                .map { Double($0.split(separator: " ").dropLast().last!)! }
+            #expect(shares.count == 2 && shares[0] >= shares[1])
+            #expect(abs(shares.reduce(0, +) - 100) < 0.15)
+            let first = try success(of: Program("predict", folder / "run", file, "--top", "1")).output
+            #expect(first.split(separator: ",").count == 1)
+        }
+
+        @Test(
+            "Colour, JPEG and other sizes are brought to what the network takes, device and reference agree")
+        func anyImage() throws {
+            try folder.write(greyJPEG, to: "grey.jpg")
+            try folder.write(colourJPEG, to: "colour.jpg")
+            let files = [folder / "grey.jpg", folder / "colour.jpg"]
+            let rows = try predictions(folder / "run", files[0], files[1])
+            let expected = try predictions(folder / "run", files[0], files[1], "--device", "reference")
+            for (row, other) in zip(rows, expected) {
+                let (here, there) = (try probabilities(row), try probabilities(other))
+                #expect(abs(here.reduce(0, +) - 1) < 1e-9)
+                for (one, two) in zip(here, there) { #expect(abs(one - two) < 1e-4) }
+            }
+        }
+
+        @Test("A bare file of weights needs --network and --data, and then says the same")
+        func bare() throws {
+            try folder.write(try folder.bytes(of: "run/best.safetensors"), to: "bare.safetensors")
+            let file = folder / "images/test/dark/3.png"
+            try expectRefusal(
+                64, "--network", by: Program("predict", folder / "bare.safetensors", file))
+            try expectRefusal(
+                64, "--data",
+                by: Program("predict", folder / "bare.safetensors", file, "--network", "resnet18"))
+            let bare = try predictions(
+                folder / "bare.safetensors", file, "--network", "resnet18", "--data", folder / "images",
+                "--input", "1x32x32")
+            let run = try predictions(folder / "run", file)
+            for (one, two) in zip(try probabilities(bare[0]), try probabilities(run[0])) {
+                #expect(abs(one - two) < 1e-6)
+            }
+        }
+
+        @Test("An image that is missing or damaged is named; --data does not go with a run")
+        func errors() throws {
+            let good = folder / "images/test/dark/0.png"
+            try expectRefusal(66, "nothing.png", by: Program("predict", folder / "run", good, "nothing.png"))
+            try folder.write(Array(greyJPEG.dropLast(30)), to: "cut.jpg")
+            try expectRefusal(
+                65, "cut.jpg", "JPEG", by: Program("predict", folder / "run", good, folder / "cut.jpg"))
+            try expectRefusal(64, "image", by: Program("predict", folder / "run"))
+            try expectRefusal(64, "--data", by: Program("predict", folder / "run", good, "--data", "mnist"))
+            try expectRefusal(64, "--top", by: Program("predict", folder / "run", good, "--top", "0"))
+        }
+
+        /// A copy of the folder, for tests that change it.
+        private func copy() throws -> Folder {
+            let copy = try Folder()
+            try FileManager.default.copyItem(atPath: folder / "images", toPath: copy / "images")
+            return copy
+        }
+
+        @Test("A damaged image ends the training before it begins")
+        func damaged() throws {
+            let copy = try copy()
+            try copy.write([1, 2, 3], to: "images/train/dark/2.png")
+            try expectRefusal(
+                65, "train/dark/2.png", by: Self.training(copy, "--out", copy / "run"))
+            #expect(!copy.holds("run"))
+        }
+
+        @Test("Without a test folder --split is needed; the run keeps it, and evaluate uses the same images")
+        func split() throws {
+            let copy = try copy()
+            try FileManager.default.removeItem(atPath: copy / "images/test")
+            try expectRefusal(64, "--split", by: Self.training(copy, "--out", copy / "run"))
+            try success(
+                of: Self.training(
+                    copy, "--split", "0.34", "--seed", "5", "--epochs", "1", "--out", copy / "run"))
+            let outcome = try success(of: Program("evaluate", copy / "run", "--json"))
+            let evaluated = try #require(try outcome.json() as? [String: Double])
+            #expect(evaluated["images"] == 4)
+            let metrics = try #require(copy.lines(of: "run/metrics.jsonl").first)
+            let saved = try JSONSerialization.jsonObject(with: Data(metrics.utf8)) as? [String: Any]
+            #expect(saved?["test_loss"] as? Double == evaluated["loss"])
+        }
+
+        @Test("A folder whose classes have changed is not resumed with")
+        func changed() throws {
+            let copy = try copy()
+            try success(of: Self.training(copy, "--out", copy / "run"))
+            for split in ["train", "test"] {
+                try FileManager.default.moveItem(
+                    atPath: copy / "images/\(split)/dark", toPath: copy / "images/\(split)/black")
+            }
+            try expectRefusal(
+                65, "black", "dark", by: Program("train", "--resume", copy / "run", "--epochs", "2"))
+        }
+    }
+}

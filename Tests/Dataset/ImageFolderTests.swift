@@ -1,0 +1,236 @@
+import Foundation
+import ResinDataset
+import ResinFixtures
+import ResinTensor
+import Testing
+
+@Suite struct ImageFolderTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    /// Two classes, three and two training images of 2×2, one test image each; every image is of one grey.
+    private func fill() throws {
+        for (name, grey) in [("cat/1", 10), ("cat/2", 20), ("cat/3", 30), ("dog/a", 110), ("dog/b", 120)] {
+            try folder.write(greyPNG(UInt8(grey)), to: "train/\(name).png")
+        }
+        try folder.write(greyPNG(40), to: "test/cat/4.png")
+        try folder.write(greyPNG(140), to: "test/dog/c.PNG")
+    }
+
+    private func load(side: Int? = nil, split: Double? = nil, seed: UInt64 = 1) throws -> Dataset {
+        try Dataset.folder(folder.path, side: side, split: split, seed: seed)
+    }
+
+    /// The first pixel of every image.
+    private func greys(_ set: ImageSet) -> [UInt8] {
+        let size = set.height * set.width * set.channels
+        return (0..<set.count).map { set.pixels[$0 * size] }
+    }
+
+    private func expectRefusal(
+        _ kind: ResinError.Kind, _ words: String..., split: Double? = nil,
+        location: SourceLocation = #_sourceLocation
+    ) {
+        let error = #expect(throws: ResinError.self, sourceLocation: location) { try load(split: split) }
+        #expect(error?.kind == kind, sourceLocation: location)
+        for word in [folder.path] + words {
+            #expect(error?.message.contains(word) == true, "\(error!)", sourceLocation: location)
+        }
+    }
+
+    @Test("Classes are the sorted folders; images come from all classes in turns")
+    func order() throws {
+        try fill()
+        let set = try load()
+        #expect(set.classNames == ["cat", "dog"])
+        #expect(greys(set.train) == [10, 110, 20, 120, 30])
+        #expect(set.train.labels == [0, 1, 0, 1, 0])
+        #expect(greys(set.test) == [40, 140])
+        #expect(set.test.labels == [0, 1])
+        #expect(set.train.shape == [5, 2, 2, 1])
+        #expect(set.notes.isEmpty)
+        // (10 + 20 + 30 + 110 + 120) / 5 = 58 of 255.
+        #expect(set.mean == [0.2275])
+    }
+
+    @Test("One colour image, and all have three channels")
+    func colour() throws {
+        try fill()
+        try folder.write(
+            png(
+                width: 2, height: 2, colourType: 2, samples: [200, 100, 50] + [UInt8](repeating: 0, count: 9)),
+            to: "train/dog/c.png")
+        let set = try load()
+        #expect(set.train.channels == 3 && set.test.channels == 3)
+        #expect(Array(set.train.pixels.prefix(6)) == [10, 10, 10, 10, 10, 10])
+        #expect(Array(set.train.pixels.suffix(12).prefix(3)) == [200, 100, 50])
+        #expect(set.mean.count == 3)
+    }
+
+    @Test("JPEG and PNG may be mixed, and the content decides, not the name")
+    func mixed() throws {
+        try fill()
+        try folder.write(greyJPEG, to: "train/cat/4.JPG")
+        try folder.write(greyJPEG, to: "train/cat/5.png")
+        try folder.write(greyPNG(50), to: "train/cat/6.jpeg")
+        let set = try load(side: 2)
+        #expect(set.train.count == 8)
+        #expect(set.train.shape == [8, 2, 2, 1])
+        #expect(greys(set.train).last == 50)
+    }
+
+    @Test("Images of one size keep it, though the network's is another")
+    func oneSize() throws {
+        try fill()
+        #expect(try load(side: 8).train.shape == [5, 2, 2, 1])
+        #expect(try load(side: 1).train.shape == [5, 2, 2, 1])
+    }
+
+    @Test("Images more than twice the network's size are reduced to it")
+    func large() throws {
+        for split in ["train", "test"] {
+            try folder.write(
+                png(width: 3, height: 3, colourType: 0, samples: [0, 0, 0, 0, 90, 0, 0, 0, 0]),
+                to: "\(split)/a/1.png")
+            try folder.write(greyPNG(200, width: 3, height: 3), to: "\(split)/b/1.png")
+        }
+        #expect(try load(side: 2).train.shape == [2, 3, 3, 1])
+        let reduced = try load(side: 1)
+        #expect(reduced.train.shape == [2, 1, 1, 1])
+        // The triangle reaches 3 pixels: 2/3, 1 and 2/3 of 7/3 each way; the middle weighs (3/7)².
+        #expect(greys(reduced.train) == [17, 200])
+    }
+
+    @Test("Images that differ in size come to the network's, or to the training images' median")
+    func sizes() throws {
+        try fill()
+        try folder.write(greyPNG(50, width: 4, height: 6), to: "train/dog/c.png")
+        try folder.write(greyPNG(60, width: 4, height: 6), to: "train/dog/d.png")
+        #expect(try load(side: 5).train.shape == [7, 5, 5, 1])
+        #expect(try load(side: 5).test.shape == [2, 5, 5, 1])
+        #expect(greys(try load(side: 5).train) == [10, 110, 20, 120, 30, 50, 60])
+        #expect(try load().train.shape == [7, 2, 2, 1])
+        for name in ["e", "f", "g", "h"] {
+            try folder.write(greyPNG(60, width: 4, height: 6), to: "train/dog/\(name).png")
+        }
+        #expect(try load().train.shape == [11, 6, 4, 1])
+    }
+
+    @Test("A split cuts a share off every class, the same for a seed, and loses no image")
+    func split() throws {
+        for index in 0..<20 {
+            try folder.write(greyPNG(UInt8(index)), to: "train/a/\(index).png")
+            if index < 5 { try folder.write(greyPNG(UInt8(100 + index)), to: "train/b/\(index).png") }
+        }
+        let set = try load(split: 0.2)
+        #expect(set.test.labels.count { $0 == 0 } == 4)
+        #expect(set.test.labels.count { $0 == 1 } == 1)
+        let all = (greys(set.train) + greys(set.test)).sorted()
+        #expect(all == (0..<20).map { UInt8($0) } + (100..<105).map { UInt8($0) })
+        let again = try load(split: 0.2)
+        #expect(greys(again.test) == greys(set.test) && greys(again.train) == greys(set.train))
+        let others = try (2..<8).map { greys(try load(split: 0.2, seed: $0).test) }
+        #expect(others.contains { $0 != greys(set.test) })
+        // At least one to test with, at least one to train with.
+        #expect(try load(split: 0.001).test.count == 2)
+        #expect(try load(split: 0.999).train.count == 2)
+    }
+
+    @Test("Other files are left out with a note; hidden ones without")
+    func otherFiles() throws {
+        try fill()
+        try folder.write([1], to: "train/cat/readme.txt")
+        try folder.write([1], to: "train/cat/.hidden.png")
+        try folder.write([1], to: "train/.cache/x.png")
+        let set = try load()
+        #expect(set.train.count == 5)
+        #expect(set.notes.count == 1)
+        #expect(set.notes.first?.contains("left out 1 file") == true)
+        #expect(set.notes.first?.contains("train/cat/readme.txt") == true)
+    }
+
+    @Test("A damaged image is named, the first of several")
+    func damaged() throws {
+        try fill()
+        try folder.write(Array(greyPNG(1).prefix(40)), to: "train/cat/2.png")
+        try folder.write([1, 2, 3], to: "train/dog/b.png")
+        expectRefusal(.badContent, "train/cat/2.png")
+        try folder.write(greyPNG(20), to: "train/cat/2.png")
+        expectRefusal(.badContent, "train/dog/b.png", "neither PNG nor JPEG")
+    }
+
+    @Test("A class without images, in training or test, is an error that names its folder")
+    func emptyClass() throws {
+        try fill()
+        try folder.write([1], to: "train/fox/readme.txt")
+        expectRefusal(.badContent, "train/fox", "no images")
+        try FileManager.default.removeItem(atPath: folder.path + "/train/fox")
+        try FileManager.default.removeItem(atPath: folder.path + "/test/dog/c.PNG")
+        expectRefusal(.badContent, "test/dog", "no images")
+    }
+
+    @Test("A test class that training does not have is an error that names it")
+    func unknownClass() throws {
+        try fill()
+        try folder.write(greyPNG(1), to: "test/fox/1.png")
+        expectRefusal(.badContent, "classes that train has not: fox")
+    }
+
+    @Test("A training class without test images is fine")
+    func untestedClass() throws {
+        try fill()
+        try FileManager.default.removeItem(atPath: folder.path + "/test/dog")
+        #expect(try load().test.labels == [0])
+    }
+
+    @Test("No folder, no train, no classes, no test: each says what is expected")
+    func layout() throws {
+        try folder.write([1], to: "readme.txt")
+        expectRefusal(.missingFile, "no folder 'train'", "train/CLASS/")
+        try folder.write([1], to: "train/readme.txt")
+        expectRefusal(.badContent, "holds 0 folders")
+        try fill()
+        try FileManager.default.removeItem(atPath: folder.path + "/test")
+        expectRefusal(.usage, "--split 0.1")
+        let missing = #expect(throws: ResinError.self) {
+            try Dataset.folder(folder.path + "/none", seed: 1)
+        }
+        #expect(missing?.kind == .missingFile)
+    }
+
+    @Test("A split beside a test folder, of no share, or of a class of one image is refused")
+    func badSplit() throws {
+        try fill()
+        expectRefusal(.usage, "leave --split out", split: 0.5)
+        try FileManager.default.removeItem(atPath: folder.path + "/test")
+        for share in [0, 1, -0.1, 2, .nan] {
+            let error = #expect(throws: ResinError.self) { try load(split: share) }
+            #expect(error?.kind == .usage && error!.message.contains("--split"))
+        }
+        try folder.write(greyPNG(1), to: "train/fox/1.png")
+        expectRefusal(.badContent, "train/fox", "at least 2", split: 0.5)
+    }
+
+    @Test("Images without any contrast are refused: nothing can be normalised by their deviation")
+    func noContrast() throws {
+        for name in ["train/a/1.png", "train/b/1.png", "test/a/1.png"] {
+            try folder.write(greyPNG(7), to: name)
+        }
+        expectRefusal(.badContent, "the same value")
+    }
+
+    @Test("A source is a name or a path; a split is for folders only")
+    func source() throws {
+        try fill()
+        #expect(try Dataset.load(folder.path, seed: 1).train.count == 5)
+        #expect(Dataset.identity(of: "mnist") == "mnist")
+        #expect(Dataset.identity(of: folder.path + "/train/..") == folder.path)
+        let split = #expect(throws: ResinError.self) { try Dataset.load("glyphs", split: 0.1, seed: 1) }
+        #expect(split?.kind == .usage)
+        let missing = #expect(throws: ResinError.self) { try Dataset.load("./mnist-pngs", seed: 1) }
+        #expect(missing?.kind == .missingFile)
+        let unknown = #expect(throws: ResinError.self) { try Dataset.load("imagenet", seed: 1) }
+        #expect(unknown?.kind == .usage)
+    }
+}

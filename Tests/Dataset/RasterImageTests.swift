@@ -1,0 +1,153 @@
+import Foundation
+import ResinDataset
+import ResinFixtures
+import ResinTensor
+import Testing
+
+@Suite struct RasterImageTests {
+    let folder: TemporaryFolder
+
+    init() throws { folder = try TemporaryFolder() }
+
+    private func decode(_ bytes: [UInt8]) throws -> RasterImage {
+        try RasterImage(contentsOf: folder.write(bytes, to: "image"))
+    }
+
+    private func expectBadContent(
+        _ bytes: [UInt8], _ words: String..., location: SourceLocation = #_sourceLocation
+    ) {
+        let error = #expect(throws: ResinError.self, sourceLocation: location) { try decode(bytes) }
+        #expect(error?.kind == .badContent, sourceLocation: location)
+        for word in [folder.path + "/image"] + words {
+            #expect(error?.message.contains(word) == true, "\(error!)", sourceLocation: location)
+        }
+    }
+
+    // MARK: PNG
+
+    @Test("A grey PNG keeps its bytes and its one channel")
+    func grey() throws {
+        let image = try decode(png(width: 3, height: 2, colourType: 0, samples: [0, 1, 2, 128, 254, 255]))
+        #expect(
+            image == RasterImage(height: 2, width: 3, channels: 1, pixels: [0, 1, 2, 128, 254, 255]))
+    }
+
+    @Test("A colour PNG is red, green and blue in turn")
+    func colour() throws {
+        let image = try decode(png(width: 2, height: 1, colourType: 2, samples: [255, 0, 7, 1, 2, 3]))
+        #expect(image == RasterImage(height: 1, width: 2, channels: 3, pixels: [255, 0, 7, 1, 2, 3]))
+    }
+
+    @Test("A palette's numbers become its colours")
+    func palette() throws {
+        let image = try decode(
+            png(width: 2, height: 1, colourType: 3, palette: [9, 8, 7, 50, 60, 70], samples: [1, 0]))
+        #expect(image == RasterImage(height: 1, width: 2, channels: 3, pixels: [50, 60, 70, 9, 8, 7]))
+    }
+
+    @Test("Transparency is left out, the colour beneath stays")
+    func alpha() throws {
+        let grey = try decode(png(width: 2, height: 1, colourType: 4, samples: [100, 0, 200, 255]))
+        #expect(grey == RasterImage(height: 1, width: 2, channels: 1, pixels: [100, 200]))
+        let colour = try decode(png(width: 1, height: 1, colourType: 6, samples: [10, 20, 30, 5]))
+        #expect(colour == RasterImage(height: 1, width: 1, channels: 3, pixels: [10, 20, 30]))
+    }
+
+    @Test("Sixteen bits become eight of the same brightness")
+    func sixteenBits() throws {
+        let image = try decode(
+            png(width: 2, height: 1, colourType: 0, bitDepth: 16, samples: [0x40, 0x40, 0xFF, 0xFF]))
+        #expect(image.channels == 1 && image.pixels[1] == 255)
+        #expect(abs(Int(image.pixels[0]) - 0x40) <= 1)
+    }
+
+    @Test("A PNG that is cut short is an error that names the file", arguments: [9, 30, 45, 60])
+    func truncatedPNG(count: Int) throws {
+        let noise = (0..<64).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
+        let whole = png(width: 8, height: 8, colourType: 0, samples: noise)
+        expectBadContent(Array(whole.prefix(count)), "PNG", "cut short")
+    }
+
+    @Test("A PNG whose content is damaged is an error")
+    func damagedPNG() throws {
+        var bytes = png(width: 8, height: 8, colourType: 0, samples: (0..<64).map { $0 * 3 })
+        bytes[50] ^= 0xFF
+        expectBadContent(bytes, "PNG", "damaged")
+    }
+
+    @Test("A header that claims an enormous image is an error, not an allocation")
+    func enormous() throws {
+        var bytes = greyPNG(1)
+        let huge = png(width: 20_000, height: 1, colourType: 0, samples: [UInt8](repeating: 0, count: 20_000))
+        bytes.replaceSubrange(0..<33, with: huge.prefix(33))
+        expectBadContent(bytes, "1×20000", "16384")
+    }
+
+    // MARK: JPEG
+
+    @Test("A grey JPEG has one channel and, almost, the pixels it was made of")
+    func jpegGrey() throws {
+        let image = try decode(greyJPEG)
+        #expect(image.height == 2 && image.width == 4 && image.channels == 1)
+        for (byte, original) in zip(image.pixels, [20, 20, 220, 220, 20, 20, 220, 220]) {
+            #expect(abs(Int(byte) - original) <= 2)
+        }
+    }
+
+    @Test("A colour JPEG has three channels and, almost, the pixels it was made of")
+    func jpegColour() throws {
+        let image = try decode(colourJPEG)
+        #expect(image.height == 1 && image.width == 16 && image.channels == 3)
+        let pixels = image.pixels.map(Int.init)
+        for (byte, original) in zip(pixels.prefix(3) + pixels.suffix(3), [200, 30, 90, 10, 160, 240]) {
+            #expect(abs(byte - original) <= 2)
+        }
+    }
+
+    @Test("A JPEG that is cut short is an error, although its library only warns", arguments: [2, 10, 40])
+    func truncatedJPEG(missing: Int) {
+        expectBadContent(Array(greyJPEG.dropLast(missing)), "JPEG", "cut short")
+    }
+
+    @Test("A CMYK JPEG is refused with what to do")
+    func cmyk() {
+        let bytes = Data(
+            base64Encoded: """
+                /9j/7gAOQWRvYmUAZAAAAAAC/9sAQwADAgIDAgIDAwMDBAMDBAUIBQUEBAUKBwcGCAwKDAwLCgsLDQ4SEA0OEQ4L\
+                CxAWEBETFBUVFQwPFxgWFBgSFBUU/9sAQwEDBAQFBAUJBQUJFA0LDRQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU\
+                FBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU/8AAFAgACAAIBAERAAIRAQMRAQQRAP/EABUAAQEAAAAAAAAAAAAAAAAA\
+                AAQJ/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/EABUBAQEAAAAAAAAAAAAAAAAAAAYI/8QAFBEBAAAAAAAAAAAAAAAA\
+                AAAAAP/aAA4EAQACEQMRBAAAPwAh6uVPp//Z
+                """)!
+        expectBadContent(Array(bytes), "CMYK", "convert")
+    }
+
+    // MARK: Anything else
+
+    @Test("A file that is neither PNG nor JPEG, or empty, is called so")
+    func otherFiles() {
+        expectBadContent(Array("GIF89a".utf8), "neither PNG nor JPEG")
+        expectBadContent([], "an empty file")
+    }
+
+    @Test("A file that is not there is a missing file, and a folder is no image")
+    func missing() {
+        let error = #expect(throws: ResinError.self) {
+            try RasterImage(contentsOf: folder.path + "/nothing.png")
+        }
+        #expect(error?.kind == .missingFile && error!.message.contains("/nothing.png"))
+        let other = #expect(throws: ResinError.self) { try RasterImage(contentsOf: folder.path) }
+        #expect(other?.kind == .badContent)
+    }
+
+    @Test("Grey becomes three equal channels; colour becomes the luma of BT.601")
+    func channels() {
+        let grey = RasterImage(height: 1, width: 2, channels: 1, pixels: [5, 250])
+        #expect(grey.converted(toChannels: 3).pixels == [5, 5, 5, 250, 250, 250])
+        #expect(grey.converted(toChannels: 1) == grey)
+        let colour = RasterImage(
+            height: 1, width: 4, channels: 3, pixels: [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 10, 10])
+        // 0.299, 0.587 and 0.114 of 255.
+        #expect(colour.converted(toChannels: 1).pixels == [76, 150, 29, 10])
+    }
+}
