@@ -23,14 +23,14 @@ static const char convolution2d[] = {
 static const char convolution2d_filter_gradient[] = {
 #embed "convolution2d_filter_gradient.cl"
     , '\0'};
+static const char convolution2d_filter_gradient_tiled[] = {
+#embed "convolution2d_filter_gradient_tiled.cl"
+    , '\0'};
 static const char convolution2d_packed[] = {
 #embed "convolution2d_packed.cl"
     , '\0'};
 static const char convolution2d_winograd[] = {
 #embed "convolution2d_winograd.cl"
-    , '\0'};
-static const char convolution2d_filter_gradient_tiled[] = {
-#embed "convolution2d_filter_gradient_tiled.cl"
     , '\0'};
 static const char convolution2d_tiled[] = {
 #embed "convolution2d_tiled.cl"
@@ -64,10 +64,10 @@ static const struct {
     {"channels", channels},
     {"convolution2d", convolution2d},
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},
-    {"convolution2d_packed", convolution2d_packed},
-    {"convolution2d_winograd", convolution2d_winograd},
     {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
     {"convolution2d_tiled", convolution2d_tiled},
+    {"convolution2d_packed", convolution2d_packed},
+    {"convolution2d_winograd", convolution2d_winograd},
     {"elementwise", elementwise},
     {"input", input},
     {"loss", loss},

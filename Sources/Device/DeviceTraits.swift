@@ -8,36 +8,27 @@ package struct DeviceTraits: Hashable, Sendable {
     /// A CPU runs one work-item at a time on long stretches of memory; a GPU runs neighbours side by side.
     package var prefersLongWorkItems: Bool
     /// Tiles that convolutions may use, where they run in local memory; none where they do not.
-    package var groupTiles: [GroupTile] = []
-    /// Launches of long work-items are cut so that every unit has several.
-    var computeUnits = 1
-    /// Of a core's cache, where work-items are long.
-    var localMemoryByteCount = 0
-    /// Whether convolutions of long work-items may use minimal filtering, which rounds differently from a
-    /// direct sum.
-    var allowsWinograd = false
+    package var groupTiles: [GroupTile]
 
-    package init(_ device: ResinOpenCL.Device, math: MathMode = .fast) {
-        guard device.type == .gpu else {
-            prefersLongWorkItems = true
-            lanes = min(max(device.nativeFloatVectorWidth, 4), 16)
-            computeUnits = device.computeUnits
-            localMemoryByteCount = device.localMemoryByteCount
-            allowsWinograd = math == .fast
-            return
-        }
-        self = .gpu
-        groupTiles.removeAll {
-            $0.localByteCount > device.localMemoryByteCount || $0.workItems > device.maximumWorkGroupSize
-        }
+    var computeUnits: Int
+    var localMemoryByteCount: Int
+    /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
+    var allowsWinograd: Bool
+
+    /// - Parameter asGPU: whether to choose what a GPU runs; nil where the device's type decides.
+    package init(_ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil) {
+        let isGPU = asGPU ?? (device.type == .gpu)
+        prefersLongWorkItems = !isGPU
+        lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
+        groupTiles =
+            !isGPU
+            ? []
+            : GroupTile.all.filter {
+                $0.localByteCount <= device.localMemoryByteCount
+                    && $0.workItems <= device.maximumWorkGroupSize
+            }
+        computeUnits = device.computeUnits
+        localMemoryByteCount = device.localMemoryByteCount
+        allowsWinograd = math == .fast
     }
-
-    private init(lanes: Int, prefersLongWorkItems: Bool, groupTiles: [GroupTile]) {
-        self.lanes = lanes
-        self.prefersLongWorkItems = prefersLongWorkItems
-        self.groupTiles = groupTiles
-    }
-
-    /// A GPU's, with room for every tile.
-    package static let gpu = DeviceTraits(lanes: 4, prefersLongWorkItems: false, groupTiles: GroupTile.all)
 }
