@@ -15,11 +15,11 @@ private enum FirstDevice {
     }
     private static let holder = Mutex(Holder())
 
-    static func run(_ network: Network, _ mode: NetworkScope.Mode) throws -> NetworkRun {
+    static func run(_ networkCase: NetworkCase, _ mode: NetworkScope.Mode) throws -> NetworkRun {
         try holder.withLock { holder in
-            let executor = try holder.executor ?? DeviceExecutor(device: found!, index: 0)
+            let executor = try holder.executor ?? DeviceExecutor(device: found!, index: 0, math: .exact)
             holder.executor = executor
-            return try NetworkRun(network, mode, on: executor)
+            return try NetworkRun(networkCase, mode, on: executor)
         }
     }
 }
@@ -31,12 +31,12 @@ struct GoldenTests {
         .enabled(if: FirstDevice.found != nil, "no OpenCL device found"),
         arguments: NetworkCase.all)
     func device(_ networkCase: NetworkCase) throws {
-        try check(networkCase) { try FirstDevice.run(networkCase.network, $0) }
+        try check(networkCase) { try FirstDevice.run(networkCase, $0) }
     }
 
     @Test("Logits, loss and gradients on the reference", arguments: NetworkCase.all)
     func reference(_ networkCase: NetworkCase) throws {
-        try check(networkCase) { try NetworkRun(networkCase.network, $0, on: ReferenceExecutor()) }
+        try check(networkCase) { try NetworkRun(networkCase, $0, on: ReferenceExecutor()) }
     }
 
     @Test("Names and shapes are those of the state_dict", arguments: NetworkCase.all)
@@ -65,15 +65,13 @@ struct GoldenTests {
             #expect(abs(result.loss - exact.loss) < 1e-4 * max(largest, exact.loss), "\(mode)")
             guard mode == .training else { continue }
             #expect(Set(result.gradients.keys) == Set(golden.gradients.keys))
-            try check(result.gradients, golden.gradients)
+            try check(result.gradients, golden.gradients, within: networkCase.tolerance)
         }
     }
 
-    /// Operators are checked to 1e-5 elsewhere; this finds layers that are joined in a wrong way, whose gradients
-    /// are off by their own size. It cannot be as exact: a ReLU or a maximum that rounding switches, behind batch
-    /// norms over 8 values, moves all gradients before it. PyTorch's own float32 is off by up to 0.14 of a
-    /// tensor's largest element here, for resnet50; `make_goldens.py` prints it for each network.
-    private func check(_ gradients: [String: [Float]], _ golden: [String: [Double]]) throws {
+    private func check(
+        _ gradients: [String: [Float]], _ golden: [String: [Double]], within tolerance: Double
+    ) throws {
         let largestOfAll = golden.values.reduce(0) { max($0, $1[2]) }
         var errors: [(error: Double, name: String)] = []
         for (name, gradient) in gradients {
@@ -85,14 +83,12 @@ struct GoldenTests {
                 errors.append((abs(Double(gradient[place]) - value) / scale, "\(name)[\(place)]"))
             }
             let absoluteSum = gradient.reduce(0) { $0 + Double(abs($1)) }
-            let allowed = 0.1 * max(exact[1], scale * Double(gradient.count).squareRoot())
+            let allowed = tolerance * max(exact[1], scale * Double(gradient.count).squareRoot())
             #expect(abs(absoluteSum - exact[1]) < allowed, "absolute sum of \(name)")
             let sum = gradient.reduce(0) { $0 + Double($1) }
             #expect(abs(sum - exact[0]) < allowed, "sum of \(name)")
         }
         let worst = try #require(errors.max { $0.error < $1.error })
-        #expect(worst.error < 0.25, "\(worst.name)")
-        let meanSquare = errors.reduce(0) { $0 + $1.error * $1.error } / Double(errors.count)
-        #expect(meanSquare.squareRoot() < 0.02)
+        #expect(worst.error < tolerance, "\(worst.name)")
     }
 }

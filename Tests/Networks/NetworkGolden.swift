@@ -32,12 +32,22 @@ struct NetworkCase: Sendable, CustomStringConvertible {
     /// The golden's name.
     var description: String
     var network: Network
+    /// Largest error of a gradient, relative to the largest element of its tensor. Images are such that no ReLU or
+    /// maximum is so close to its switch that rounding decides; then float32 is as exact as layers are many.
+    /// ResNet-50 and the DenseNets normalise over 8 values at this size, which amplifies rounding: PyTorch's own
+    /// float32 is off by up to 0.14 for ResNet-50.
+    var tolerance: Double
+    /// What the images are made from.
+    var images: String
 
     init(
         _ name: String, _ channels: Int, _ side: Int, of network: String? = nil,
-        _ options: NetworkOptions = NetworkOptions()
+        _ options: NetworkOptions = NetworkOptions(), tolerance: Double = 1e-3,
+        images: String = "images"
     ) {
         description = name
+        self.tolerance = tolerance
+        self.images = images
         let input = ImageShape(channels: channels, side: side)
         self.network = try! .named(network ?? name, input: input, options: options)
     }
@@ -51,7 +61,7 @@ struct NetworkCase: Sendable, CustomStringConvertible {
             NetworkOptions(dropout: 0, hasFinalReLU: false, ones: 1, thirdWidth: 256, head: .max)),
         NetworkCase("vgg11", 1, 32, NetworkOptions(dropout: 0)),
         NetworkCase("vgg16", 3, 32, NetworkOptions(dropout: 0)),
-        NetworkCase("googlenet", 1, 32),
+        NetworkCase("googlenet", 1, 32, images: "i2"),
         NetworkCase("inception-mnist", 1, 28),
         NetworkCase("residual-mnist", 1, 28),
         NetworkCase(
@@ -62,10 +72,12 @@ struct NetworkCase: Sendable, CustomStringConvertible {
         NetworkCase("resnet18", 1, 64),
         NetworkCase("resnet18, torchvision", 3, 64, of: "resnet18", NetworkOptions(variant: .torchvision)),
         NetworkCase("resnet34", 1, 64),
-        NetworkCase("resnet34, torchvision", 3, 64, of: "resnet34", NetworkOptions(variant: .torchvision)),
-        NetworkCase("resnet50", 3, 64),
-        NetworkCase("densenet", 1, 64),
-        NetworkCase("densenet121", 3, 64),
+        NetworkCase(
+            "resnet34, torchvision", 3, 64, of: "resnet34", NetworkOptions(variant: .torchvision),
+            images: "i2"),
+        NetworkCase("resnet50", 3, 64, tolerance: 0.25),
+        NetworkCase("densenet", 1, 64, tolerance: 0.02),
+        NetworkCase("densenet121", 3, 64, tolerance: 0.05),
     ]
 }
 
@@ -78,7 +90,8 @@ struct NetworkRun {
     /// By parameter, in the order of files.
     var gradients: [String: [Float]] = [:]
 
-    init(_ network: Network, _ mode: NetworkScope.Mode, on executor: any Executor) throws {
+    init(_ networkCase: NetworkCase, _ mode: NetworkScope.Mode, on executor: any Executor) throws {
+        let network = networkCase.network
         let built = try network.makeGraph(batch: Self.batch, mode: mode)
         var graph = built.graph
         let labels = graph.addRegion(.labels(.train), TensorType([Self.batch], .int32))
@@ -93,7 +106,7 @@ struct NetworkRun {
         try executor.allocate(.parameters, byteCount: plan.parameterLayout.byteCount)
         try executor.allocate(.gradients, byteCount: plan.parameterLayout.byteCount)
         try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
-        try executor.write(Self.images(image), to: .images(.test))
+        try executor.write(Self.images(networkCase.images, image), to: .images(.test))
         try executor.write((0..<Self.batch).map { Int32((3 * $0 + 1) % 10) }, to: .labels(.train))
         for (index, parameter) in graph.parameters.enumerated() {
             try executor.write(
@@ -119,8 +132,8 @@ struct NetworkRun {
     }
 
     /// The script's images, from channels first to the device's order.
-    private static func images(_ shape: Shape) -> [Float] {
-        let external = formula("images", shape.count)
+    private static func images(_ name: String, _ shape: Shape) -> [Float] {
+        let external = formula(name, shape.count)
         var result: [Float] = []
         result.reserveCapacity(shape.count)
         let pixels = shape.height * shape.width
