@@ -179,7 +179,8 @@ extension CommandTests {
             let plain = try Folder()
             try success(
                 of: Runs.training(
-                    "--out", plain / "run", "--epochs", "1", "--optimizer", "sgd", "--lr", "1e-30"))
+                    "--out", plain / "run", "--label-smoothing", "0", "--epochs", "1", "--optimizer", "sgd",
+                    "--lr", "1e-30"))
             let plainRow = try object(plain.lines(of: "run/metrics.jsonl")[0])
             #expect(row["test_loss"] as? Double == plainRow["test_loss"] as? Double)
             #expect(row["train_loss"] as? Double != plainRow["train_loss"] as? Double)
