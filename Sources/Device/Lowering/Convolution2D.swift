@@ -32,8 +32,8 @@ struct ConvolutionTile: Hashable {
     func packedByteCount(taps: Int, reduced: Int) -> Int { 4 * tiles * columns * lanes * taps * reduced }
 }
 
-/// `ConvolutionGeometry` of Kernels/convolution2d.cl.
-private struct ConvolutionGeometry: BitwiseCopyable {
+/// `ConvolutionGeometry` of Kernels/convolution2d.cl, and `TiledGeometry` of convolution2d_tiled.cl.
+struct ConvolutionGeometry: BitwiseCopyable {
     var sourceHeight, sourceWidth, sourceChannels: Int32
     var gridImages, gridHeight, gridWidth: Int32
     var strideHeight: Int32 = 1, strideWidth: Int32 = 1
@@ -61,6 +61,9 @@ private struct ConvolutionGeometry: BitwiseCopyable {
         self.hasBias = hasBias ? 1 : 0
         self.epilogue = epilogue.code
     }
+
+    /// Pixels of the launch.
+    var pixels: Int { Int(gridImages) * Int(gridHeight) * Int(gridWidth) }
 }
 
 extension Epilogue {
@@ -178,10 +181,9 @@ extension Lowering {
     private mutating func gather(
         _ tile: ConvolutionTile, _ geometry: ConvolutionGeometry, bias: Argument, mask: Argument
     ) throws {
-        let grid = Int(geometry.gridImages * geometry.gridHeight * geometry.gridWidth)
         try launch(
             "convolution2d_gather", in: "convolution2d", defining: tile.definitions,
-            global: [divide(grid, by: tile.pixels), tile.tiles],
+            global: [divide(geometry.pixels, by: tile.pixels), tile.tiles],
             [
                 .value(node.inputs[0]), .workspace, bias, mask, .value(node.outputs[0]), .zeros,
                 .geometry(geometry),

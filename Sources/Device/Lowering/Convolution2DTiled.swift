@@ -1,44 +1,11 @@
 import ResinGraph
 import ResinTensor
 
-/// `TiledGeometry` of Kernels/convolution2d_tiled.cl.
-private struct TiledGeometry: BitwiseCopyable {
-    var sourceHeight, sourceWidth, sourceChannels: Int32
-    var gridImages, gridHeight, gridWidth: Int32
-    var strideHeight: Int32 = 1, strideWidth: Int32 = 1
-    var originHeight: Int32 = 0, originWidth: Int32 = 0
-    var tapRows, tapColumns: Int32
-    var filterRows, filterColumns: Int32
-    var firstRow: Int32 = 0, firstColumn: Int32 = 0
-    var tapStepHeight: Int32 = 1, tapStepWidth: Int32 = 1
-    var resultHeight, resultWidth, resultChannels: Int32
-    var resultStepHeight: Int32 = 1, resultStepWidth: Int32 = 1
-    var phaseHeight: Int32 = 0, phaseWidth: Int32 = 0
-    var hasBias: Int32
-    var epilogue: Int32
-
-    /// A convolution of `source` that fills all of `result` and uses every tap.
-    init(source: Shape, result: Shape, window: Window, hasBias: Bool, epilogue: Epilogue) {
-        (sourceHeight, sourceWidth) = (Int32(source.height), Int32(source.width))
-        sourceChannels = Int32(source.channels)
-        (gridImages, gridHeight, gridWidth) =
-            (Int32(result.images), Int32(result.height), Int32(result.width))
-        (tapRows, tapColumns) = (Int32(window.kernel.height), Int32(window.kernel.width))
-        (filterRows, filterColumns) = (tapRows, tapColumns)
-        (resultHeight, resultWidth) = (gridHeight, gridWidth)
-        resultChannels = Int32(result.channels)
-        self.hasBias = hasBias ? 1 : 0
-        self.epilogue = epilogue.code
-    }
-
-    var pixels: Int { Int(gridImages) * Int(gridHeight) * Int(gridWidth) }
-}
-
 extension Lowering {
     mutating func lowerTiled(_ op: Op.Convolution2D) throws {
         let source = graph.shape(of: node.inputs[0])
         let result = graph.shape(of: node.outputs[0])
-        var geometry = TiledGeometry(
+        var geometry = ConvolutionGeometry(
             source: source, result: result, window: op.window, hasBias: op.hasBias, epilogue: op.epilogue)
         (geometry.strideHeight, geometry.strideWidth) =
             (Int32(op.window.stride.height), Int32(op.window.stride.width))
@@ -58,7 +25,7 @@ extension Lowering {
                     column, size: op.inputShape.width, kernel: window.kernel.width,
                     stride: window.stride.width, padding: window.padding.width)
                 guard rows.pixels > 0 && columns.pixels > 0 else { continue }
-                var geometry = TiledGeometry(
+                var geometry = ConvolutionGeometry(
                     source: graph.shape(of: node.inputs[0]), result: op.inputShape, window: window,
                     hasBias: false, epilogue: op.epilogue)
                 (geometry.gridHeight, geometry.gridWidth) = (Int32(rows.pixels), Int32(columns.pixels))
@@ -78,7 +45,7 @@ extension Lowering {
     }
 
     private mutating func multiply(
-        _ geometry: TiledGeometry, bias: Argument, mask: Argument, isTransposed: Bool = false
+        _ geometry: ConvolutionGeometry, bias: Argument, mask: Argument, isTransposed: Bool = false
     ) throws {
         let channels = Int(geometry.resultChannels)
         let tile = GroupTile.best(of: traits.groupTiles, rows: geometry.pixels, columns: channels)
