@@ -3,10 +3,15 @@
 //
 //     y = Aᵀ [(B·x·Bᵀ) ⊙ (G·w·Gᵀ)] A       for the POINTS × POINTS pixels x under a tile, channels summed inside [ ]
 //
-// takes POINTS² multiplications a tile where the direct sum takes OUTPUT² · KERNEL²: 4 times fewer for 3 × 3
-// filters (OUTPUT = 4), 2.8 times for 5 × 5 (OUTPUT = 2). B evaluates at the points 0, 1, −1, 2, −2 and ∞; it is the
-// same for both. Sums are rounded differently than direct ones: the largest error is about 1e-5 of the largest
-// result (Tests/Operators), which is why `--math exact` leaves this file out.
+// takes POINTS² multiplications a tile where the direct sum takes OUTPUT² · KERNEL². B evaluates at 0, ∞ and pairs ±p:
+// at ±1 and ±2 with 6 points, also at ±½ with 8, whichever serves the size better (times fewer multiplications):
+//
+//     POINTS   3 × 3 filter               5 × 5 filter
+//          6   OUTPUT 4: 4.0              OUTPUT 2: 2.8
+//          8   OUTPUT 6: 5.1              OUTPUT 4: 6.2
+//
+// Sums are rounded differently than direct ones: the largest error is about 1e-5 of the largest result, with 8 points
+// as with 6 (Tests/Operators), which is why `--math exact` leaves this file out.
 //
 //   forward          as above.
 //   input gradient   the same with dy for the image and the filter transposed and mirrored.
@@ -15,10 +20,9 @@
 // Work-items go through blocks of BLOCK tiles, so that what is transformed stays in a core's cache.
 // Buffers: image [N][H][W][C]; result [N][H′][W′][O]; the rest is said at the kernels. `vectors` is the number of
 // vectors of LANES that hold the channels that are summed over.
-// Constants: LANES, KERNEL (3 or 5), BLOCK, PIXELS (tiles a register tile; divides BLOCK), ROWS (channels a register
+// Constants: LANES, POINTS (6 or 8), KERNEL (3 or 5), BLOCK, PIXELS (tiles a register tile; divides BLOCK), ROWS (channels a register
 // tile of the filter gradient), COLUMNS (vectors of output channels a register tile).
 
-#define POINTS 6
 #define FREQUENCIES (POINTS * POINTS)
 #define OUTPUT (POINTS + 1 - KERNEL)
 #define TILE_CHANNELS (COLUMNS * LANES)
@@ -31,42 +35,73 @@ typedef struct {
     int has_bias, epilogue;
 } WinogradGeometry;
 
+// The pairs of points, and what divides a filter's value at them: the product of the point's distances to the others.
+#define PAIRS ((POINTS - 2) / 2)
+#define PAIR_POINT(pair) ((pair) == 0 ? 1.0f : (pair) == 1 ? 2.0f : 0.5f)
+#if POINTS == 6
+#define ZERO_SCALE 0.25f
+#define PAIR_SCALE(pair) ((pair) == 0 ? -1.0f / 6.0f : 1.0f / 24.0f)
+#else
+#define ZERO_SCALE 1.0f
+#define PAIR_SCALE(pair) ((pair) == 0 ? -2.0f / 9.0f : (pair) == 1 ? 1.0f / 90.0f : 32.0f / 45.0f)
+#endif
+
 // y = B·x.
 static inline void transform_image(lanes *y, const lanes *x) {
+#if POINTS == 6
     const lanes even = x[4] - 4.0f * x[2], odd = x[3] - 4.0f * x[1];
     const lanes even2 = x[4] - x[2], odd2 = 2.0f * (x[3] - x[1]);
     y[0] = 4.0f * x[0] - 5.0f * x[2] + x[4];
+    y[5] = 4.0f * x[1] - 5.0f * x[3] + x[5];
+#else
+    const lanes even = x[2] + x[6] - 4.25f * x[4], odd = x[1] + x[5] - 4.25f * x[3];
+    const lanes even2 = 0.25f * x[2] - 1.25f * x[4] + x[6], odd2 = 0.5f * x[1] - 2.5f * x[3] + 2.0f * x[5];
+    const lanes even3 = 4.0f * x[2] - 5.0f * x[4] + x[6], odd3 = 2.0f * x[1] - 2.5f * x[3] + 0.5f * x[5];
+    y[0] = x[0] - x[6] + 5.25f * (x[4] - x[2]);
+    y[5] = even3 + odd3;
+    y[6] = even3 - odd3;
+    y[7] = x[7] - x[1] + 5.25f * (x[3] - x[5]);
+#endif
     y[1] = even + odd;
     y[2] = even - odd;
     y[3] = even2 + odd2;
     y[4] = even2 - odd2;
-    y[5] = 4.0f * x[1] - 5.0f * x[3] + x[5];
 }
 
-// y = G·x for n values: the polynomial x at each point, divided by the product of the point's distances.
+// y = G·x for n values: the polynomial x at each point, divided as above.
 static inline void transform_filter(lanes *y, const lanes *x, const int n) {
-    lanes even = x[0], odd = x[1], even2 = x[0], odd2 = 2.0f * x[1];
-    if (n > 2) even += x[2], even2 += 4.0f * x[2];
-    if (n > 3) odd += x[3], odd2 += 8.0f * x[3];
-    if (n > 4) even += x[4], even2 += 16.0f * x[4];
-    y[0] = x[0] * 0.25f;
-    y[1] = (even + odd) * (-1.0f / 6.0f);
-    y[2] = (even - odd) * (-1.0f / 6.0f);
-    y[3] = (even2 + odd2) * (1.0f / 24.0f);
-    y[4] = (even2 - odd2) * (1.0f / 24.0f);
-    y[5] = x[n - 1];
+    y[0] = x[0] * ZERO_SCALE;
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        const float square = PAIR_POINT(pair) * PAIR_POINT(pair);
+        float power = PAIR_SCALE(pair);
+        lanes even = x[0] * power, odd = x[1] * (power * PAIR_POINT(pair));
+        UNROLL for (int k = 2; k < n; k++) {
+            if (k % 2 == 0) power *= square;
+            if (k % 2 == 0) even += x[k] * power;
+            else odd += x[k] * (power * PAIR_POINT(pair));
+        }
+        y[1 + 2 * pair] = even + odd;
+        y[2 + 2 * pair] = even - odd;
+    }
+    y[POINTS - 1] = x[n - 1];
 }
 
 // y = Aᵀ·m, n values.
 static inline void transform_products(lanes *y, const lanes *m, const int n) {
-    const lanes sum = m[1] + m[2], difference = m[1] - m[2];
-    const lanes sum2 = m[3] + m[4], difference2 = m[3] - m[4];
-    y[0] = m[0] + sum + sum2;
-    y[1] = difference + 2.0f * difference2;
-    if (n > 2) y[2] = sum + 4.0f * sum2;
-    if (n > 3) y[3] = difference + 8.0f * difference2;
-    if (n > 4) y[4] = sum + 16.0f * sum2;
-    y[n - 1] += m[5];
+    lanes even[PAIRS], odd[PAIRS];
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        even[pair] = m[1 + 2 * pair] + m[2 + 2 * pair];
+        odd[pair] = (m[1 + 2 * pair] - m[2 + 2 * pair]) * PAIR_POINT(pair);
+    }
+    UNROLL for (int k = 0; k < n; k++) {
+        lanes sum = k == 0 ? m[0] : k == n - 1 ? m[POINTS - 1] : (lanes)(0.0f);
+        UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+            sum += k % 2 == 0 ? even[pair] : odd[pair];
+            if (k % 2 == 0) even[pair] *= PAIR_POINT(pair) * PAIR_POINT(pair);
+            else odd[pair] *= PAIR_POINT(pair) * PAIR_POINT(pair);
+        }
+        y[k] = sum;
+    }
 }
 
 // The place of a tile: image n, its first result row and column.
@@ -299,8 +334,9 @@ void winograd_transform_gradient(__global const float *restrict dy, __global flo
     }
 }
 
-// The frequency whose transform of dy is its plain sum, at the point 1 both ways, divided by 36.
+// The frequency whose transform of dy is its plain sum, at the point 1 both ways, scaled in both.
 #define SUM_FREQUENCY (POINTS + 1)
+#define SUM_SCALE (PAIR_SCALE(0) * PAIR_SCALE(0))
 
 // products [FREQUENCIES][channel tiles][channels][TILE_CHANNELS] += image · gradient over the chunk's tiles, ROWS ×
 // COLUMNS vectors of sums in registers; behind them [channel tiles][TILE_CHANNELS], the bias's gradient.
@@ -379,7 +415,7 @@ void winograd_filter_gradient(__global const float *restrict products, __global 
         }
         if (has_bias && c == 0) {
             __global const float *sum = products + FREQUENCIES * step + channel_tile * TILE_CHANNELS + v * LANES;
-            store_first(LOAD(sum) * (float)FREQUENCIES, db + channel, count);
+            store_first(LOAD(sum) / SUM_SCALE, db + channel, count);
         }
     }
 }
