@@ -41,6 +41,8 @@ struct WinogradTiling: Hashable {
     var tiles: Int { images * tileRows * tileColumns }
     /// Vectors of summed channels.
     var vectors: Int { divide(channels, by: lanes) }
+    /// Of so many floats a frequency, APART.
+    func byteCount(aFrequency count: Int) -> Int { 4 * frequencies * (count + lanes) }
     /// For a pair of channels; transforming the filter counts as much as some tiles.
     private var multiplications: Int { frequencies * (tiles + 48) }
 }
@@ -73,8 +75,8 @@ struct WinogradTile: Hashable {
 
     /// Tiles of result channels.
     var channelTiles: Int { divide(tiling.resultChannels, by: columns * tiling.lanes) }
-    var transformedByteCount: Int { 4 * tiling.frequencies * block * tiling.vectors * tiling.lanes }
-    var productsByteCount: Int { 4 * tiling.frequencies * block * columns * tiling.lanes }
+    var transformedByteCount: Int { tiling.byteCount(aFrequency: block * tiling.vectors * tiling.lanes) }
+    var productsByteCount: Int { tiling.byteCount(aFrequency: block * columns * tiling.lanes) }
     private var localByteCount: Int { transformedByteCount + productsByteCount }
     var packedByteCount: Int {
         4 * channelTiles * tiling.frequencies * tiling.vectors * tiling.lanes * columns * tiling.lanes
@@ -104,6 +106,10 @@ struct WinogradFilterGradientTile: Hashable {
         self.tiling = tiling
         (rows, columns) = tiling.lanes < 16 ? (4, 2) : (12, 2)
         chunk = min(512, tiling.tiles.roundedUp(toMultipleOf: Self.block))
+        // What is transformed at a time comes back from the last cache, of which a core has about this much.
+        while chunk > Self.block && imageByteCount + gradientByteCount > 24 << 20 {
+            chunk = (chunk / 2).roundedUp(toMultipleOf: Self.block)
+        }
     }
 
     var channelTiles: Int { divide(tiling.resultChannels, by: columns * tiling.lanes) }
@@ -114,13 +120,14 @@ struct WinogradFilterGradientTile: Hashable {
         ]
     }
 
+    private var blocks: Int { chunk / Self.block }
     /// The parts of the workspace, one behind the other. A register tile reads up to `rows` channels past the last.
     var imageByteCount: Int {
-        (4 * tiling.frequencies * chunk * tiling.vectors * tiling.lanes + 4 * rows).roundedUp(
-            toMultipleOf: FlatLayout.alignment)
+        (blocks * tiling.byteCount(aFrequency: Self.block * tiling.vectors * tiling.lanes) + 4 * rows)
+            .roundedUp(toMultipleOf: FlatLayout.alignment)
     }
     var gradientByteCount: Int {
-        (4 * tiling.frequencies * chunk * channelTiles * columns * tiling.lanes)
+        (blocks * tiling.byteCount(aFrequency: Self.block * channelTiles * columns * tiling.lanes))
             .roundedUp(toMultipleOf: FlatLayout.alignment)
     }
     var productsByteCount: Int {
