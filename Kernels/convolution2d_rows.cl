@@ -13,60 +13,76 @@
 // Constants: LANES, STEP, COLUMNS (vectors of output channels a register tile), ROWS (columns j, or
 // places k, a register tile), TAPS (filter rows a register tile of the filter gradient; divides KH).
 
-// The image rows under the result's row `row` of all N·H′. Clearing the last may write a vector behind it.
-static inline void copy_lines(__local float *lines, __global const float *restrict x, int row, const PatchGeometry *g) {
+// The filter's rows that lie on the image under the result's row `row` of all N·H′: the others would add zeros.
+typedef struct {
+    int first, end;
+} Taps;
+
+static inline Taps taps_at(int row, const PatchGeometry *g) {
+    const int top = row % g->output_height * g->stride_height - g->padding_height;
+    return (Taps){max(0, -top), min(g->kernel_height, g->height - top)};
+}
+
+// The image rows under them, zeros outside the image. Clearing the last line's end may write a vector behind it.
+static inline void copy_lines(__local float *lines, __global const float *restrict x, int row, Taps taps,
+                              const PatchGeometry *g) {
     const int i = row % g->output_height, n = row / g->output_height;
     const int before = g->padding_width * g->channels, length = g->width * g->channels;
-    for (int t = 0; t < g->kernel_height; t++, lines += g->patch_stride) {
+    for (int t = taps.first; t < taps.end; t++) {
         const int y = i * g->stride_height - g->padding_height + t;
+        __local float *line = lines + t * g->patch_stride;
         if ((uint)y >= (uint)g->height) {
-            clear_run(lines, g->patch_stride);
+            clear_run(line, g->patch_stride);
             continue;
         }
-        clear_run(lines, before);
-        copy_run(lines + before, x + ((size_t)n * g->height + y) * length, length);
-        clear_run(lines + before + length, g->patch_stride - before - length);
+        clear_run(line, before);
+        copy_run(line + before, x + ((size_t)n * g->height + y) * length, length);
+        clear_run(line + before + length, g->patch_stride - before - length);
     }
 }
 
-// Forward and input gradient of stride 1. ROWS columns by COLUMNS vectors of sums in registers; the last tile of a row
-// is moved to the left where it would stick out. Work-items: global (N·H′). Local: lines [KH][patch_stride] and a vector.
+// Forward and input gradient of stride 1. A work-item goes through its share of the rows, ROWS columns by COLUMNS vectors
+// of sums in registers; the last tile of a row is moved to the left where it would stick out.
+// Work-items: global (shares of the N·H′ rows). Local: lines [KH][patch_stride] and a vector.
 __kernel WORK_GROUP
 void convolution2d_rows(__global const float *restrict x, __global const float *restrict filter,
                         __global const float *restrict bias, __global const float *restrict mask,
                         __global float *restrict y, __local float *restrict lines, const PatchGeometry g) {
-    const int row = get_global_id(0), run = g.kernel_width * g.channels;
-    copy_lines(lines, x, row, &g);
-    __global const float *tile_filter = filter;
-    for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
-        for (int start = 0; start < g.output_width; start += ROWS) {
-            const int first = min(start, max(g.output_width - ROWS, 0));
-            lanes sums[ROWS][COLUMNS];
-            UNROLL for (int m = 0; m < ROWS; m++)
-                UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
-            __global const float *w = tile_filter;
-            for (int t = 0; t < g.kernel_height; t++) {
-                __local const float *values = lines + t * g.patch_stride + first * STEP;
-                for (int k = 0; k < run; k++, w += TILE_CHANNELS) {
-                    lanes weights[COLUMNS];
-                    UNROLL for (int v = 0; v < COLUMNS; v++) weights[v] = LOAD(w + v * LANES);
-                    UNROLL for (int m = 0; m < ROWS; m++) {
-                        const lanes value = (lanes)(values[m * STEP + k]);
-                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, weights[v], sums[m][v]);
+    const int run = g.kernel_width * g.channels, all_rows = g.images * g.output_height;
+    const int end_row = (int)((long)all_rows * (get_global_id(0) + 1) / get_global_size(0));
+    for (int row = (int)((long)all_rows * get_global_id(0) / get_global_size(0)); row < end_row; row++) {
+        const Taps taps = taps_at(row, &g);
+        copy_lines(lines, x, row, taps, &g);
+        __global const float *tile_filter = filter + taps.first * run * TILE_CHANNELS;
+        for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
+            for (int start = 0; start < g.output_width; start += ROWS) {
+                const int first = min(start, max(g.output_width - ROWS, 0));
+                lanes sums[ROWS][COLUMNS], results[ROWS][COLUMNS];
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
+                __global const float *w = tile_filter;
+                for (int t = taps.first; t < taps.end; t++) {
+                    __local const float *values = lines + t * g.patch_stride + first * STEP;
+                    for (int k = 0; k < run; k++, w += TILE_CHANNELS) {
+                        lanes weights[COLUMNS];
+                        UNROLL for (int v = 0; v < COLUMNS; v++) weights[v] = LOAD(w + v * LANES);
+                        UNROLL for (int m = 0; m < ROWS; m++) {
+                            const lanes value = (lanes)(values[m * STEP + k]);
+                            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, weights[v], sums[m][v]);
+                        }
                     }
                 }
+                COPY_TILE(results, sums)
+                for (int m = 0; m < min(ROWS, g.output_width - first); m++)
+                    for (int v = 0; v < COLUMNS; v++) {
+                        const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
+                        const size_t at = ((size_t)row * g.output_width + first + m) * g.output_channels + channel;
+                        if (count > 0)
+                            store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
+                    }
             }
-            lanes results[ROWS][COLUMNS];
-            COPY_TILE(results, sums)
-            for (int m = 0; m < min(ROWS, g.output_width - first); m++)
-                for (int v = 0; v < COLUMNS; v++) {
-                    const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
-                    const size_t at = ((size_t)row * g.output_width + first + m) * g.output_channels + channel;
-                    if (count > 0)
-                        store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
-                }
+            tile_filter += (size_t)g.kernel_height * run * TILE_CHANNELS;
         }
-        tile_filter += (size_t)g.kernel_height * run * TILE_CHANNELS;
     }
 }
 
@@ -89,11 +105,13 @@ void convolution2d_filter_gradient_rows(__global const float *restrict x, __glob
     clear_run(sums, tiles * (g.kernel_height * g.part_rows + 1) * TILE_CHANNELS);
 
     for (int row = first_row; row < end_row; row++) {
-        copy_lines(lines, x, row, &g);
+        // Where a register tile takes several of the filter's rows, it takes all in turn.
+        const Taps taps = TAPS > 1 ? (Taps){0, g.kernel_height} : taps_at(row, &g);
+        copy_lines(lines, x, row, taps, &g);
         for (int tile = 0; tile < tiles; tile++) {
             const int left = outputs - tile * TILE_CHANNELS;
             __global const float *first_gradient = dy + (size_t)row * g.output_width * outputs + tile * TILE_CHANNELS;
-            for (int t = 0; t < g.kernel_height; t += TAPS) {
+            for (int t = taps.first; t < taps.end; t += TAPS) {
                 for (int k = 0; k < run; k += ROWS) {
                     __local float *stored =
                         sums + ((tile * g.kernel_height + t) * g.part_rows + k) * TILE_CHANNELS;

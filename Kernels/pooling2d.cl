@@ -84,26 +84,33 @@ __kernel void maxpool2d_forward(__global const float *restrict x, __global float
 }
 
 // The windows i that cover a place: ⌈(place + padding − kernel + 1) / stride⌉ … ⌊(place + padding) / stride⌋.
-#define FIRST_WINDOW(place, kernel_size, stride, padding) \
-    max(0, ((place) + (padding) - (kernel_size) + (stride)) / (stride))
-#define END_WINDOW(place, stride, padding, windows) min((windows), ((place) + (padding)) / (stride) + 1)
+typedef struct {
+    int first, end;
+} Windows;
 
-#define FOR_EACH_WINDOW(i, j, y, x)                                                                       \
-    for (int i = FIRST_WINDOW(y, g.kernel_height, g.stride_height, g.padding_height);                     \
-         i < END_WINDOW(y, g.stride_height, g.padding_height, g.output_height); i++)                      \
-        for (int j = FIRST_WINDOW(x, g.kernel_width, g.stride_width, g.padding_width);                    \
-             j < END_WINDOW(x, g.stride_width, g.padding_width, g.output_width); j++)
+static inline Windows windows_over(int place, int kernel_size, int stride, int padding, int windows) {
+    return (Windows){max(0, (place + padding - kernel_size + stride) / stride),
+                     min(windows, (place + padding) / stride + 1)};
+}
+
+#define WINDOW_ROWS(y) windows_over(y, g.kernel_height, g.stride_height, g.padding_height, g.output_height)
+#define WINDOW_COLUMNS(x) windows_over(x, g.kernel_width, g.stride_width, g.padding_width, g.output_width)
+#define FOR_EACH_WINDOW(i, j)                          \
+    for (int i = rows.first; i < rows.end; i++)        \
+        for (int j = columns.first; j < columns.end; j++)
 
 // dx[pixel] = Σ dy over the windows that the pixel won; then masked by the ReLU output that was pooled.
 __kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
                                  __global const float *restrict mask, __global float *restrict dx,
                                  const PoolGeometry g) {
     const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
+    const Windows rows = WINDOW_ROWS(y);
     FOR_EACH_PIXEL(x, g.width) {
+        const Windows columns = WINDOW_COLUMNS(x);
         const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
         FOR_EACH_CHANNELS(channel, left) {
             lanes sum = (lanes)(0.0f);
-            FOR_EACH_WINDOW(i, j, y, x) {
+            FOR_EACH_WINDOW(i, j) {
                 const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
                                   g.padding_width - j * g.stride_width;
                 const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
@@ -147,11 +154,13 @@ __kernel void averagepool2d_forward(__global const float *restrict x, __global f
 __kernel void averagepool2d_gradient(__global const float *restrict dy, __global float *restrict dx,
                                      const PoolGeometry g) {
     const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
+    const Windows rows = WINDOW_ROWS(y);
     FOR_EACH_PIXEL(x, g.width) {
+        const Windows columns = WINDOW_COLUMNS(x);
         const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
         FOR_EACH_CHANNELS(channel, left) {
             lanes sum = (lanes)(0.0f);
-            FOR_EACH_WINDOW(i, j, y, x) {
+            FOR_EACH_WINDOW(i, j) {
                 const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
                 sum += load_first(dy + at, left) / (float)window_area(i, j, g);
             }

@@ -122,7 +122,7 @@ extension Lowering {
         geometry.epilogue = epilogue.code
         try launch(
             "convolution2d_rows", in: Self.rowsFile, defining: tile.definitions,
-            global: [result.images * result.height],
+            global: [min(result.images * result.height, 32 * traits.computeUnits)],
             [
                 .value(node.inputs[0]), .workspace, bias ?? .zeros, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.lineByteCount), .geometry(geometry),

@@ -41,6 +41,12 @@ struct WinogradTiling: Hashable {
     var tiles: Int { images * tileRows * tileColumns }
     /// Vectors of summed channels.
     var vectors: Int { divide(channels, by: lanes) }
+    /// Tiles, or summed channels, by vectors of result channels: one vector where all fit into it.
+    var registerTile: (rows: Int, columns: Int) {
+        if lanes < 16 { return (4, 2) }
+        return resultChannels <= lanes ? (24, 1) : (12, 2)
+    }
+
     /// Of so many floats a frequency, APART.
     func byteCount(aFrequency count: Int) -> Int { 4 * frequencies * (count + lanes) }
     /// For a pair of channels; transforming the filter counts as much as some tiles.
@@ -62,10 +68,10 @@ struct WinogradTile: Hashable {
             tiling.tiles >= 48
         else { return nil }
         self.tiling = tiling
-        (pixels, columns) = tiling.lanes < 16 ? (4, 2) : (12, 2)
+        (pixels, columns) = tiling.registerTile
         block = 0
         // The largest block that the cache holds and that leaves every core several.
-        for steps in [4, 2, 1] {
+        for steps in [4, 2, 1] where steps * pixels <= 48 {
             block = steps * pixels
             let hasWorkForAll = blocks >= 4 * traits.computeUnits
             if (hasWorkForAll || steps == 1) && localByteCount <= traits.localMemoryByteCount { return }
@@ -104,7 +110,7 @@ struct WinogradFilterGradientTile: Hashable {
             tiling.tiles >= 64
         else { return nil }
         self.tiling = tiling
-        (rows, columns) = tiling.lanes < 16 ? (4, 2) : (12, 2)
+        (rows, columns) = tiling.registerTile
         chunk = min(512, tiling.tiles.roundedUp(toMultipleOf: Self.block))
         // What is transformed at a time comes back from the last cache, of which a core has about this much.
         while chunk > Self.block && imageByteCount + gradientByteCount > 24 << 20 {
