@@ -79,6 +79,16 @@ static inline void store_first(lanes value, __global float *pointer, int count) 
 }
 #endif
 
+// What is added to a convolution's sums (ConvolutionOffset in Sources/Device/Lowering/Convolution2D.swift): nothing, a bias
+// [O], or after multiplying by a factor, as a folded batch norm is: [2][O], offsets and factors.
+#define OFFSET_BIAS 1
+#define OFFSET_FACTOR 2
+
+static inline lanes with_offset(lanes sum, __global const float *offsets, int channels, int count, int kind) {
+    if (kind == OFFSET_FACTOR) return fma(sum, load_first(offsets + channels, count), load_first(offsets, count));
+    return kind == OFFSET_BIAS ? sum + load_first(offsets, count) : sum;
+}
+
 // max(x, 0) that lets NaN through, where fmax would hide it.
 static inline lanes rectify(lanes x) { return select(x, (lanes)(0.0f), x < (lanes)(0.0f)); }
 

@@ -31,7 +31,7 @@ typedef struct {
     int result_height, result_width, result_channels;
     int result_step_height, result_step_width;          // d
     int phase_height, phase_width;                      // p, q
-    int has_bias, epilogue;
+    int offset_kind, epilogue;
 } ConvolutionGeometry;
 
 #define TILE_CHANNELS (COLUMNS * LANES)
@@ -119,8 +119,7 @@ void convolution2d_gather(__global const float *restrict source, __global const 
                 const int count = g.result_channels - channel;
                 if (count > 0) {
                     const size_t at = pixel * g.result_channels + channel;
-                    lanes value = sums[m][v];
-                    if (g.has_bias) value += load_first(bias + channel, count);
+                    lanes value = with_offset(sums[m][v], bias + channel, g.result_channels, count, g.offset_kind);
                     if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
                     if (g.epilogue == EPILOGUE_RELU_MASK)
                         value = rectify_gradient(value, load_first(mask + at, count));

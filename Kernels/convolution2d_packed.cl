@@ -9,7 +9,7 @@
 //
 // Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
 // `block` pixels are packed at a time. Constants: LANES, ROWS and COLUMNS (the register tile: ROWS pixels or filter rows
-// by COLUMNS vectors of output channels; ROWS divides the block for the first sum).
+// by COLUMNS vectors of output channels; ROWS divides the block for the first sum, 4 for the second).
 
 // What lies under `rows` rows of the filter from `first_row` on, at a pixel.
 static inline void copy_patch(__local float *patch, __global const float *restrict x, int pixel, int first_row,
@@ -159,15 +159,17 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                 COPY_TILE(sums, results)
                 __local const float *values = patches + k;
                 __local const float *gradient = gradients + tile * g.block * TILE_CHANNELS;
-                _Pragma("unroll 4") for (int p = 0; p < g.block; p++) {
-                    lanes d[COLUMNS];
-                    UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradient + v * LANES);
-                    UNROLL for (int m = 0; m < ROWS; m++) {
-                        const lanes value = (lanes)(values[m]);
-                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, d[v], sums[m][v]);
+                for (int p = 0; p < g.block; p += 4) {
+                    UNROLL for (int next = 0; next < 4; next++) {
+                        lanes d[COLUMNS];
+                        UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradient + v * LANES);
+                        UNROLL for (int m = 0; m < ROWS; m++) {
+                            const lanes value = (lanes)(values[m]);
+                            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, d[v], sums[m][v]);
+                        }
+                        values += g.patch_stride;
+                        gradient += TILE_CHANNELS;
                     }
-                    values += g.patch_stride;
-                    gradient += TILE_CHANNELS;
                 }
                 COPY_TILE(results, sums)
                 for (int m = 0; m < min(ROWS, length - k); m++)

@@ -29,7 +29,7 @@ typedef struct {
     int result_height, result_width, result_channels;
     int result_step_height, result_step_width;
     int phase_height, phase_width;
-    int has_bias, epilogue;
+    int offset_kind, epilogue;
 } TiledGeometry;
 
 // Where a k is.
@@ -193,7 +193,9 @@ void convolution2d_tiled(__global const float *restrict source, __global const f
                 if (count > 0) {
                     const size_t at = pixel * g.result_channels + channel;
                     float4 value = sums[m][v];
-                    if (g.has_bias) value += load_run(bias + channel, count, RESULT_WIDTH);
+                    if (g.offset_kind == OFFSET_FACTOR)
+                        value *= load_run(bias + g.result_channels + channel, count, RESULT_WIDTH);
+                    if (g.offset_kind) value += load_run(bias + channel, count, RESULT_WIDTH);
                     if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
                     if (g.epilogue == EPILOGUE_RELU_MASK)
                         value = rectify_gradient(value, load_run(mask + at, count, RESULT_WIDTH));

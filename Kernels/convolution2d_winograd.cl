@@ -36,7 +36,7 @@ typedef struct {
     int padding_height, padding_width;
     int result_height, result_width, result_channels;
     int tile_rows, tile_columns;
-    int has_bias, epilogue;
+    int offset_kind, epilogue;
 } WinogradGeometry;
 
 // The pairs of points, and what divides a filter's value at them: the product of the point's distances to the others.
@@ -252,7 +252,6 @@ void winograd_convolution(__global const float *restrict image, __global const f
             for (int v = 0; v < COLUMNS; v++) {
                 const int channel = tile_channel + v * LANES, count = g.result_channels - channel;
                 if (count <= 0) break;
-                const lanes offset = g.has_bias ? load_first(bias + channel, count) : (lanes)(0.0f);
                 lanes rows[OUTPUT][POINTS];
                 for (int j = 0; j < POINTS; j++) {
                     lanes m[POINTS], y[OUTPUT];
@@ -269,7 +268,8 @@ void winograd_convolution(__global const float *restrict image, __global const f
                             const size_t pixel =
                                 ((size_t)tile.n * g.result_height + tile.row + i) * g.result_width + tile.column + j;
                             const size_t at = pixel * g.result_channels + channel;
-                            lanes value = y[j] + offset;
+                            lanes value =
+                                with_offset(y[j], bias + channel, g.result_channels, count, g.offset_kind);
                             if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
                             if (g.epilogue == EPILOGUE_RELU_MASK)
                                 value = rectify_gradient(value, load_first(mask + at, count));

@@ -9,7 +9,7 @@ typedef struct {
     int stride_height, stride_width;
     int padding_height, padding_width;
     int output_height, output_width, output_channels;
-    int has_bias, epilogue;
+    int has_bias, epilogue;                 // OFFSET_… for the first sum, whether there is one for the second
     int splits, group_tiles, part_rows;     // of the filter gradient
     int patch_stride;                       // floats from patch to patch, or from line to line
     int block;                              // pixels packed at a time
@@ -38,7 +38,7 @@ static inline void clear_run(__local float *to, int count) {
 // A sum with bias and epilogue; `count` channels of it are stored.
 static inline lanes finished(lanes sum, __global const float *bias, __global const float *mask, int count,
                              const PatchGeometry *g) {
-    if (g->has_bias) sum += load_first(bias, count);
+    sum = with_offset(sum, bias, g->output_channels, count, g->has_bias);
     if (g->epilogue == EPILOGUE_RELU) return rectify(sum);
     if (g->epilogue == EPILOGUE_RELU_MASK) return rectify_gradient(sum, load_first(mask, count));
     return sum;

@@ -56,13 +56,13 @@ package final class DeviceExecutor: Executor {
 
     // MARK: Programs
 
-    /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
     /// The files of Kernels that stand in front of a kernel file, beside those in front of all.
     private static func sharedFiles(of file: String) -> [String] {
         if file.hasSuffix("_tiled") { return ["tile"] }
         return ["convolution2d_packed", "convolution2d_rows"].contains(file) ? ["patch"] : []
     }
 
+    /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
     func kernel(_ name: String, in file: String, defining definitions: [(String, Int)] = []) throws -> Kernel
     {
         var options = [

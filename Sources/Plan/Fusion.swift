@@ -4,6 +4,7 @@ import ResinTensor
 extension Graph {
     /// Moves element-wise work into the node that produces its input, where nothing else reads that input:
     ///
+    /// - convolution → batch norm with running statistics becomes one node;
     /// - convolution → ReLU, batch norm → ReLU, addition → ReLU become one node each;
     /// - the gradient of a ReLU joins the convolution, pooling or addition that produces the gradient it masks.
     ///
@@ -37,21 +38,22 @@ extension Graph {
 extension Node {
     /// This node with `next`'s work as its epilogue, or nil where there is no such fusion.
     fileprivate func absorbing(_ next: Node) -> Node? {
-        let epilogue: Epilogue
+        let fusedOp: Op?
         switch next.op {
-        case .relu: epilogue = .relu
-        case .reluGradient: epilogue = .reluMask
+        case .relu: fusedOp = op.with(.relu)
+        case .reluGradient: fusedOp = op.with(.reluMask)
+        case .batchNormInference(let norm): fusedOp = op.folding(norm)
         case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
             .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
             .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .sigmoid,
-            .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormInference, .batchNormGradient, .add,
+            .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormGradient, .add,
             .concatenation, .channelSlice, .flatten, .unflatten, .softmaxCrossEntropy,
             .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
             return nil
         }
-        guard let op = op.with(epilogue) else { return nil }
+        guard let fusedOp else { return nil }
         var fused = self
-        fused.op = op
+        fused.op = fusedOp
         fused.inputs += next.inputs.dropFirst()
         fused.outputs[0] = next.outputs[0]
         return fused
@@ -59,6 +61,16 @@ extension Node {
 }
 
 extension Op {
+    /// A convolution with the batch norm behind it; nil for other operators, or where a ReLU stands between.
+    fileprivate func folding(_ norm: BatchNormInference) -> Op? {
+        guard case .convolution2D(var op) = self, op.epilogue == .none, op.foldedNormEpsilon == nil else {
+            return nil
+        }
+        op.foldedNormEpsilon = norm.epsilon
+        op.epilogue = norm.epilogue
+        return .convolution2D(op)
+    }
+
     /// The operator with an epilogue, or nil where it has one already or cannot have this one.
     fileprivate func with(_ epilogue: Epilogue) -> Op? {
         switch self {

@@ -58,30 +58,36 @@ extension Op.BatchNorm {
     }
 }
 
+/// Batch norm with running statistics, channel by channel.
+struct InferenceNorm {
+    private let scale, shift, mean: UnsafeMutableBufferPointer<Float>
+    private let inverseDeviation: [Double]
+
+    /// - Parameter inputs: scale, shift, mean, variance.
+    init(_ inputs: ArraySlice<Operand>, epsilon: Float) {
+        let inputs = inputs.map(\.floats)
+        (scale, shift, mean) = (inputs[0], inputs[1], inputs[2])
+        inverseDeviation = inputs[3].map { 1 / (Double($0) + Double(epsilon)).squareRoot() }
+    }
+
+    func callAsFunction(_ value: Double, channel: Int) -> Double {
+        Double(scale[channel]) * (value - Double(mean[channel])) * inverseDeviation[channel]
+            + Double(shift[channel])
+    }
+}
+
 extension Op.BatchNormInference {
     func execute(_ invocation: Invocation) {
         let shape = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats
-        let scale = invocation.inputs[1].floats
-        let shift = invocation.inputs[2].floats
-        let mean = invocation.inputs[3].floats
-        let variance = invocation.inputs[4].floats
         let y = invocation.outputs[0].floats
-        let channels = shape.channels
+        let norm = InferenceNorm(invocation.inputs[1...], epsilon: epsilon)
 
-        concurrently(channels, inRangesOf: channelRange) { range in
-            withAccumulators(range.count) { inverseDeviation in
+        concurrently(shape.channels, inRangesOf: channelRange) { range in
+            for pixel in 0..<shape.pixels {
                 for c in range {
-                    inverseDeviation[c - range.lowerBound] =
-                        1 / (Double(variance[c]) + Double(epsilon)).squareRoot()
-                }
-                for pixel in 0..<shape.pixels {
-                    for c in range {
-                        let index = pixel * channels + c
-                        let normal =
-                            (Double(x[index]) - Double(mean[c])) * inverseDeviation[c - range.lowerBound]
-                        y[index] = epilogue(Double(scale[c]) * normal + Double(shift[c]), nil, index)
-                    }
+                    let index = pixel * shape.channels + c
+                    y[index] = epilogue(norm(Double(x[index]), channel: c), nil, index)
                 }
             }
         }

@@ -11,6 +11,9 @@ extension Op.Convolution2D {
         let y = invocation.outputs[0].floats
         let inputs = image.channels
         let outputs = outputChannels
+        let norm = foldedNormEpsilon.map { epsilon in
+            InferenceNorm(invocation.inputs[foldedNormInputs], epsilon: epsilon)
+        }
 
         concurrently(result.images * result.height) { row in
             let (n, i) = row.quotientAndRemainder(dividingBy: result.height)
@@ -33,7 +36,9 @@ extension Op.Convolution2D {
                         }
                     }
                     let start = (row * result.width + j) * outputs
-                    for o in 0..<outputs { y[start + o] = epilogue(sums[o], nil, start + o) }
+                    for o in 0..<outputs {
+                        y[start + o] = epilogue(norm?(sums[o], channel: o) ?? sums[o], nil, start + o)
+                    }
                 }
             }
         }

@@ -39,15 +39,17 @@ struct FusionTests {
             ])
     }
 
-    @Test("a residual block's last ReLU joins the addition")
+    @Test(
+        "in prediction a batch norm folds into its convolution; a residual block's last ReLU joins the addition"
+    )
     func residual() throws {
         #expect(
             try nodes(.inference) {
                 Residual(4)
                 GlobalAveragePool2D()
             } == [
-                "0.conv1 convolution", "0.bn1 batch norm inference+relu", "0.conv2 convolution",
-                "0.bn2 batch norm inference", "0.add add+relu", "1 global average",
+                "0.conv1 convolution+norm+relu", "0.conv2 convolution+norm", "0.add add+relu",
+                "1 global average",
             ])
     }
 
@@ -85,7 +87,8 @@ extension Op {
     /// A word for each operator, and its epilogue.
     fileprivate var stem: String {
         switch self {
-        case .convolution2D(let op): "convolution" + op.epilogue.suffix
+        case .convolution2D(let op):
+            "convolution" + (op.foldedNormEpsilon == nil ? "" : "+norm") + op.epilogue.suffix
         case .convolution2DInputGradient(let op): "input gradient" + op.epilogue.suffix
         case .convolution2DFilterGradient: "filter gradient"
         case .batchNormInference(let op): "batch norm inference" + op.epilogue.suffix

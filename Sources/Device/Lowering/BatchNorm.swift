@@ -1,4 +1,5 @@
 import ResinGraph
+import ResinPlan
 import ResinTensor
 
 /// How the pixels of a reduction by channel are cut into chunks: small enough for a core's nearest caches.
@@ -44,6 +45,27 @@ extension Lowering {
             "batch_norm_inference", in: "batch_norm", global: byChunk(chunks),
             node.inputs.map(Argument.value) + [.value(node.outputs[0])] + chunks.arguments
                 + [.int(Int(op.epilogue.code)), .float(op.epsilon)])
+    }
+
+    /// The convolution's bias, or what a folded batch norm makes of it, in the last part of the workspace.
+    mutating func offset(_ op: Op.Convolution2D) throws -> ConvolutionOffset {
+        let bias: Argument? = op.hasBias ? .value(node.inputs[2]) : nil
+        guard let epsilon = op.foldedNormEpsilon else {
+            return bias.map { ConvolutionOffset(argument: $0, kind: 1) } ?? .none
+        }
+        let byteCount = Self.foldedByteCount(op)
+        let folded = Argument.workspacePart(offset: workspace.count - byteCount, byteCount: byteCount)
+        try launch(
+            "batch_norm_fold", in: "batch_norm", global: [divide(op.outputChannels, by: traits.lanes)],
+            [bias ?? .zeros] + node.inputs[op.foldedNormInputs].map(Argument.value)
+                + [folded, .int(op.outputChannels), .int(op.hasBias ? 1 : 0), .float(epsilon)])
+        return ConvolutionOffset(argument: folded, kind: 2)
+    }
+
+    /// Of the offsets and factors of a folded batch norm, in whole units of alignment.
+    static func foldedByteCount(_ op: Op.Convolution2D) -> Int {
+        op.foldedNormEpsilon == nil
+            ? 0 : (8 * op.outputChannels).roundedUp(toMultipleOf: FlatLayout.alignment)
     }
 
     mutating func lowerBatchNormGradient() throws {

@@ -48,11 +48,13 @@ struct ConvolutionGeometry: BitwiseCopyable {
     var resultHeight, resultWidth, resultChannels: Int32
     var resultStepHeight: Int32 = 1, resultStepWidth: Int32 = 1
     var phaseHeight: Int32 = 0, phaseWidth: Int32 = 0
-    var hasBias: Int32
+    var offsetKind: Int32
     var epilogue: Int32
 
     /// A convolution of `source` that fills all of `result` and uses every tap.
-    init(source: Shape, result: Shape, window: Window, hasBias: Bool, epilogue: Epilogue) {
+    init(
+        source: Shape, result: Shape, window: Window, offset: ConvolutionOffset = .none, epilogue: Epilogue
+    ) {
         (sourceHeight, sourceWidth) = (Int32(source.height), Int32(source.width))
         sourceChannels = Int32(source.channels)
         (gridImages, gridHeight, gridWidth) =
@@ -61,12 +63,20 @@ struct ConvolutionGeometry: BitwiseCopyable {
         (filterRows, filterColumns) = (tapRows, tapColumns)
         (resultHeight, resultWidth) = (gridHeight, gridWidth)
         resultChannels = Int32(result.channels)
-        self.hasBias = hasBias ? 1 : 0
+        offsetKind = offset.kind
         self.epilogue = epilogue.code
     }
 
     /// Pixels of the launch.
     var pixels: Int { Int(gridImages) * Int(gridHeight) * Int(gridWidth) }
+}
+
+/// What is added to a convolution's sums: OFFSET_… of Kernels/common.cl.
+struct ConvolutionOffset {
+    var argument: Lowering.Argument
+    var kind: Int32
+
+    static var none: ConvolutionOffset { ConvolutionOffset(argument: .zeros, kind: 0) }
 }
 
 extension Epilogue {
@@ -104,29 +114,29 @@ extension Lowering {
     mutating func lower(_ op: Op.Convolution2D) throws {
         let source = graph.shape(of: node.inputs[0])
         let result = graph.shape(of: node.outputs[0])
-        let bias: Argument? = op.hasBias ? .value(node.inputs[2]) : nil
+        let offset = try offset(op)
         if let tile = WinogradTile(op.window, image: source, result: result, traits) {
             return try winograd(
-                tile, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
+                tile, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
         }
         let rows = RowsTile(op.window, image: source, result: result, traits)
         let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
         try pack(tile, filter: node.inputs[1], op.window, inputs: source.channels, outputs: result.channels)
         if let rows {
             return try rowsConvolution(
-                rows, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
+                rows, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
         }
         if let tile = PackedTile(op.window, image: source, result: result, traits) {
             return try packedConvolution(
-                tile, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
+                tile, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
         }
         var geometry = ConvolutionGeometry(
-            source: source, result: result, window: op.window, hasBias: op.hasBias, epilogue: op.epilogue)
+            source: source, result: result, window: op.window, offset: offset, epilogue: op.epilogue)
         (geometry.strideHeight, geometry.strideWidth) =
             (Int32(op.window.stride.height), Int32(op.window.stride.width))
         (geometry.originHeight, geometry.originWidth) =
             (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
-        try gather(tile, geometry, bias: bias ?? .zeros, mask: .zeros)
+        try gather(tile, geometry, bias: offset.argument, mask: .zeros)
     }
 
     mutating func lower(_ op: Op.Convolution2DInputGradient) throws {
@@ -137,7 +147,7 @@ extension Lowering {
             let tile = WinogradTile(mirrored, image: source, result: result, traits)
         {
             return try winograd(
-                tile, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue,
+                tile, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue,
                 isTransposed: true)
         }
         let rows =
@@ -149,13 +159,13 @@ extension Lowering {
             isTransposed: true)
         if let rows, let mirrored = window.mirrored {
             return try rowsConvolution(
-                rows, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue)
+                rows, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue)
         }
         if window.stride == Extent(1), let mirrored = window.mirrored,
             let tile = PackedTile(mirrored, image: source, result: result, traits)
         {
             return try packedConvolution(
-                tile, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue)
+                tile, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue)
         }
         for row in 0..<window.stride.height {
             let rows = Phase(
@@ -167,7 +177,7 @@ extension Lowering {
                     padding: window.padding.width)
                 guard rows.pixels > 0 && columns.pixels > 0 else { continue }
                 var geometry = ConvolutionGeometry(
-                    source: source, result: result, window: window, hasBias: false, epilogue: op.epilogue)
+                    source: source, result: result, window: window, epilogue: op.epilogue)
                 (geometry.gridHeight, geometry.gridWidth) = (Int32(rows.pixels), Int32(columns.pixels))
                 (geometry.originHeight, geometry.originWidth) = (Int32(rows.origin), Int32(columns.origin))
                 (geometry.tapRows, geometry.tapColumns) = (Int32(rows.taps), Int32(columns.taps))

@@ -117,16 +117,17 @@ extension Lowering {
 
     /// A convolution of `image`, the node's first input, with the packed filter in the workspace.
     mutating func packedConvolution(
-        _ tile: PackedTile, _ window: Window, image: Shape, result: Shape, bias: Argument?, epilogue: Epilogue
+        _ tile: PackedTile, _ window: Window, image: Shape, result: Shape, offset: ConvolutionOffset,
+        epilogue: Epilogue
     ) throws {
         var geometry = PatchGeometry(
             image: image, result: result, window, patchStride: tile.patchStride, block: tile.block)
-        geometry.hasBias = bias == nil ? 0 : 1
+        geometry.hasBias = offset.kind
         geometry.epilogue = epilogue.code
         try launch(
             "convolution2d_packed", in: Self.packedFile, defining: tile.definitions, global: [tile.blocks],
             [
-                .value(node.inputs[0]), .workspace, bias ?? .zeros, mask(epilogue), .value(node.outputs[0]),
+                .value(node.inputs[0]), .workspace, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.packedByteCount), .local(byteCount: tile.lineByteCount),
                 .geometry(geometry),
             ])

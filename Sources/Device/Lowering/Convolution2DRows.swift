@@ -115,16 +115,17 @@ extension Lowering {
 
     /// A convolution of `image`, the node's first input, with the packed filter in the workspace.
     mutating func rowsConvolution(
-        _ tile: RowsTile, _ window: Window, image: Shape, result: Shape, bias: Argument?, epilogue: Epilogue
+        _ tile: RowsTile, _ window: Window, image: Shape, result: Shape, offset: ConvolutionOffset,
+        epilogue: Epilogue
     ) throws {
         var geometry = PatchGeometry(image: image, result: result, window, patchStride: tile.line)
-        geometry.hasBias = bias == nil ? 0 : 1
+        geometry.hasBias = offset.kind
         geometry.epilogue = epilogue.code
         try launch(
             "convolution2d_rows", in: Self.rowsFile, defining: tile.definitions,
             global: [min(result.images * result.height, 32 * traits.computeUnits)],
             [
-                .value(node.inputs[0]), .workspace, bias ?? .zeros, mask(epilogue), .value(node.outputs[0]),
+                .value(node.inputs[0]), .workspace, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.lineByteCount), .geometry(geometry),
             ])
     }

@@ -5,13 +5,14 @@ extension Lowering {
     mutating func lowerTiled(_ op: Op.Convolution2D) throws {
         let source = graph.shape(of: node.inputs[0])
         let result = graph.shape(of: node.outputs[0])
+        let offset = try offset(op)
         var geometry = ConvolutionGeometry(
-            source: source, result: result, window: op.window, hasBias: op.hasBias, epilogue: op.epilogue)
+            source: source, result: result, window: op.window, offset: offset, epilogue: op.epilogue)
         (geometry.strideHeight, geometry.strideWidth) =
             (Int32(op.window.stride.height), Int32(op.window.stride.width))
         (geometry.originHeight, geometry.originWidth) =
             (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
-        try multiply(geometry, bias: op.hasBias ? .value(node.inputs[2]) : .zeros, mask: .zeros)
+        try multiply(geometry, bias: offset.argument, mask: .zeros)
     }
 
     mutating func lowerTiled(_ op: Op.Convolution2DInputGradient) throws {
@@ -27,7 +28,7 @@ extension Lowering {
                 guard rows.pixels > 0 && columns.pixels > 0 else { continue }
                 var geometry = ConvolutionGeometry(
                     source: graph.shape(of: node.inputs[0]), result: op.inputShape, window: window,
-                    hasBias: false, epilogue: op.epilogue)
+                    epilogue: op.epilogue)
                 (geometry.gridHeight, geometry.gridWidth) = (Int32(rows.pixels), Int32(columns.pixels))
                 (geometry.originHeight, geometry.originWidth) = (Int32(rows.origin), Int32(columns.origin))
                 (geometry.tapRows, geometry.tapColumns) = (Int32(rows.taps), Int32(columns.taps))

@@ -159,11 +159,12 @@ private struct WinogradGeometry: BitwiseCopyable {
     var paddingHeight, paddingWidth: Int32
     var resultHeight, resultWidth, resultChannels: Int32
     var tileRows, tileColumns: Int32
-    var hasBias: Int32
+    var offsetKind: Int32
     var epilogue: Int32
 
     init(
-        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling, hasBias: Bool = false,
+        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling,
+        offset: ConvolutionOffset = .none,
         epilogue: Epilogue = .none
     ) {
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
@@ -172,7 +173,7 @@ private struct WinogradGeometry: BitwiseCopyable {
         (resultHeight, resultWidth) = (Int32(result.height), Int32(result.width))
         resultChannels = Int32(result.channels)
         (tileRows, tileColumns) = (Int32(tiling.tileRows), Int32(tiling.tileColumns))
-        self.hasBias = hasBias ? 1 : 0
+        offsetKind = offset.kind
         self.epilogue = epilogue.code
     }
 }
@@ -197,7 +198,7 @@ extension Lowering {
 
     /// A convolution of `image`, the node's first input, with the filter that is its second.
     mutating func winograd(
-        _ tile: WinogradTile, _ window: Window, image: Shape, result: Shape, bias: Argument?,
+        _ tile: WinogradTile, _ window: Window, image: Shape, result: Shape, offset: ConvolutionOffset,
         epilogue: Epilogue, isTransposed: Bool = false
     ) throws {
         let (inputs, outputs) =
@@ -207,11 +208,11 @@ extension Lowering {
             global: [tile.tiling.vectors * tile.tiling.lanes, tile.channelTiles],
             [.value(node.inputs[1]), .workspace, .int(inputs), .int(outputs), .int(isTransposed ? 1 : 0)])
         let geometry = WinogradGeometry(
-            image: image, result: result, window, tile.tiling, hasBias: bias != nil, epilogue: epilogue)
+            image: image, result: result, window, tile.tiling, offset: offset, epilogue: epilogue)
         try launch(
             "winograd_convolution", in: Self.winogradFile, defining: tile.definitions, global: [tile.blocks],
             [
-                .value(node.inputs[0]), .workspace, bias ?? .zeros, mask(epilogue), .value(node.outputs[0]),
+                .value(node.inputs[0]), .workspace, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.transformedByteCount), .local(byteCount: tile.productsByteCount),
                 .geometry(geometry),
             ])

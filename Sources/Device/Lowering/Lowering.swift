@@ -88,7 +88,7 @@ struct Lowering {
         try kernel.setArgument(index, value)
     }
 
-    private var workspace: Range<Int> {
+    var workspace: Range<Int> {
         guard let range = plan.workspaces[nodeIndex] else {
             preconditionFailure("\(node.op.body.summary) asked for no workspace")
         }
@@ -162,21 +162,21 @@ struct Lowering {
     static func workspaceByteCount(of node: Node, in graph: Graph, traits: DeviceTraits) -> Int {
         let shapes = node.inputs.map { graph.shape(of: $0) }
         switch node.op {
-        case .convolution2D where !traits.groupTiles.isEmpty,
-            .convolution2DInputGradient where !traits.groupTiles.isEmpty:
-            return 0
+        case .convolution2D(let op) where !traits.groupTiles.isEmpty: return foldedByteCount(op)
+        case .convolution2DInputGradient where !traits.groupTiles.isEmpty: return 0
         case .convolution2DFilterGradient(let op) where !traits.groupTiles.isEmpty:
             return TiledGradient(op.window, image: shapes[0], gradient: shapes[1], traits.groupTiles)
                 .partialByteCount
         case .convolution2D(let op):
             let result = graph.shape(of: node.outputs[0])
             if let tile = WinogradTile(op.window, image: shapes[0], result: result, traits) {
-                return tile.packedByteCount
+                return tile.packedByteCount.roundedUp(toMultipleOf: FlatLayout.alignment)
+                    + foldedByteCount(op)
             }
             let rows = RowsTile(op.window, image: shapes[0], result: result, traits)
-            return ConvolutionTile(channels: op.outputChannels, columns: rows?.columns, traits)
-                .packedByteCount(
-                    taps: op.window.kernel.area, reduced: shapes[0].channels)
+            let packed = ConvolutionTile(channels: op.outputChannels, columns: rows?.columns, traits)
+                .packedByteCount(taps: op.window.kernel.area, reduced: shapes[0].channels)
+            return packed.roundedUp(toMultipleOf: FlatLayout.alignment) + foldedByteCount(op)
         case .convolution2DInputGradient(let op):
             if let mirrored = op.window.mirrored,
                 let tile = WinogradTile(mirrored, image: shapes[0], result: op.inputShape, traits)

@@ -5,12 +5,15 @@ extension Op {
     ///
     ///     y[n, i, j, o] = bias[o] + Σ x[n, i·stride + kh − padding, j·stride + kw − padding, c] · w[kh, kw, c, o]
     ///
-    /// Inputs: x `[N, H, W, C]`, w (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`.
-    /// Over `[N, features]` with a 1×1 window it is the dense layer.
+    /// Inputs: x `[N, H, W, C]`, w (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`. A folded
+    /// batch norm adds its inputs after x: scale, shift, running mean, running variance. Over `[N, features]` with a 1×1 window it is the dense layer.
     public struct Convolution2D: Operator {
         public var window: Window
         public var outputChannels: Int
         public var hasBias: Bool
+        /// The epsilon of the batch norm with running statistics that fusion folded into this convolution: y is
+        /// multiplied by scale / √(variance + epsilon) and offset once more.
+        package var foldedNormEpsilon: Float?
         /// `.none` or `.relu`.
         public var epilogue: Epilogue
 
@@ -21,8 +24,15 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        /// Where in the node's inputs a folded batch norm's begin.
+        package var foldedNormInputs: Range<Int> {
+            let first = hasBias ? 3 : 2
+            return foldedNormEpsilon == nil ? first..<first : first..<first + 4
+        }
+
         package var summary: String {
-            "\(window.kernel) convolution to \(outputChannels) channels\(window.settings)"
+            let norm = foldedNormEpsilon == nil ? "" : " with batch norm"
+            return "\(window.kernel) convolution to \(outputChannels) channels\(window.settings)\(norm)"
         }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {

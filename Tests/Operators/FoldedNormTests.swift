@@ -1,0 +1,71 @@
+import ResinDevice
+import ResinGraph
+import ResinOpCases
+import ResinOpenCL
+import ResinReference
+import ResinTensor
+import Testing
+
+private let devices = (try? Device.all()) ?? []
+
+/// A batch norm folded into the convolution before it, against the same two operators apart.
+@Suite(.enabled(if: !devices.isEmpty, "no OpenCL device found"))
+struct FoldedNormTests {
+    /// A shape for each form of the convolution: Winograd with 8 and 6 points, rows, packed patches, strides; with and
+    /// without bias.
+    private static let cases: [(image: Shape, channels: Int, kernel: Int, stride: Int, hasBias: Bool)] = [
+        ([4, 24, 24, 16], 24, 3, 1, true), ([48, 4, 4, 20], 33, 3, 1, false),
+        ([2, 20, 20, 1], 6, 5, 1, true),
+        ([3, 9, 7, 40], 72, 1, 1, false), ([2, 11, 9, 3], 50, 3, 2, true), ([2, 9, 9, 40], 70, 3, 2, false),
+    ]
+
+    /// - Parameter showsSum: whether the convolution's own result is read too, which keeps the two apart.
+    private func makeCase(_ index: Int, showsSum: Bool) throws -> OpCase {
+        let (image, channels, kernel, stride, hasBias) = Self.cases[index]
+        let window = Window(
+            kernel: Extent(kernel), stride: Extent(stride), padding: Extent(kernel / 2))
+        let size = try window.output(for: image)
+        let result = Shape(images: image.images, height: size.height, width: size.width, channels: channels)
+        let convolution = Op.Convolution2D(window: window, outputChannels: channels, hasBias: hasBias)
+        let norm = Op.BatchNormInference(epsilon: 0.001)
+        var opCase = OpCase(
+            "folded batch norm \(index)", "folded",
+            inputs: [
+                .tensor(image),
+                .filter(outputs: channels, inputs: image.channels, Extent(kernel)),
+            ] + (hasBias ? [.vector(channels)] : []) + [
+                .vector(channels, .positive), .vector(channels), .statistic(channels, .uniform),
+                .statistic(channels, .positive),
+            ],
+            outputs: [.value(result)] + (showsSum ? [.value(result)] : [])
+        ) { graph, inputs in
+            let sum = try graph.apply(
+                .convolution2D(convolution), to: Array(inputs.prefix(hasBias ? 3 : 2)), name: "convolution")
+            let y = try graph.apply(
+                .batchNormInference(norm), to: sum + inputs.suffix(4), name: "norm")
+            return try graph.apply(.relu, to: y, name: "relu") + (showsSum ? sum : [])
+        }
+        opCase.launches = showsSum ? 2 : 1
+        opCase.tolerance = 2e-5
+        return opCase
+    }
+
+    @Test("the reference computes the same folded and apart", arguments: cases.indices)
+    func reference(index: Int) throws {
+        let folded = try makeCase(index, showsSum: false)
+        let apart = try makeCase(index, showsSum: true).run(on: ReferenceExecutor())
+        expectClose(try folded.run(on: ReferenceExecutor()), [apart[0]], of: folded)
+    }
+
+    @Test(
+        "a device's folded batch norm agrees with the reference's, as a CPU and as a GPU",
+        arguments: cases.indices, [false, true])
+    func device(index: Int, asGPU: Bool) throws {
+        let device = devices[0]
+        let executor = try DeviceExecutor(
+            device: device, index: 0, traits: DeviceTraits(device, asGPU: asGPU ? true : nil))
+        let folded = try makeCase(index, showsSum: false)
+        let apart = try makeCase(index, showsSum: true).run(on: ReferenceExecutor())
+        expectClose(try folded.run(on: executor), [apart[0]], of: folded)
+    }
+}
