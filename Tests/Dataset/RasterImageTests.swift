@@ -61,6 +61,13 @@ import Testing
         #expect(abs(Int(image.pixels[0]) - 0x40) <= 1)
     }
 
+    @Test("Bits become bytes, and an image of one pixel is one")
+    func fewBits() throws {
+        let image = try decode(png(width: 5, height: 1, colourType: 0, bitDepth: 1, samples: [0b1011_0000]))
+        #expect(image == RasterImage(height: 1, width: 5, channels: 1, pixels: [255, 0, 255, 255, 0]))
+        #expect(try decode(greyPNG(9, width: 1, height: 1)).pixels == [9])
+    }
+
     @Test("A PNG that is cut short is an error that names the file", arguments: [9, 30, 45, 60])
     func truncatedPNG(count: Int) throws {
         let noise = (0..<64).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
@@ -107,6 +114,24 @@ import Testing
     @Test("A JPEG that is cut short is an error, although its library only warns", arguments: [2, 10, 40])
     func truncatedJPEG(missing: Int) {
         expectBadContent(Array(greyJPEG.dropLast(missing)), "JPEG", "cut short")
+    }
+
+    @Test("A progressive JPEG is read like any other")
+    func progressive() throws {
+        let image = try decode(progressiveJPEG)
+        #expect(
+            image
+                == RasterImage(
+                    height: 2, width: 4, channels: 1, pixels: [20, 15, 224, 221, 20, 15, 224, 221]))
+    }
+
+    @Test("Bytes that some cameras leave between a JPEG's image and its end do no harm")
+    func extraneousBytes() throws {
+        for whole in [greyJPEG, progressiveJPEG] {
+            #expect(try decode(whole.dropLast(2) + [0, 0, 0] + whole.suffix(2)) == decode(whole))
+            #expect(try decode(whole + [1, 2, 3]) == decode(whole))
+        }
+        expectBadContent(progressiveJPEG.dropLast(40) + [0, 0, 0xFF, 0xD9], "cut short")
     }
 
     @Test("A CMYK JPEG is refused with what to do")
