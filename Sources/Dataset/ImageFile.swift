@@ -161,6 +161,7 @@ struct ImageFile: Sendable {
             tjDecompressHeader3(
                 handle, source.baseAddress, UInt(source.count), &width, &height, &subsampling, &colours) == 0
         else { throw damaged(message(of: handle)) }
+        guard width > 0, height > 0 else { throw damaged("it ends before its size") }
         try check(height: Int(height), width: Int(width))
         guard colours != Int32(TJCS_CMYK.rawValue), colours != Int32(TJCS_YCCK.rawValue) else {
             throw ResinError(

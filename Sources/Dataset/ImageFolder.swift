@@ -57,8 +57,7 @@ extension Dataset {
             nonisolated(unsafe) let buffer = UnsafeMutableBufferPointer(rebasing: buffer[...])
             try concurrently(paths.count) { index in
                 let image = try RasterImage(contentsOf: paths[index])
-                    .converted(toChannels: format.channels)
-                    .resized(toHeight: format.height, width: format.width)
+                    .fitted(channels: format.channels, height: format.height, width: format.width)
                 _ = buffer[index * size..<(index + 1) * size].initialize(from: image.pixels)
             }
             count = paths.count * size

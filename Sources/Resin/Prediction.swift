@@ -70,7 +70,7 @@ extension RasterImage {
                 .usage, "the network takes \(channels) channels, but images are grey (1) or colour (3)")
         }
         let size = configuration.imageSize(for: network)
-        return converted(toChannels: channels).resized(toHeight: size[0], width: size[1])
+        return fitted(channels: channels, height: size[0], width: size[1])
     }
 }
 

@@ -132,6 +132,7 @@ import Testing
             #expect(try decode(whole + [1, 2, 3]) == decode(whole))
         }
         expectBadContent(progressiveJPEG.dropLast(40) + [0, 0, 0xFF, 0xD9], "cut short")
+        expectBadContent([0xFF, 0xD8, 0xFF], "cut short")
     }
 
     @Test("A CMYK JPEG is refused with what to do")
@@ -163,6 +164,19 @@ import Testing
         #expect(error?.kind == .missingFile && error!.message.contains("/nothing.png"))
         let other = #expect(throws: ResinError.self) { try RasterImage(contentsOf: folder.path) }
         #expect(other?.kind == .badContent)
+    }
+
+    @Test("Fitting converts, then resizes, whatever it does first")
+    func fitting() {
+        let grey = RasterImage(height: 2, width: 3, channels: 1, pixels: [0, 90, 255, 13, 14, 200])
+        let colour = RasterImage(height: 1, width: 2, channels: 3, pixels: [255, 0, 7, 1, 2, 90])
+        for image in [grey, colour] {
+            for channels in [1, 3] {
+                #expect(
+                    image.fitted(channels: channels, height: 2, width: 2)
+                        == image.converted(toChannels: channels).resized(toHeight: 2, width: 2))
+            }
+        }
     }
 
     @Test("Grey becomes three equal channels; colour becomes the luma of BT.601")
