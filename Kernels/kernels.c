@@ -32,6 +32,9 @@ static const char convolution2d_packed[] = {
 static const char convolution2d_winograd[] = {
 #embed "convolution2d_winograd.cl"
     , '\0'};
+static const char convolution2d_rows[] = {
+#embed "convolution2d_rows.cl"
+    , '\0'};
 static const char convolution2d_tiled[] = {
 #embed "convolution2d_tiled.cl"
     , '\0'};
@@ -46,6 +49,9 @@ static const char loss[] = {
     , '\0'};
 static const char optimizer[] = {
 #embed "optimizer.cl"
+    , '\0'};
+static const char patch[] = {
+#embed "patch.cl"
     , '\0'};
 static const char pooling2d[] = {
 #embed "pooling2d.cl"
@@ -67,12 +73,14 @@ static const struct {
     {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
     {"convolution2d_tiled", convolution2d_tiled},
     {"convolution2d_packed", convolution2d_packed},
+    {"convolution2d_rows", convolution2d_rows},
     {"convolution2d_winograd", convolution2d_winograd},
     {"elementwise", elementwise},
     {"input", input},
     {"loss", loss},
     {"optimizer", optimizer},
     {"pooling2d", pooling2d},
+    {"patch", patch},
     {"tile", tile},
 };
 

@@ -23,10 +23,26 @@ typedef struct {
     for (int channel = get_global_id(0) * LANES, left = g.channels - channel; left > 0;     \
          channel += get_global_size(0) * LANES, left = g.channels - channel)
 
+// load_first and store_first for bytes.
+#if MASKED_MOVES
+static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
+    if (count >= LANES) return convert_int16(vload16(0, pointer));
+    return convert_int16(as_uchar16(__builtin_ia32_loaddquqi128_mask(
+        (const char16 *)(size_t)pointer, (char16)(0), FIRST_LANES(count))));
+}
+
+static inline void store_first_bytes(int_lanes value, __global uchar *pointer, int count) {
+    const uchar16 bytes = convert_uchar16(value);
+    if (count >= LANES)
+        vstore16(bytes, 0, pointer);
+    else
+        __builtin_ia32_storedquqi128_mask((char16 *)(size_t)pointer, as_char16(bytes), FIRST_LANES(count));
+}
+#else
 static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
     if (count >= LANES) return JOIN(convert_int, LANES)(JOIN(vload, LANES)(0, pointer));
     int values[LANES];
-    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : -1;
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : 0;
     return JOIN(vload, LANES)(0, values);
 }
 
@@ -39,6 +55,7 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
     JOIN(vstore, LANES)(value, 0, values);
     for (int lane = 0; lane < count; lane++) pointer[lane] = (uchar)values[lane];
 }
+#endif
 
 // y = max under the window; `indices` gets the winner's place kh · kernel width + kw, the first of equals. A
 // NaN wins and stays.
@@ -67,26 +84,33 @@ __kernel void maxpool2d_forward(__global const float *restrict x, __global float
 }
 
 // The windows i that cover a place: ⌈(place + padding − kernel + 1) / stride⌉ … ⌊(place + padding) / stride⌋.
-#define FIRST_WINDOW(place, kernel_size, stride, padding) \
-    max(0, ((place) + (padding) - (kernel_size) + (stride)) / (stride))
-#define END_WINDOW(place, stride, padding, windows) min((windows), ((place) + (padding)) / (stride) + 1)
+typedef struct {
+    int first, end;
+} Windows;
 
-#define FOR_EACH_WINDOW(i, j, y, x)                                                                       \
-    for (int i = FIRST_WINDOW(y, g.kernel_height, g.stride_height, g.padding_height);                     \
-         i < END_WINDOW(y, g.stride_height, g.padding_height, g.output_height); i++)                      \
-        for (int j = FIRST_WINDOW(x, g.kernel_width, g.stride_width, g.padding_width);                    \
-             j < END_WINDOW(x, g.stride_width, g.padding_width, g.output_width); j++)
+static inline Windows windows_over(int place, int kernel_size, int stride, int padding, int windows) {
+    return (Windows){max(0, (place + padding - kernel_size + stride) / stride),
+                     min(windows, (place + padding) / stride + 1)};
+}
+
+#define WINDOW_ROWS(y) windows_over(y, g.kernel_height, g.stride_height, g.padding_height, g.output_height)
+#define WINDOW_COLUMNS(x) windows_over(x, g.kernel_width, g.stride_width, g.padding_width, g.output_width)
+#define FOR_EACH_WINDOW(i, j)                          \
+    for (int i = rows.first; i < rows.end; i++)        \
+        for (int j = columns.first; j < columns.end; j++)
 
 // dx[pixel] = Σ dy over the windows that the pixel won; then masked by the ReLU output that was pooled.
 __kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
                                  __global const float *restrict mask, __global float *restrict dx,
                                  const PoolGeometry g) {
     const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
+    const Windows rows = WINDOW_ROWS(y);
     FOR_EACH_PIXEL(x, g.width) {
+        const Windows columns = WINDOW_COLUMNS(x);
         const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
         FOR_EACH_CHANNELS(channel, left) {
             lanes sum = (lanes)(0.0f);
-            FOR_EACH_WINDOW(i, j, y, x) {
+            FOR_EACH_WINDOW(i, j) {
                 const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
                                   g.padding_width - j * g.stride_width;
                 const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
@@ -130,11 +154,13 @@ __kernel void averagepool2d_forward(__global const float *restrict x, __global f
 __kernel void averagepool2d_gradient(__global const float *restrict dy, __global float *restrict dx,
                                      const PoolGeometry g) {
     const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
+    const Windows rows = WINDOW_ROWS(y);
     FOR_EACH_PIXEL(x, g.width) {
+        const Windows columns = WINDOW_COLUMNS(x);
         const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
         FOR_EACH_CHANNELS(channel, left) {
             lanes sum = (lanes)(0.0f);
-            FOR_EACH_WINDOW(i, j, y, x) {
+            FOR_EACH_WINDOW(i, j) {
                 const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
                 sum += load_first(dy + at, left) / (float)window_area(i, j, g);
             }
