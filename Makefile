@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
-.PHONY: help setup build run test lint layers format bench simulate ptx goldens clean
+.PHONY: help setup build run own test lint layers format bench simulate ptx goldens clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -20,9 +20,13 @@ build: setup          ## build the program
 run: build            ## train NiN on the built-in images, on the best device there is
 	$(RESIN) train nin
 
+own: setup            ## build and run Examples/OwnNetwork, a package that depends on this one
+	@.ci/own-network $(SWIFT) $(CONFIGURATION)
+
 test: setup lint layers simulate ## run everything that CI runs
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	$(SWIFT) test -c $(CONFIGURATION) --skip-build
+	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 
 lint:                 ## check the formatting
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift

@@ -55,8 +55,6 @@ let package = Package(
             ],
             path: "Sources/ResinCommand"),
 
-        .executableTarget(name: "OwnNetwork", dependencies: ["Resin"], path: "Examples/OwnNetwork"),
-
         tests("OpenCL", ["ResinOpenCL"]),
         .target(name: "ResinFixtures", dependencies: ["CZlib"], path: "Tests/Fixtures"),
         // The executable is a dependency so that it is built before the tests that run it.

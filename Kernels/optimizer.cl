@@ -4,7 +4,9 @@
 //     Adam:  g += decay · w  (AdamW: w −= rate · decay · w);  m = β₁ m + (1 − β₁) g;  v = β₂ v + (1 − β₂) g²;
 //            w −= rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //
-// A step whose loss was not finite is left out where `skips` is 1: `metrics` column 3 counts such images.
+// A step whose loss was not finite is left out where `skips` is 1: `metrics` column 3 counts such images. The
+// forward pass has updated the running statistics by then; keep_statistics puts back those of the last step that
+// was finite.
 //
 // Work-items: global (chunks), each `chunk` vectors of LANES; the buffers' length is a multiple of LANES.
 
@@ -46,4 +48,15 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
         STORE(v, second_moment + at);
         STORE(old - rate * m / (sqrt(v) / root + epsilon), w + at);
     }
+}
+
+// statistics = kept where the loss was not finite, else kept = statistics.
+__kernel void keep_statistics(__global float *restrict statistics, __global float *restrict kept,
+                              __global const StepUniforms *step, __global const float *restrict metrics,
+                              int count, int chunk) {
+    const bool is_left_out = metrics[step->slot * 4 + 3] > 0.0f;
+    __global const float *from = is_left_out ? kept : statistics;
+    __global float *to = is_left_out ? statistics : kept;
+    const int first = get_global_id(0) * chunk * LANES;
+    for (int at = first; at < min(first + chunk * LANES, count); at += LANES) STORE(LOAD(from + at), to + at);
 }

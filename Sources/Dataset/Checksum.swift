@@ -1,5 +1,20 @@
+import CZlib
 import Foundation
 import ResinTensor
+
+extension Dataset {
+    /// CRC-32 of the labels and pixels of the training and of the test images: what is equal for equal
+    /// images, whatever files they came from. It finds what was changed by mistake, not by intent.
+    package var checksum: String { "\(train.checksum) \(test.checksum)" }
+}
+
+extension ImageSet {
+    fileprivate var checksum: String {
+        var sum = labels.withUnsafeBufferPointer { crc32_z(0, $0.baseAddress, $0.count) }
+        sum = pixels.withUnsafeBufferPointer { crc32_z(sum, $0.baseAddress, $0.count) }
+        return String(format: "%08x", UInt32(sum))
+    }
+}
 
 /// SHA-256 (FIPS 180-4), computed by coreutils' `sha256sum`.
 enum Checksum {

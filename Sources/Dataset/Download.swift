@@ -43,7 +43,7 @@ extension PublishedDataset {
         _ file: File, into folder: String, from base: String, report: (FetchEvent) throws -> Void
     ) throws -> String {
         let stem = file.name.hasSuffix(".gz") ? String(file.name.dropLast(3)) : file.name
-        if let path = Self.find(stem, in: folder) {
+        if let path = Format.find(stem, in: folder) {
             guard try file.check(path) != .other else {
                 throw ResinError(
                     .badContent,

@@ -30,21 +30,23 @@ struct ImageFile: Sendable {
                 "\(path): cannot be opened (\(String(cString: strerror(errno)))); check the path and the "
                     + "permissions.")
         }
-        do {
-            bytes = try Data(contentsOf: URL(fileURLWithPath: path))
-        } catch {
+        // The rest is read once it is sure that this is an image, and not a disk's.
+        guard let file = FileHandle(forReadingAtPath: path),
+            let start = try? file.read(upToCount: 8) ?? Data()
+        else {
             throw ResinError(.badContent, "\(path): cannot be read as a file; name a PNG or JPEG file.")
         }
-        self.path = path
-        if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
+        if start == Data([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             format = .png
-        } else if bytes.starts(with: [0xFF, 0xD8, 0xFF]) {
+        } else if start.starts(with: [0xFF, 0xD8, 0xFF]) {
             format = .jpeg
         } else {
-            let content = bytes.isEmpty ? "an empty file" : "neither PNG nor JPEG"
+            let content = start.isEmpty ? "an empty file" : "neither PNG nor JPEG"
             throw ResinError(
                 .badContent, "\(path): is \(content), going by its content; convert it, or take it away.")
         }
+        self.path = path
+        bytes = try start + (file.readToEnd() ?? Data())
     }
 
     func header() throws -> Header {
@@ -122,7 +124,13 @@ struct ImageFile: Sendable {
             }
             guard isRead else { throw damaged(message(of: image)) }
             if hasAlpha {
-                pixels = pixels.enumerated().filter { $0.offset % stored < header.channels }.map(\.element)
+                let count = header.height * header.width
+                for pixel in 0..<count {
+                    for channel in 0..<header.channels {
+                        pixels[pixel * header.channels + channel] = pixels[pixel * stored + channel]
+                    }
+                }
+                pixels.removeLast(count)
             }
             return RasterImage(
                 height: header.height, width: header.width, channels: header.channels, pixels: pixels)
@@ -153,6 +161,7 @@ struct ImageFile: Sendable {
             tjDecompressHeader3(
                 handle, source.baseAddress, UInt(source.count), &width, &height, &subsampling, &colours) == 0
         else { throw damaged(message(of: handle)) }
+        guard width > 0, height > 0 else { throw damaged("it ends before its size") }
         try check(height: Int(height), width: Int(width))
         guard colours != Int32(TJCS_CMYK.rawValue), colours != Int32(TJCS_YCCK.rawValue) else {
             throw ResinError(
@@ -167,11 +176,21 @@ struct ImageFile: Sendable {
             let header = try readHeader(handle, source)
             let format = header.channels == 1 ? TJPF_GRAY : TJPF_RGB
             var pixels = [UInt8](repeating: 0, count: header.height * header.width * header.channels)
+            /// What the library complains of, if anything.
+            func decompress(_ flags: Int32) -> String? {
+                let status = tjDecompress2(
+                    handle, source.baseAddress, UInt(source.count), &pixels, Int32(header.width), 0,
+                    Int32(header.height), Int32(format.rawValue), flags | TJFLAG_LIMITSCANS)
+                return status == 0 ? nil : message(of: handle)
+            }
             // A file that is cut short is a mere warning to the library, which fills up with grey.
-            let status = tjDecompress2(
-                handle, source.baseAddress, UInt(source.count), &pixels, Int32(header.width), 0,
-                Int32(header.height), Int32(format.rawValue), TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS)
-            guard status == 0 else { throw damaged(message(of: handle)) }
+            var complaint = decompress(TJFLAG_STOPONWARNING)
+            // Another is harmless, and frequent: bytes between the image's end and the mark that says so.
+            if let warning = complaint, warning.contains("extraneous bytes before marker 0xd9") {
+                complaint = decompress(0)
+                if complaint == warning { complaint = nil }
+            }
+            if let complaint { throw damaged(complaint) }
             return RasterImage(
                 height: header.height, width: header.width, channels: header.channels, pixels: pixels)
         }

@@ -13,16 +13,8 @@ extension Dataset {
     /// network's size or, where it is not given, to the median height and width of the training images, as
     /// `RasterImage.resized` does it, without regard to their proportions.
     ///
-    /// - Parameters:
-    ///   - side: Height and width that the network takes.
-    ///   - split: For a folder without `test`: the share of every class's training images to be cut off for
-    ///     testing; which, follows from the seed.
-    /// - Throws: `ResinError`: `.missingFile` where a folder is not there, `.badContent` where an image
-    ///   cannot be decoded, a class holds no images, or `test` has a class that `train` has not; `.usage`
-    ///   where `split` does not go with the folder.
-    public static func folder(
-        _ path: String, side: Int? = nil, split: Double? = nil, seed: UInt64
-    ) throws -> Dataset {
+    /// - Parameters: as of `folder`.
+    static func imageFolder(_ path: String, side: Int?, split: Double?, seed: UInt64) throws -> Dataset {
         let listing = try ImageFolder(path, split: split, seed: seed)
         let files = (listing.train + listing.test).map(\.path)
         var headers = [ImageFile.Header?](repeating: nil, count: files.count)
@@ -37,17 +29,9 @@ extension Dataset {
                 height: format.height, width: format.width, channels: format.channels,
                 classCount: listing.classNames.count, source: path)
         }
-        let train = try set(listing.train)
-        let (mean, standardDeviation) = train.pixelStatistics(decimals: 4)
-        guard standardDeviation.allSatisfy({ $0 > 0 }) else {
-            throw ResinError(
-                .badContent,
-                "\(path): a channel has the same value in all pixels of the training images; there is nothing "
-                    + "to learn from.")
-        }
-        return try Dataset(
-            name: path, classNames: listing.classNames, train: train, test: try set(listing.test), mean: mean,
-            standardDeviation: standardDeviation, notes: listing.notes)
+        return try measured(
+            name: path, classNames: listing.classNames, train: set(listing.train), test: set(listing.test),
+            notes: listing.notes)
     }
 
     private static func commonFormat(
@@ -73,8 +57,7 @@ extension Dataset {
             nonisolated(unsafe) let buffer = UnsafeMutableBufferPointer(rebasing: buffer[...])
             try concurrently(paths.count) { index in
                 let image = try RasterImage(contentsOf: paths[index])
-                    .converted(toChannels: format.channels)
-                    .resized(toHeight: format.height, width: format.width)
+                    .fitted(channels: format.channels, height: format.height, width: format.width)
                 _ = buffer[index * size..<(index + 1) * size].initialize(from: image.pixels)
             }
             count = paths.count * size
@@ -82,7 +65,7 @@ extension Dataset {
     }
 }
 
-/// Which files of a folder are which set's, and of which class.
+/// Which files of a folder that has a `train` are which set's, and of which class.
 struct ImageFolder {
     struct Labelled: Equatable {
         let path: String
@@ -98,15 +81,6 @@ struct ImageFolder {
     static let endings: Set = ["png", "jpg", "jpeg"]
 
     init(_ path: String, split: Double?, seed: UInt64) throws {
-        guard Self.isFolder(path) else {
-            throw ResinError(.missingFile, "\(path): there is no such folder of images; check the path.")
-        }
-        guard Self.isFolder(path + "/train") else {
-            throw ResinError(
-                .missingFile,
-                "\(path): holds no folder 'train'; images are expected in train/CLASS/ and test/CLASS/, PNG or "
-                    + "JPEG, or in train/CLASS/ alone with --split.")
-        }
         classNames = try Self.folders(in: path + "/train")
         guard (1...256).contains(classNames.count) else {
             throw ResinError(

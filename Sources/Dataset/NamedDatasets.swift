@@ -5,7 +5,7 @@ extension Dataset {
     /// What `named` knows.
     public static let knownNames = ["glyphs"] + PublishedDataset.all.map(\.name)
 
-    /// A set by its name, or a folder of images by its path.
+    /// A set by its name, or a folder by its path.
     ///
     /// - Parameters:
     ///   - directory: Where named sets lie; see `named`.
@@ -47,7 +47,7 @@ extension Dataset {
             throw ResinError(
                 .usage,
                 "There is no data set '\(name)', and no folder of that name here; known are "
-                    + "\(knownNames.joined(separator: ", ")).")
+                    + "\(knownNames.joined(separator: ", ")), and folders by their paths.")
         }
         return try set.read(from: directory ?? defaultDirectory())
     }

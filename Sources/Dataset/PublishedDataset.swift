@@ -73,60 +73,28 @@ package struct PublishedDataset: Sendable {
     }
 
     /// Whether all its files are there, whatever is in them.
-    package func isPresent(in directory: String) -> Bool { contents(in: directory).missing.isEmpty }
-
-    /// Paths of the training and of the test set's files, in the order in which they are read, and the names
-    /// of those that are not there.
-    func contents(in directory: String) -> (train: [String], test: [String], missing: [String]) {
-        let folder = folder(in: directory)
-        let (train, test) =
-            switch format {
-            case .idx: (Array(Self.idxNames[..<2]), Array(Self.idxNames[2...]))
-            case .cifar10: (CIFAR10.trainNames, CIFAR10.testNames)
-            }
-        func path(_ name: String) -> String? { Self.find(name, in: folder) }
-        return (
-            train.compactMap(path), test.compactMap(path), (train + test).filter { path($0) == nil }
-        )
-    }
-
-    static let idxNames = [
-        "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    ]
-
-    /// A file plain or gzip, under its present name or, for IDX files, its older, dotted one
-    /// (`train-images.idx3-ubyte`).
-    static func find(_ fileName: String, in folder: String) -> String? {
-        let dotted = fileName.replacingOccurrences(of: "-idx", with: ".idx")
-        return [fileName, fileName + ".gz", dotted, dotted + ".gz"]
-            .map { folder + "/" + $0 }
-            .first { FileManager.default.fileExists(atPath: $0) }
+    package func isPresent(in directory: String) -> Bool {
+        format.files(in: folder(in: directory)).missing.isEmpty
     }
 
     /// - Throws: `ResinError(.missingFile)` that names the missing files, `.badContent`.
     func read(from directory: String) throws -> Dataset {
-        let (train, test, missing) = contents(in: directory)
-        guard missing.isEmpty else {
-            let mayBeGzip = format == .idx ? " (each may end in .gz)" : ""
-            let folder = folder(in: directory)
+        let folder = folder(in: directory)
+        let files = format.files(in: folder)
+        guard files.missing.isEmpty else {
             let last = (folder as NSString).lastPathComponent
             throw ResinError(
                 .missingFile,
-                "\(folder): missing \(missing.joined(separator: ", "))\(mayBeGzip). 'resin datasets fetch "
-                    + "\(name)' gets them from \(address); if the folder '\(last)' "
-                    + "lies elsewhere, name the folder that holds it with --data-dir or RESIN_DATA.")
+                "\(folder): missing \(format.list(files.missing)). 'resin datasets fetch \(name)' gets them "
+                    + "from \(address); if the folder '\(last)' lies elsewhere, name the folder that holds it "
+                    + "with --data-dir or RESIN_DATA.")
         }
         func images(_ paths: [String]) throws -> ImageSet {
-            switch format {
-            case .idx:
-                try ImageSet(imagesPath: paths[0], labelsPath: paths[1], classCount: classNames.count)
-            case .cifar10: try CIFAR10.images(from: paths)
-            }
+            try format.images(from: paths, classCount: classNames.count)
         }
         return try Dataset(
-            name: name, classNames: classNames, train: try images(train), test: try images(test), mean: mean,
-            standardDeviation: standardDeviation)
+            name: name, classNames: classNames, train: try images(files.train),
+            test: try images(files.test), mean: mean, standardDeviation: standardDeviation)
     }
 }
 

@@ -32,6 +32,15 @@ public struct RasterImage: Equatable, Sendable {
         self = try ImageFile(path).decoded()
     }
 
+    /// In another number of channels, and then of another size.
+    package func fitted(channels count: Int, height: Int, width: Int) -> RasterImage {
+        // Grey is the same in either order, and quicker in this one.
+        if channels == 1 {
+            return resized(toHeight: height, width: width).converted(toChannels: count)
+        }
+        return converted(toChannels: count).resized(toHeight: height, width: width)
+    }
+
     /// Grey to colour (three times the same), or colour to grey by the luma of ITU-R BT.601, as JPEG has it:
     /// 0.299 red + 0.587 green + 0.114 blue.
     public func converted(toChannels count: Int) -> RasterImage {
@@ -39,7 +48,12 @@ public struct RasterImage: Equatable, Sendable {
         if count == channels { return self }
         let converted: [UInt8]
         if count == 3 {
-            converted = pixels.flatMap { [$0, $0, $0] }
+            converted = [UInt8](unsafeUninitializedCapacity: 3 * pixels.count) { buffer, filled in
+                for (index, pixel) in pixels.enumerated() {
+                    for place in 3 * index..<3 * index + 3 { buffer.initializeElement(at: place, to: pixel) }
+                }
+                filled = 3 * pixels.count
+            }
         } else {
             converted = stride(from: 0, to: pixels.count, by: 3).map { start in
                 let red = Int(pixels[start])

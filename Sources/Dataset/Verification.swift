@@ -49,7 +49,7 @@ extension PublishedDataset {
         let folders = [folder(in: directory), directory + "/" + name, directory]
         for file in files {
             let stem = file.name.hasSuffix(".gz") ? String(file.name.dropLast(3)) : file.name
-            guard let path = folders.lazy.compactMap({ Self.find(stem, in: $0) }).first else { continue }
+            guard let path = folders.lazy.compactMap({ Format.find(stem, in: $0) }).first else { continue }
             result.files.append((path, try file.check(path)))
         }
         for (split, images, counts) in [("training", set.train, trainCounts), ("test", set.test, testCounts)]

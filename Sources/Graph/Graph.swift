@@ -41,8 +41,8 @@ public enum Region: Hashable, Sendable {
     /// All parameters, gradients, and each state of the optimizer: one flat buffer each, laid out alike.
     case parameters, gradients
     case optimizerState(Int)
-    /// All running statistics, flat.
-    case statistics
+    /// All running statistics, flat, and what they were after the last step whose loss was finite.
+    case statistics, keptStatistics
     /// The data set: bytes `[images, height, width, channels]`, class numbers, bytes too, `[images]`, and the order in
     /// which an epoch visits them (`Int32` `[images]`).
     case images(Split)

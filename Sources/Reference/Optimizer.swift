@@ -6,17 +6,21 @@ extension Op.Optimizer {
     /// formulas, as on a device; a device may still contract a product and a sum into one rounding.
     ///
     /// The invocation's inputs are the flat regions: parameters, gradients, and the optimizer's states; then
-    /// the metrics, if the node has them. The gaps between parameters hold zeros and are updated to zeros.
+    /// the node's own, if it has any: metrics, statistics and kept statistics. The gaps between parameters
+    /// hold zeros and are updated to zeros.
     func execute(_ invocation: Invocation) {
         let w = invocation.inputs[0].floats
         let gradients = invocation.inputs[1].floats
         let states = invocation.inputs[2..<2 + stateCount].map(\.floats)
         let uniforms = invocation.uniforms
-        if let metrics = invocation.inputs.dropFirst(2 + stateCount).first?.floats,
-            metrics[Int(uniforms.slot) * Op.SoftmaxCrossEntropy.columns + 3] > 0
-        {
-            return
+        let own = invocation.inputs.dropFirst(2 + stateCount).map(\.floats)
+        let isLeftOut =
+            own.first.map { $0[Int(uniforms.slot) * Op.SoftmaxCrossEntropy.columns + 3] > 0 } ?? false
+        if own.count > 1 {
+            let (from, to) = isLeftOut ? (own[2], own[1]) : (own[1], own[2])
+            for index in from.indices { to[index] = from[index] }
         }
+        if isLeftOut { return }
         let rate = uniforms.learningRate
 
         switch self {

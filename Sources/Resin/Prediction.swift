@@ -25,19 +25,12 @@ public struct Prediction: Hashable, Sendable {
         _ configuration: TrainingConfiguration, device: ComputeDevice
     ) throws -> [[Prediction]] {
         if images.isEmpty { return [] }
-        let channels = configuration.mean.count
-        guard channels == 1 || channels == 3 else {
-            throw ResinError(
-                .usage, "the network takes \(channels) channels, but images are grey (1) or colour (3)")
-        }
-        let size = configuration.imageSize ?? [network.input.height, network.input.width]
+        let size = configuration.imageSize(for: network)
         let set = try ImageSet(
-            pixels: images.flatMap {
-                $0.converted(toChannels: channels).resized(toHeight: size[0], width: size[1]).pixels
-            },
+            pixels: images.flatMap { try $0.prepared(for: network, configuration).pixels },
             // Nobody knows them; nothing that depends on them is used.
             labels: [UInt8](repeating: 0, count: images.count), height: size[0], width: size[1],
-            channels: channels, classCount: network.classCount)
+            channels: configuration.mean.count, classCount: network.classCount)
         let dataset = try Dataset(
             name: "the given images", classNames: configuration.classNames, train: set, test: set,
             mean: configuration.mean, standardDeviation: configuration.standardDeviation)
@@ -60,5 +53,29 @@ public struct Prediction: Hashable, Sendable {
                 }
                 .sorted { ($1.probability, $0.index) < ($0.probability, $1.index) }
         }
+    }
+}
+
+extension RasterImage {
+    /// The image in the channels and the size of those that a run's network was trained on, from which the
+    /// device goes on; most photographs get much smaller by it.
+    ///
+    /// - Throws: `ResinError(.usage)` for a network that takes images neither grey nor in colour.
+    public func prepared(
+        for network: Network, _ configuration: TrainingConfiguration
+    ) throws -> RasterImage {
+        let channels = configuration.mean.count
+        guard channels == 1 || channels == 3 else {
+            throw ResinError(
+                .usage, "the network takes \(channels) channels, but images are grey (1) or colour (3)")
+        }
+        let size = configuration.imageSize(for: network)
+        return fitted(channels: channels, height: size[0], width: size[1])
+    }
+}
+
+extension TrainingConfiguration {
+    fileprivate func imageSize(for network: Network) -> [Int] {
+        imageSize ?? [network.input.height, network.input.width]
     }
 }

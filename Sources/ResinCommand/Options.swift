@@ -33,8 +33,10 @@ struct DeviceOption: ParsableArguments {
 struct DataSource: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "A data set (\(Dataset.knownNames.joined(separator: ", "))) or a folder of PNG and JPEG images: "
-                + "train/CLASS/… and test/CLASS/….", valueName: "name|folder"))
+            "A data set (\(Dataset.knownNames.joined(separator: ", "))) or a folder's path.",
+            discussion:
+                "A folder holds PNG and JPEG images in train/CLASS/ and test/CLASS/, or MNIST's four files, "
+                + "or CIFAR-10's binary ones.", valueName: "name|folder"))
     var data: String?
 
     @Option(

@@ -43,8 +43,11 @@ struct PredictCommand: ParsableCommand {
         let top = try bounded("--top", top, 1...largestClassCount)
         let path = model.path
         let weights = try Safetensors(contentsOf: path)
-        let pictures = try images.map(RasterImage.init(contentsOf:))
         let (network, configuration) = try makeConfiguration(weights)
+        // One after another: a folder of photographs would not fit the memory.
+        let pictures = try images.map {
+            try RasterImage(contentsOf: $0).prepared(for: network, configuration)
+        }
         let device = try deviceOption.choose()
         note("device \(device)")
         let predictions = try Prediction.all(

@@ -105,6 +105,8 @@ extension TrainCommand {
         if !saved.schedule.dependsOnEpochs { comparable.epochs = saved.epochs }
         // So are more epochs of patience.
         comparable.patience = saved.patience
+        // So are the same images from another place; the trainer compares their checksums.
+        if saved.dataChecksum != nil { comparable.data = saved.data }
         if comparable == saved { return configuration }
         let changed = differences(saved, comparable)
         throw ResinError(

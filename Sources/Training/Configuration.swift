@@ -20,6 +20,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// Height and width of the data set's images, from which the device resizes; other images come to this
     /// size first. The trainer fills it in.
     public var imageSize: [Int]?
+    /// `Dataset.checksum` of the images, those within the limits. The trainer fills it in.
+    public var dataChecksum: String?
     /// Use only the first so many training and test images.
     public var limit: Int?
     public var limitTest: Int?
@@ -79,6 +81,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case classNames = "class_names"
         case data, split
         case imageSize = "image_size"
+        case dataChecksum = "data_checksum"
         case limit
         case limitTest = "limit_test"
         case mean
@@ -109,6 +112,7 @@ extension TrainingConfiguration {
         data = try required(.data)
         split = try values.decodeIfPresent(Double.self, forKey: .split)
         imageSize = try values.decodeIfPresent([Int].self, forKey: .imageSize)
+        dataChecksum = try values.decodeIfPresent(String.self, forKey: .dataChecksum)
         limit = try values.decodeIfPresent(Int.self, forKey: .limit)
         limitTest = try values.decodeIfPresent(Int.self, forKey: .limitTest)
         mean = try required(.mean)

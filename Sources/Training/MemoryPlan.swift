@@ -20,7 +20,8 @@ public struct MemoryPlan: Hashable, Sendable {
 
     package init(training: Plan, evaluation: Plan?, optimizer: Op.Optimizer?, dataset: Int) {
         let flat = training.parameterLayout.byteCount
-        parameters = flat + training.statisticLayout.byteCount
+        // The statistics twice: those of the last step that was finite are kept.
+        parameters = flat + 2 * training.statisticLayout.byteCount
         gradients = optimizer == nil ? 0 : flat
         optimizerState = (optimizer?.stateCount ?? 0) * flat
         self.dataset = dataset

@@ -22,7 +22,9 @@ package struct ModelState: Sendable {
 
     package func allocate(on executor: any Executor) throws {
         try executor.allocate(.parameters, byteCount: parameterLayout.byteCount)
-        try executor.allocate(.statistics, byteCount: statisticLayout.byteCount)
+        for region in Self.statisticRegions {
+            try executor.allocate(region, byteCount: statisticLayout.byteCount)
+        }
     }
 
     package func initialise(_ initialiser: Initialiser, seed: UInt64, on executor: any Executor) throws {
@@ -36,8 +38,10 @@ package struct ModelState: Sendable {
         for (index, statistic) in statistics.enumerated() {
             for place in statisticLayout.ranges[index] { flat[place] = statistic.initialValue }
         }
-        try executor.write(flat, to: .statistics)
+        for region in Self.statisticRegions { try executor.write(flat, to: region) }
     }
+
+    private static let statisticRegions = [Region.statistics, .keptStatistics]
 
     // MARK: Files
 
@@ -81,7 +85,7 @@ package struct ModelState: Sendable {
             let values = try tensor(statistic.name, shape: [statistic.count], in: file, from: path)
             flat.replaceSubrange(statisticLayout.ranges[index], with: values)
         }
-        try executor.write(flat, to: .statistics)
+        for region in Self.statisticRegions { try executor.write(flat, to: region) }
     }
 
     package func loadTensors(

@@ -12,7 +12,7 @@ public struct Recipe: Sendable {
     public var options = NetworkOptions()
     public var labelSmoothing: Float = 0
 
-    /// The books' recipes ("Dive into Deep Learning", 8.3 for NiN and 8.6 for ResNet-18), and for the
+    /// The books' recipes ("Dive into Deep Learning", 7.6 for LeNet, 8.3 for NiN and 8.6 for ResNet-18), and for the
     /// built-in set smaller images and Adam, so that a CPU is done in a minute or two.
     public init(network: String, data: String) {
         switch (network, data) {
@@ -26,10 +26,21 @@ public struct Recipe: Sendable {
             labelSmoothing = 0.1
         case ("nin", _):
             self.init(side: 224, epochs: 10, batch: 128, optimizer: .sgd(learningRate: 0.1))
+        case ("lenet", "glyphs"):
+            // SGD does not get its sigmoids off the ground in so few steps.
+            self.init(side: 28, epochs: 10, batch: 64, optimizer: .adam(learningRate: 0.01))
+        case ("lenet", _):
+            self.init(side: 28, epochs: 10, batch: 256, optimizer: .sgd(learningRate: 0.9))
         case (_, "glyphs"):
             self.init(side: 32, epochs: 4, batch: 64, optimizer: .sgd(learningRate: 0.05))
         default:
             self.init(side: 96, epochs: 10, batch: 256, optimizer: .sgd(learningRate: 0.05))
+        }
+        switch network {
+        case "inception-mnist", "residual-mnist": side = 28
+        // The smallest side that it takes.
+        case "alexnet": side = max(side, 65)
+        default: break
         }
     }
 

@@ -1,6 +1,7 @@
 import ResinDataset
 import ResinGraph
 import ResinNetworks
+import ResinPlan
 import ResinTensor
 
 /// The graph of a training step: images and labels from the data set on the device, the network, its loss,
@@ -16,8 +17,13 @@ package struct TrainingGraph {
         try step.recordMetrics()
         // A step whose loss is not finite is left out, also where the run then stops: from the weights before
         // it the place where the numbers break can be found.
+        var inputs = [step.metrics]
+        if !step.graph.statistics.isEmpty {
+            let type = TensorType([FlatLayout(counts: step.graph.statistics.map(\.count)).count])
+            inputs += [Region.statistics, .keptStatistics].map { step.graph.addRegion($0, type) }
+        }
         try step.graph.apply(
-            .optimizer(configuration.optimizer.op), to: [step.metrics], name: "optimizer", pass: .update)
+            .optimizer(configuration.optimizer.op), to: inputs, name: "optimizer", pass: .update)
         graph = step.graph
         layerOutputs = graph.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }

@@ -59,6 +59,7 @@ public final class Trainer {
         self.dataset = dataset
         var configuration = configuration
         configuration.imageSize = [dataset.train.height, dataset.train.width]
+        configuration.dataChecksum = dataset.checksum
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
@@ -343,6 +344,13 @@ extension TrainingConfiguration {
                 "the classes of \(dataset.name) are \(now), but the run's are "
                     + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
                     + "run")
+        }
+        if let dataChecksum, dataChecksum != dataset.checksum {
+            throw ResinError(
+                .badContent,
+                "the images or labels of \(dataset.name) are not those that the run began with: their "
+                    + "checksums are \(dataset.checksum) now, but were \(dataChecksum) then; bring the old "
+                    + "ones back, or start a new run")
         }
     }
 }

@@ -182,6 +182,43 @@ extension CommandTests {
             #expect(saved?["test_loss"] as? Double == evaluated["loss"])
         }
 
+        @Test(
+            "A folder that has moved is resumed with --data, to the same bytes; one with other images is not")
+        func moved() throws {
+            let copy = try copy()
+            try success(of: Self.training(copy, "--epochs", "2", "--out", copy / "whole"))
+            try success(of: Self.training(copy, "--out", copy / "run"))
+            try FileManager.default.moveItem(atPath: copy / "images", toPath: copy / "moved")
+            func resuming(_ more: String...) -> Program {
+                Program(["train", "--resume", copy / "run", "--epochs", "2"] + more)
+            }
+            try expectRefusal(66, copy / "images", "--data", by: resuming())
+            try expectRefusal(65, "28×28 now", by: resuming("--data", "glyphs"))
+
+            let image = try copy.bytes(of: "moved/test/dark/0.png")
+            try copy.write(greyPNG(3, width: 8, height: 9), to: "moved/test/dark/0.png")
+            try expectRefusal(65, "checksums", copy / "moved", by: resuming("--data", copy / "moved"))
+
+            try copy.write(image, to: "moved/test/dark/0.png")
+            try success(of: resuming("--data", copy / "moved"))
+            #expect(try copy.bytes(of: "run/last.safetensors") == copy.bytes(of: "whole/last.safetensors"))
+            let configuration = try #require(copy.text("run/config.json"))
+            #expect(configuration.contains(copy / "moved") && !configuration.contains(copy / "images"))
+        }
+
+        @Test("Of a run from before there were checksums, other data is another setting")
+        func withoutChecksum() throws {
+            let copy = try copy()
+            try success(of: Self.training(copy, "--out", copy / "run"))
+            let text = try #require(copy.text("run/config.json"))
+            let line = #/ *"data_checksum".*\n/#
+            #expect(text.contains(line))
+            try copy.write(text.replacing(line, with: ""), to: "run/config.json")
+            try expectRefusal(
+                64, "data (\(copy / "images") there",
+                by: Program("train", "--resume", copy / "run", "--data", folder / "images"))
+        }
+
         @Test("A folder whose classes have changed is not resumed with")
         func changed() throws {
             let copy = try copy()

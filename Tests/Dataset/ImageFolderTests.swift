@@ -187,7 +187,7 @@ import Testing
     @Test("No folder, no train, no classes, no test: each says what is expected")
     func layout() throws {
         try folder.write([1], to: "readme.txt")
-        expectRefusal(.missingFile, "no folder 'train'", "train/CLASS/")
+        expectRefusal(.missingFile, "train/CLASS/", "train-images-idx3-ubyte", "data_batch_1.bin")
         try folder.write([1], to: "train/readme.txt")
         expectRefusal(.badContent, "holds 0 folders")
         try fill()

@@ -61,6 +61,13 @@ import Testing
         #expect(abs(Int(image.pixels[0]) - 0x40) <= 1)
     }
 
+    @Test("Bits become bytes, and an image of one pixel is one")
+    func fewBits() throws {
+        let image = try decode(png(width: 5, height: 1, colourType: 0, bitDepth: 1, samples: [0b1011_0000]))
+        #expect(image == RasterImage(height: 1, width: 5, channels: 1, pixels: [255, 0, 255, 255, 0]))
+        #expect(try decode(greyPNG(9, width: 1, height: 1)).pixels == [9])
+    }
+
     @Test("A PNG that is cut short is an error that names the file", arguments: [9, 30, 45, 60])
     func truncatedPNG(count: Int) throws {
         let noise = (0..<64).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
@@ -109,6 +116,25 @@ import Testing
         expectBadContent(Array(greyJPEG.dropLast(missing)), "JPEG", "cut short")
     }
 
+    @Test("A progressive JPEG is read like any other")
+    func progressive() throws {
+        let image = try decode(progressiveJPEG)
+        #expect(
+            image
+                == RasterImage(
+                    height: 2, width: 4, channels: 1, pixels: [20, 15, 224, 221, 20, 15, 224, 221]))
+    }
+
+    @Test("Bytes that some cameras leave between a JPEG's image and its end do no harm")
+    func extraneousBytes() throws {
+        for whole in [greyJPEG, progressiveJPEG] {
+            #expect(try decode(whole.dropLast(2) + [0, 0, 0] + whole.suffix(2)) == decode(whole))
+            #expect(try decode(whole + [1, 2, 3]) == decode(whole))
+        }
+        expectBadContent(progressiveJPEG.dropLast(40) + [0, 0, 0xFF, 0xD9], "cut short")
+        expectBadContent([0xFF, 0xD8, 0xFF], "cut short")
+    }
+
     @Test("A CMYK JPEG is refused with what to do")
     func cmyk() {
         let bytes = Data(
@@ -138,6 +164,19 @@ import Testing
         #expect(error?.kind == .missingFile && error!.message.contains("/nothing.png"))
         let other = #expect(throws: ResinError.self) { try RasterImage(contentsOf: folder.path) }
         #expect(other?.kind == .badContent)
+    }
+
+    @Test("Fitting converts, then resizes, whatever it does first")
+    func fitting() {
+        let grey = RasterImage(height: 2, width: 3, channels: 1, pixels: [0, 90, 255, 13, 14, 200])
+        let colour = RasterImage(height: 1, width: 2, channels: 3, pixels: [255, 0, 7, 1, 2, 90])
+        for image in [grey, colour] {
+            for channels in [1, 3] {
+                #expect(
+                    image.fitted(channels: channels, height: 2, width: 2)
+                        == image.converted(toChannels: channels).resized(toHeight: 2, width: 2))
+            }
+        }
     }
 
     @Test("Grey becomes three equal channels; colour becomes the luma of BT.601")

@@ -16,14 +16,26 @@ struct NotFiniteTests {
         Dense(10)
     }
 
+    private static let normalised = Network(
+        "normalised", input: ImageShape(channels: 1, side: 6), classes: 10
+    ) {
+        BatchNorm()
+        Convolution2D(5, kernel: 3)
+        BatchNorm()
+        ReLU()
+        Flatten()
+        Dense(10)
+    }
+
     private func trainer(
-        _ onNaN: TrainingConfiguration.NaNPolicy, learningRate: Float = 0.01, on device: ComputeDevice
+        _ onNaN: TrainingConfiguration.NaNPolicy, of network: Network = network, learningRate: Float = 0.01,
+        on device: ComputeDevice
     ) throws -> Trainer {
-        let dataset = try Dataset.noise(24, of: Self.network.input)
+        let dataset = try Dataset.noise(24, of: network.input)
         var configuration = TrainingConfiguration(
-            Self.network, dataset, batch: 4, .sgd(learningRate: learningRate, momentum: 0.9))
+            network, dataset, batch: 4, .sgd(learningRate: learningRate, momentum: 0.9))
         configuration.onNaN = onNaN
-        return try Trainer(Self.network, dataset, configuration, device: device)
+        return try Trainer(network, dataset, configuration, device: device)
     }
 
     /// Puts one value into a tensor of the trainer's.
@@ -91,10 +103,43 @@ struct NotFiniteTests {
         #expect(after.optimizer["0.0.weight"] == before.optimizer["0.0.weight"])
     }
 
-    @Test("with skip, finite steps are those without it", arguments: executors)
-    func skipTrains(device: ComputeDevice) throws {
-        let skipping = try trainer(.skip, on: device)
-        let stopping = try trainer(.stop, on: device)
+    private func statistics(of trainer: Trainer) throws -> [String: [Float]] {
+        let entries = try trainer.checkpoint().weights.entries.filter { $0.name.contains("running_") }
+        return Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.values) })
+    }
+
+    /// The forward pass has updated them before there is a loss: of the layer before the one that breaks with
+    /// values that are finite, of the one behind it with others.
+    @Test(
+        "with skip, a step that is not finite leaves the running statistics as they were",
+        arguments: executors)
+    func skipKeepsStatistics(device: ComputeDevice) throws {
+        let trainer = try trainer(.skip, of: Self.normalised, on: device)
+        _ = try trainer.takeSteps(2)
+        let whole = try trainer.checkpoint()
+        let before = try statistics(of: trainer)
+        #expect(before.count == 4 && before["0.running_mean"] != [0])
+        try poison(trainer, "1.weight", with: .nan)
+        _ = try trainer.takeSteps(1)
+        #expect(try statistics(of: trainer) == before)
+        // Without the poison the step after it is that of a run that was resumed there.
+        var healed = try trainer.checkpoint()
+        healed.weights.entries = healed.weights.entries.map {
+            $0.name == "1.weight" ? whole.weights["1.weight"]! : $0
+        }
+        try trainer.restore(healed, from: "memory")
+        let loss = try trainer.takeSteps(1)[0]
+        #expect(loss.isFinite)
+        let after = try statistics(of: trainer)
+        for (name, values) in after {
+            #expect(values != before[name] && values.allSatisfy(\.isFinite), "\(name)")
+        }
+    }
+
+    @Test("with skip, finite steps are those without it", arguments: executors, [network, normalised])
+    func skipTrains(device: ComputeDevice, network: Network) throws {
+        let skipping = try trainer(.skip, of: network, on: device)
+        let stopping = try trainer(.stop, of: network, on: device)
         #expect(try skipping.takeSteps(8) == stopping.takeSteps(8))
         #expect(try skipping.checkpoint().weights == stopping.checkpoint().weights)
     }

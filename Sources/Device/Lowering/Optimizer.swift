@@ -5,7 +5,8 @@ import ResinTensor
 extension Lowering {
     mutating func lower(_ op: Op.Optimizer) throws {
         let count = plan.parameterLayout.count
-        // The metrics region as an input means: leave out steps whose loss is not finite.
+        // The metrics region as an input means: leave out steps whose loss is not finite; and the statistics'
+        // regions: keep these out of them, too.
         let skips = Argument.int(node.inputs.isEmpty ? 0 : 1)
         let metrics: Argument = node.inputs.isEmpty ? .zeros : .value(node.inputs[0])
         let global = [divide(count, by: traits.chunkVectors * traits.lanes)]
@@ -29,5 +30,14 @@ extension Lowering {
                     .int(traits.chunkVectors),
                 ])
         }
+        guard node.inputs.count > 1 else { return }
+        let statistics = graph.shape(of: node.inputs[1]).count
+        try launch(
+            "keep_statistics", in: "optimizer",
+            global: [divide(statistics, by: traits.chunkVectors * traits.lanes)],
+            [
+                .value(node.inputs[1]), .value(node.inputs[2]), .uniforms, metrics, .int(statistics),
+                .int(traits.chunkVectors),
+            ])
     }
 }

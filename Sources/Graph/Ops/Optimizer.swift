@@ -3,7 +3,9 @@ import ResinTensor
 extension Op {
     /// Updates all parameters from their gradients, as PyTorch's optimizers do, in one launch over the flat
     /// buffers. The learning rate and the step's number come with each step. Input: none, or the metrics
-    /// region, and then a step whose loss is not finite is left out.
+    /// region, and then a step whose loss is not finite is left out; or that and the regions of the running
+    /// statistics and the kept ones, and then such a step's statistics become those kept from the step
+    /// before.
     public enum Optimizer: Operator {
         /// Stochastic gradient descent: g += weightDecay · w; v = momentum · v + g;
         /// w −= rate · (v, or g + momentum · v with Nesterov's). Without momentum there is no state.
