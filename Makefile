@@ -37,8 +37,9 @@ format:               ## format the sources in place
 layers:               ## check that imports point only the way Package.swift says
 	@.ci/layers
 
-bench: build          ## time training beside PyTorch, in a virtual environment of its own
-	Benchmarks/run.sh
+bench: build          ## time everything beside its peers (BENCH=--quick: a short look), in an environment of its own
+	@.ci/install python3-venv
+	Benchmarks/run.sh $(BENCH)
 
 simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
 	@.ci/install oclgrind

@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Times training beside PyTorch; makes the virtual environment that it needs. What it prints is kept under
-# Benchmarks/results/ by hand, with the commit that changed it.
+# Times Resin beside its peers (Benchmarks/report.py, whose options it takes); makes the virtual environment that they
+# need, and makes it anew where requirements.txt has changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 environment=.build/benchmark-python
-if [ ! -x "$environment/bin/python" ]; then
-    python3 -m venv "$environment"
-    "$environment/bin/pip" install -q torch numpy
+wanted=Benchmarks/requirements.txt
+if ! cmp -s "$wanted" "$environment/requirements.txt"; then
+    echo "installing $(grep -c == "$wanted") packages into $environment" >&2
+    python3 -m venv --clear "$environment"
+    "$environment/bin/pip" install -q -r "$wanted"
+    cp "$wanted" "$environment/requirements.txt"
 fi
-"$environment/bin/python" Benchmarks/throughput.py "$@"
+exec "$environment/bin/python" -B Benchmarks/report.py "$@"

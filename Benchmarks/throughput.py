@@ -1,118 +1,126 @@
 #!/usr/bin/env python3
-"""Training throughput of Resin beside PyTorch's on the same processor, alternating in one run.
+"""Images a second of Resin beside its peers on the same processor, in turns in one run.
 
-    python3 Benchmarks/throughput.py [--resin .build/release/resin] [--rounds 3] [--work NAME ...]
+    python3 Benchmarks/throughput.py [--mode train] [--work nin-224 …] [--rounds 5] [--seconds 1] [--compile]
 
-A step is forward, backward and SGD with momentum 0.9, float32, on 2 threads. PyTorch runs with contiguous (NCHW)
-and channels_last tensors and the better one counts. Every figure is the median over the rounds; each round times
-Resin and both layouts one after the other, so that noise on a shared machine meets all of them.
+A training step is forward, backward and SGD with momentum; an inference step the forward pass in prediction form. All
+are float32 on the same number of threads. In each round every program takes steps for so many seconds, one program
+after the other, so that noise on a shared machine meets all of them; its figure for the round is that of the median
+step. The table has the medians over the rounds, and the ratio to the peer that is best over all rounds: the median of
+the rounds' ratios, the lowest and the highest.
+
+Resin's step is the whole of it: it also gathers the images from the data set's bytes, normalises them and counts the
+right predictions; the peers' images lie ready in memory.
 """
+
 import argparse
-import json
-import os
-import platform
-import statistics
-import subprocess
-import sys
-import time
+import math
 
-import torch
-from torch import nn
+from measure import Failure, Peer, Resin, limit_threads, median
+from work import INFERENCE, TRAINING
 
-sys.dont_write_bytecode = True
-
-
-def nin(channels, classes):
-    def block(inputs, outputs, kernel, stride, padding):
-        return nn.Sequential(
-            nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU(),
-            nn.Conv2d(outputs, outputs, 1), nn.ReLU(), nn.Conv2d(outputs, outputs, 1), nn.ReLU())
-    return nn.Sequential(
-        block(channels, 96, 11, 4, 0), nn.MaxPool2d(3, 2), block(96, 256, 5, 1, 2), nn.MaxPool2d(3, 2),
-        block(256, 384, 3, 1, 1), nn.MaxPool2d(3, 2), nn.Dropout(0.5), block(384, classes, 3, 1, 1),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten())
+HEADER = (
+    f"{'work':20}{'batch':>6}{'Resin':>10}{'best peer':>11}  {'which':24}{'ratio':>6} {'lowest–highest':>15}"
+    f"{'at least':>10}{'aim':>5}{'of limit':>10}{'MB Resin':>10}{'MB peer':>9}")  # fmt: skip
+LEGEND = """images/s, medians; of limit: time that the step would take at the device's measured multiply-add and copy
+rates, as a share of what it takes (Winograd's convolutions need fewer multiply-adds than are counted, so that it may
+pass 100 %); MB: the largest resident set of a process that does nothing else"""
 
 
-class Residual(nn.Module):
-    def __init__(self, inputs, channels, stride=1, projects=False):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, channels, 3, stride, 1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.conv3 = nn.Conv2d(inputs, channels, 1, stride) if projects else None
-        self.bn1, self.bn2 = nn.BatchNorm2d(channels), nn.BatchNorm2d(channels)
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
-        return torch.relu(y + (self.conv3(x) if self.conv3 else x))
+def peer_names(work, compiles):
+    names = ["NCHW", "channels_last"]
+    if compiles or work.mode == "infer":
+        names += ["compiled NCHW", "compiled channels_last"]
+    return names + (["ONNX Runtime", "OpenVINO"] if work.mode == "infer" else [])
 
 
-def resnet18(channels, classes):
-    layers = [nn.Sequential(nn.Conv2d(channels, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1))]
-    for inputs, outputs in ((64, 64), (64, 128), (128, 256), (256, 512)):
-        first = inputs == outputs
-        layers.append(nn.Sequential(
-            Residual(inputs, outputs, 1 if first else 2, not first), Residual(outputs, outputs)))
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, classes))
+def ready_peers(work, names, threads, parameters):
+    """The peers that run, and why the others do not."""
+    peers, failures = [], []
+    for peer in [Peer(name, work, threads) for name in names]:
+        try:
+            theirs = peer.answer()["parameters"]
+            if theirs != parameters:
+                raise Failure(f"{peer.name}: {theirs} parameters where Resin has {parameters}")
+            peers.append(peer)
+        except Failure as failure:
+            peer.close()
+            failures.append(str(failure))
+    return peers, failures
 
 
-NETWORKS = {"nin": nin, "resnet18": resnet18}
-WORK = {
-    "nin-96": ("nin", 96, 128), "nin-224": ("nin", 224, 32),
-    "resnet18-96": ("resnet18", 96, 64), "resnet18-224": ("resnet18", 224, 16),
-}
+def measure(work, resin, rounds, seconds, threads, compiles=False):
+    """One row, and below it each peer's figure and why others have none."""
+    # Getting ready takes long where something is compiled: side by side, since nothing is timed yet.
+    peers, lines = ready_peers(
+        work, peer_names(work, compiles), threads, resin.summary(work, work.batch)["parameters"])
+    ours, theirs = [], {peer.name: [] for peer in peers}
+    try:
+        steps = max(3, min(10_000, math.ceil(1e3 * seconds / resin.bench(work, 3)["step_milliseconds"])))
+        for _ in range(rounds):
+            ours.append(resin.bench(work, steps, "--calibrate"))
+            for peer in list(peers):
+                try:
+                    theirs[peer.name].append(peer.run(seconds))
+                except Failure as failure:
+                    # Fewer rounds than the others' are not to be compared.
+                    peers.remove(peer)
+                    del theirs[peer.name]
+                    lines.append(str(failure))
+    finally:
+        for peer in peers:
+            peer.close()
+    speed = [result["images_per_second"] for result in ours]
+    speeds = {name: [result["images_per_second"] for result in results] for name, results in theirs.items()}
+    row = f"{work.name:20}{work.batch:6}{median(speed):10.1f}"
+    memory = max(result["peak_bytes"] for result in ours) / 1e6
+    share = 100 * median(result["share_of_bound"] for result in ours)
+    if speeds:
+        best = max(speeds, key=lambda name: median(speeds[name]))
+        ratios = [mine / other for mine, other in zip(speed, speeds[best])]
+        ratio, spread = median(ratios), f"{min(ratios):.2f}–{max(ratios):.2f}"
+        mark = "" if ratio >= work.at_least else " missed"
+        peak = max(result["peak_bytes"] for result in theirs[best]) / 1e6
+        row += (
+            f"{median(speeds[best]):11.1f}  {best:24}{ratio:6.2f} {spread:>15}{work.at_least:10}{work.aim:5}"
+            f"{share:8.0f} %{memory:10.0f}{peak:9.0f}{mark}")  # fmt: skip
+    else:
+        row += f"  no peer runs; {share:.0f} % of the limit, {memory:.0f} MB"
+    each = ", ".join(f"{name} {median(values):.1f}" for name, values in speeds.items())
+    return [row, *([f"    {each}"] if each else []), *(f"    {line}" for line in lines)]
 
 
-class TorchStep:
-    """One training step in PyTorch, timed."""
-
-    def __init__(self, network, side, batch, memory_format):
-        torch.manual_seed(0)
-        self.model = NETWORKS[network](1, 10).to(memory_format=memory_format)
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.001, momentum=0.9)
-        self.x = torch.randn(batch, 1, side, side).contiguous(memory_format=memory_format)
-        self.labels = torch.randint(0, 10, (batch,))
-        self.batch = batch
-        self.run(2)
-
-    def run(self, steps):
-        """Images a second, the median of some steps."""
-        times = []
-        for _ in range(steps):
-            start = time.perf_counter()
-            self.optimizer.zero_grad()
-            nn.functional.cross_entropy(self.model(self.x), self.labels).backward()
-            self.optimizer.step()
-            times.append(time.perf_counter() - start)
-        return self.batch / statistics.median(times)
+def table(works, resin, arguments, compiles=False):
+    """The rows of a table, one after another as they are measured."""
+    yield HEADER
+    for work in works:
+        try:
+            yield from measure(work, resin, arguments.rounds, arguments.seconds, arguments.threads, compiles)
+        except Failure as failure:
+            yield f"{work.name:20}{work.batch:6}  failed: {failure}"
+    yield LEGEND
 
 
-def resin_step(program, network, side, batch, steps):
-    command = [program, "bench", network, "--input", f"1x{side}x{side}", "--batch", str(batch),
-               "--steps", str(steps), "--json"]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+def add_options(parser):
+    parser.add_argument("--resin", default=".build/release/resin", metavar="PROGRAM")
+    parser.add_argument("--device", metavar="SPEC", help="Resin's; its best one without it")
+    parser.add_argument("--threads", type=int, default=2, metavar="N")
+    parser.add_argument("--rounds", type=int, default=5, metavar="N")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each program in a round", metavar="S")
+    parser.add_argument("--compile", action="store_true", help="also torch.compile in training")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--resin", default=".build/release/resin")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=5)
-    parser.add_argument("--work", nargs="*", default=list(WORK), choices=list(WORK))
+    add_options(parser)
+    parser.add_argument("--mode", choices=["train", "infer"], default="train")
+    names = sorted({work.name for work in TRAINING + INFERENCE})
+    parser.add_argument("--work", nargs="*", default=names, choices=names, metavar="NAME", help=", ".join(names))
     arguments = parser.parse_args()
-    torch.set_num_threads(2)
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    print(f"{cpu}, {os.cpu_count()} cores, {platform.system()} {platform.release()}; PyTorch {torch.__version__}")
-    print(f"{'work':14}{'batch':>6}{'resin':>10}{'NCHW':>10}{'ch. last':>10}{'ratio':>8}   images/s, medians")
-    for name in arguments.work:
-        network, side, batch = WORK[name]
-        peers = [TorchStep(network, side, batch, f) for f in (torch.contiguous_format, torch.channels_last)]
-        rounds = []
-        for _ in range(arguments.rounds):
-            resin = resin_step(arguments.resin, network, side, batch, arguments.steps)["images_per_second"]
-            rounds.append((resin, *(peer.run(arguments.steps) for peer in peers)))
-        resin, contiguous, channels_last = (statistics.median(column) for column in zip(*rounds))
-        ratio = statistics.median(r[0] / max(r[1:]) for r in rounds)
-        print(f"{name:14}{batch:6}{resin:10.1f}{contiguous:10.1f}{channels_last:10.1f}{ratio:8.2f}", flush=True)
+    limit_threads(arguments.threads)
+    works = [work for work in (TRAINING if arguments.mode == "train" else INFERENCE) if work.name in arguments.work]
+    for line in table(works, Resin(arguments.resin, arguments.device), arguments, arguments.compile):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

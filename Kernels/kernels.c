@@ -14,6 +14,9 @@ static const char philox[] = {
 static const char batch_norm[] = {
 #embed "batch_norm.cl"
     , '\0'};
+static const char calibration[] = {
+#embed "calibration.cl"
+    , '\0'};
 static const char channels[] = {
 #embed "channels.cl"
     , '\0'};
@@ -67,6 +70,7 @@ static const struct {
     {"common", common},
     {"philox", philox},
     {"batch_norm", batch_norm},
+    {"calibration", calibration},
     {"channels", channels},
     {"convolution2d", convolution2d},
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},

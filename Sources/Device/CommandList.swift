@@ -49,21 +49,18 @@ package final class CommandList: Executable {
     }
 
     /// Runs a step with a profiled event a launch; for a queue that was made with profiling.
-    ///
-    /// - Returns: seconds on the device of each node of the plan's graph.
-    package func profile(_ uniforms: StepUniforms) throws -> [Double]? {
+    package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? {
         try translatingErrors {
             try send(uniforms)
             let events = try launches.map {
                 try executor.queue.enqueueProfiled($0.kernel, global: $0.global, local: $0.local)
             }
             try executor.queue.finish()
-            var seconds = [Double](repeating: 0, count: plan.graph.nodes.count)
-            for (launch, event) in zip(launches, events) {
-                seconds[launch.node] +=
-                    Double(try event.endNanoseconds - event.startNanoseconds) * 1e-9
+            return try zip(launches, events).map { launch, event in
+                KernelTime(
+                    node: launch.node, kernel: launch.kernel.name,
+                    seconds: Double(try event.endNanoseconds - event.startNanoseconds) * 1e-9)
             }
-            return seconds
         }
     }
 

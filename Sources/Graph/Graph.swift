@@ -259,8 +259,15 @@ public struct Graph: Hashable, Sendable {
     }
 
     public func cost(of node: Node) -> Cost {
-        node.op.body.cost(
+        var cost = node.op.body.cost(
             inputs: node.inputs.map { self[$0].type }, outputs: node.outputs.map { self[$0].type })
+        if case .optimizer(let op) = node.op {
+            // Its flat buffers are no inputs, and their size is only known here: parameters and states are read and
+            // written, gradients read.
+            let byteCount = parameters.reduce(0) { $0 + 4 * $1.layout.count }
+            cost += Cost(bytes: (3 + 2 * op.stateCount) * byteCount)
+        }
+        return cost
     }
 
     /// Traps when the graph contradicts itself: a value read before it is computed or computed twice, or a

@@ -41,26 +41,3 @@ extension NetworkSummary {
         return "\((hundredths / 100).grouped).\(decimals < 10 ? "0" : "")\(decimals)"
     }
 }
-
-/// Rows under a heading, in groups with a line between them; the first column to the left, numbers and shapes to
-/// the right.
-struct TextTable {
-    var columns: [String]
-    var groups: [[[String]]]
-
-    var lines: [String] {
-        let rows = [columns] + groups.joined()
-        let widths = columns.indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        let rule = String(repeating: "─", count: widths.reduce(2 * (widths.count - 1), +))
-        func line(_ cells: [String]) -> String {
-            let padded = zip(cells, widths).enumerated().map { column, cell in
-                let gap = String(repeating: " ", count: cell.1 - cell.0.count)
-                return column == 0 ? cell.0 + gap : gap + cell.0
-            }
-            var line = padded.joined(separator: "  ")
-            while line.last == " " { line.removeLast() }
-            return line
-        }
-        return [line(columns)] + groups.flatMap { [rule] + $0.map(line) }
-    }
-}

@@ -120,6 +120,40 @@ package protocol Executor: AnyObject {
     /// Makes a plan ready to run. Every region that it names must be allocated; the arena is shared by all of
     /// an executor's plans, which run one after another.
     func prepare(_ plan: Plan) throws -> any Executable
+    /// Measures the device's limits; nil where the executor has none worth measuring.
+    func calibrate() throws -> Calibration?
+}
+
+/// A device's measured limits: what an operator's time is held against.
+public struct Calibration: Hashable, Sendable {
+    /// Floating-point operations a second, two a multiply-add, of float32 in registers.
+    public var flops: Double
+    /// Bytes a second, read and written ones added up, of a copy that no cache holds.
+    public var copyBytes: Double
+
+    package init(flops: Double, copyBytes: Double) {
+        self.flops = flops
+        self.copyBytes = copyBytes
+    }
+
+    /// The time that this much work takes at least: the larger of the two bounds.
+    public func seconds(_ cost: Cost) -> Double {
+        max(Double(cost.flops) / flops, Double(cost.bytes) / copyBytes)
+    }
+}
+
+/// What one kernel of a step took.
+package struct KernelTime: Hashable, Sendable {
+    /// The node that it worked for, by its index in the plan's graph.
+    package var node: Int
+    package var kernel: String
+    package var seconds: Double
+
+    package init(node: Int, kernel: String, seconds: Double) {
+        self.node = node
+        self.kernel = kernel
+        self.seconds = seconds
+    }
 }
 
 /// A plan on a device.
@@ -130,16 +164,18 @@ package protocol Executable: AnyObject {
     func read(_ value: ValueID) throws -> [Float]
     /// Waits until all that was started is done.
     func synchronize() throws
-    /// Runs a step and returns the seconds that each node of `plan.graph` took on the device; nil where the
+    /// Runs a step and returns its kernels' times on the device, in the same order at every step; nil where the
     /// executor cannot tell.
-    func profile(_ uniforms: StepUniforms) throws -> [Double]?
+    func profile(_ uniforms: StepUniforms) throws -> [KernelTime]?
 }
 
 extension Executable {
-    package func profile(_ uniforms: StepUniforms) throws -> [Double]? { nil }
+    package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? { nil }
 }
 
 extension Executor {
+    package func calibrate() throws -> Calibration? { nil }
+
     package func makePlan(_ graph: Graph) -> Plan {
         Plan(graph, workspaceByteCount: workspaceByteCount(of:in:))
     }

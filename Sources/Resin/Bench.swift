@@ -12,7 +12,8 @@ public final class Bench {
     private let executable: any Executable
     private let plan: Plan
     private let batch: Int
-    private let isTraining: Bool
+    /// Bytes that the step takes on the device, as planned, its images included.
+    public let planByteCount: Int
     private var step = 0
 
     public convenience init(
@@ -30,7 +31,6 @@ public final class Bench {
         device: ComputeDevice, profiling: Bool
     ) throws {
         batch = configuration.batch
-        isTraining = trains
         executor = try device.makeExecutor(profiling: profiling)
         let graph: Graph
         if trains {
@@ -41,10 +41,15 @@ public final class Bench {
         plan = executor.makePlan(graph)
         let model = ModelState(graph)
         try model.allocate(on: executor)
-        try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
-        for state in 0..<configuration.optimizer.op.stateCount {
-            try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
+        let optimizer = trains ? configuration.optimizer.op : nil
+        if let optimizer {
+            try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
+            for state in 0..<optimizer.stateCount {
+                try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
+            }
         }
+        planByteCount =
+            MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: images.byteCount).total
         try executor.upload(images, as: trains ? .train : .test, batch: batch)
         try model.initialise(.kaiming, seed: 42, on: executor)
         executable = try executor.prepare(plan)
@@ -68,44 +73,36 @@ public final class Bench {
         return (clock.now - start) / .seconds(1)
     }
 
-    /// Each node's seconds, medians of so many steps; nil where the executor keeps no profile.
-    private func medians(steps: Int) throws -> [Double]? {
+    /// Each kernel's time, medians of so many steps; nil where the executor keeps no profile.
+    private func medians(steps: Int) throws -> [KernelTime]? {
         let runs = try (0..<steps).compactMap { _ in try executable.profile(nextUniforms()) }
-        guard let first = runs.first else { return nil }
-        return first.indices.map { node in runs.map { $0[node] }.sorted()[runs.count / 2] }
+        guard var result = runs.first else { return nil }
+        for index in result.indices {
+            result[index].seconds = runs.map { $0[index].seconds }.sorted()[runs.count / 2]
+        }
+        return result
     }
 
     /// Times by layer, medians of three steps; nil where the executor keeps no profile.
     func stepProfile(note: String) throws -> StepProfile? {
-        try medians(steps: 3).map { StepProfile(plan.graph, batch: batch, seconds: $0, note: note) }
+        guard let kernels = try medians(steps: 3) else { return nil }
+        var seconds = [Double](repeating: 0, count: plan.graph.nodes.count)
+        for kernel in kernels { seconds[kernel.node] += kernel.seconds }
+        return StepProfile(plan.graph, batch: batch, seconds: seconds, note: note)
     }
 
-    /// Time, GFLOP/s and GB/s of each layer and pass, medians of five steps.
-    public func profileTable() throws -> String {
-        guard let medians = try medians(steps: 5) else { return "this executor keeps no profile" }
-        let total = medians.reduce(0, +)
-        var lines = [
-            "layer                pass      operator                                      ms      %  GFLOP/s    GB/s"
-        ]
-        for (node, seconds) in zip(plan.graph.nodes, medians) where seconds > 0 {
-            let cost = plan.graph.cost(of: node)
-            lines.append(
-                pad(node.name, 21) + pad(node.pass.rawValue, 10) + pad(node.op.body.summary, 42)
-                    + number(1e3 * seconds, 3, 9) + number(100 * seconds / total, 1, 7)
-                    + number(Double(cost.flops) / seconds * 1e-9, 0, 9)
-                    + number(Double(cost.bytes) / seconds * 1e-9, 1, 8))
-        }
-        lines.append(pad("total", 73) + number(1e3 * total, 3, 9))
-        return lines.joined(separator: "\n")
+    /// The device's limits, measured; nil where the executor, as the reference, has none worth measuring.
+    public func calibrate() throws -> Calibration? { try executor.calibrate() }
+
+    /// Seconds that the step would take if each operator ran at the device's limit.
+    public func boundSeconds(_ calibration: Calibration) -> Double {
+        plan.graph.nodes.reduce(0) { $0 + calibration.seconds(plan.graph.cost(of: $1)) }
     }
 
-    private func pad(_ text: String, _ width: Int) -> String {
-        text.count >= width ? text + " " : text + String(repeating: " ", count: width - text.count)
-    }
-
-    private func number(_ value: Double, _ decimals: Int, _ width: Int) -> String {
-        let text = String(format: "%.\(decimals)f", value)
-        return String(repeating: " ", count: max(width - text.count, 1)) + text
+    /// What each operator takes and could take at best, medians of five steps; nil where the executor keeps no
+    /// profile.
+    public func operatorProfile(_ calibration: Calibration) throws -> OperatorProfile? {
+        try medians(steps: 5).map { OperatorProfile(plan.graph, $0, calibration) }
     }
 }
 

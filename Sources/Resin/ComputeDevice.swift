@@ -70,6 +70,9 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         return try DeviceExecutor(device: openCL, index: details.index, math: math, profiling: profiling)
     }
 
+    /// Its limits, measured in about a second; nil for the reference executor.
+    public func calibrate() throws -> Calibration? { try makeExecutor().calibrate() }
+
     public var description: String {
         let place = details.platformDevice.map { "\($0), \(details.platform), " } ?? ""
         return "\(details.index): \(details.name) (\(place)\(details.type.rawValue), "

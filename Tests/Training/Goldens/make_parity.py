@@ -8,15 +8,20 @@ here as they do in Resin. Needs PyTorch and NumPy; takes a minute.
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "Networks/Goldens"))
+from networks import book_resnet, nin  # noqa: E402
+
 INITIALISATION, SHUFFLING, BYTES = 0x9E370001, 0x9E370002, 0x9E370005
 SEED = 42
 MEAN, DEVIATION = 0.5, 0.25
+RESNET18 = (2, 2, 2, 2)
 
 
 def philox(key, counters):
@@ -100,43 +105,6 @@ def order(count, epoch):
     return result
 
 
-def nin(final_relu):
-    """D2L 8.3, without its dropout."""
-
-    def block(inputs, outputs, kernel, stride, padding, relu=True):
-        layers = [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU()]
-        layers += [nn.Conv2d(outputs, outputs, 1), nn.ReLU(), nn.Conv2d(outputs, outputs, 1)]
-        return nn.Sequential(*layers, *([nn.ReLU()] if relu else []))
-
-    return nn.Sequential(
-        block(1, 96, 11, 4, 0), nn.MaxPool2d(3, 2), block(96, 256, 5, 1, 2), nn.MaxPool2d(3, 2),
-        block(256, 384, 3, 1, 1), nn.MaxPool2d(3, 2), nn.Dropout(0), block(384, 10, 3, 1, 1, final_relu),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten())  # fmt: skip
-
-
-class Residual(nn.Module):
-    """D2L 8.6."""
-
-    def __init__(self, inputs, outputs, stride=1):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1)
-        self.conv3 = nn.Conv2d(inputs, outputs, 1, stride) if stride > 1 else None
-        self.bn1, self.bn2 = nn.BatchNorm2d(outputs), nn.BatchNorm2d(outputs)
-
-    def forward(self, x):
-        y = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        return F.relu(y + (self.conv3(x) if self.conv3 else x))
-
-
-def resnet18():
-    stem = nn.Sequential(nn.Conv2d(1, 64, 7, 2, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
-    stages = [nn.Sequential(Residual(64, 64), Residual(64, 64))]
-    for inputs in (64, 128, 256):
-        stages.append(nn.Sequential(Residual(inputs, 2 * inputs, 2), Residual(2 * inputs, 2 * inputs)))
-    return nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
-
-
 def small():
     """Every optimizer's: odd sizes, three channels, a flattened image before a dense layer."""
     return nn.Sequential(
@@ -185,13 +153,13 @@ def main():
     torch.set_num_threads(1)
     golden = {
         "runs": {
-            "nin": train(nin(True), "default", 1, 96, 24, 8, 20, sgd(0.02)),
-            "nin without final ReLU": train(nin(False), "default", 1, 96, 24, 8, 20, sgd(0.02)),
+            "nin": train(nin(1), "default", 1, 96, 24, 8, 20, sgd(0.02)),
+            "nin without final ReLU": train(nin(1, final_relu=False), "default", 1, 96, 24, 8, 20, sgd(0.02)),
             # With rates from 1e-4 on, PyTorch's own float32 leaves its float64 by more than 1e-3 within 20
             # steps: at 32×32 the last stage normalises over 16 values, and one ReLU that rounding flips grows.
-            "resnet18": train(resnet18(), "kaiming", 1, 32, 48, 16, 20, sgd(2e-5)),
-            "resnet18, first steps": train(resnet18(), "default", 1, 32, 48, 16, 3, sgd(0.01)),
-            "resnet18, batch 4": train(resnet18(), "kaiming", 1, 32, 8, 4, 4, sgd(2e-5)),
+            "resnet18": train(book_resnet(1, RESNET18), "kaiming", 1, 32, 48, 16, 20, sgd(2e-5)),
+            "resnet18, first steps": train(book_resnet(1, RESNET18), "default", 1, 32, 48, 16, 3, sgd(0.01)),
+            "resnet18, batch 4": train(book_resnet(1, RESNET18), "kaiming", 1, 32, 8, 4, 4, sgd(2e-5)),
             "xavier": train(small(), "xavier", 3, 8, 10, 5, 5, sgd(0.1)),
             "sgd": tiny(sgd(0.1, momentum=0)),
             "momentum, weight decay": tiny(sgd(0.1, weight_decay=0.1)),
@@ -200,7 +168,7 @@ def main():
             "adam, weight decay": tiny(adam(0.01, 0.1)),
             "adamw": tiny(adam(0.01, 0.1, torch.optim.AdamW)),
         },
-        "state_dicts": {"nin": shapes(nin(True)), "resnet18": shapes(resnet18())},
+        "state_dicts": {"nin": shapes(nin(1)), "resnet18": shapes(book_resnet(1, RESNET18))},
     }
     path = pathlib.Path(__file__).with_name("parity.json")
     path.write_text(json.dumps(golden, indent=None, separators=(",", ":")).replace('},"', '},\n"') + "\n")
