@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
-.PHONY: help setup build run test lint layers format bench simulate ptx goldens clean
+.PHONY: help setup build run test lint layers format bench carry simulate ptx goldens clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -36,6 +36,9 @@ layers:               ## check that imports point only the way Package.swift say
 bench: build          ## time training beside PyTorch, in a virtual environment of its own
 	Benchmarks/run.sh
 
+carry: setup          ## fill carry/ with what Benchmarks/gpu.sh needs on a machine without Swift
+	@.ci/carry
+
 simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
@@ -50,4 +53,4 @@ goldens:              ## make the operators' and networks' PyTorch goldens anew 
 	python3 Tests/Networks/Goldens/make_goldens.py
 
 clean:                ## remove what the build made
-	rm -rf .build
+	rm -rf .build carry
