@@ -65,8 +65,8 @@ package final class DeviceExecutor: Executor {
         options += definitions.map { "-D\($0.0)=\($0.1)" }
         let key = ProgramKey(file: file, options: options)
         if let program = programs[key] { return try program.kernel(named: name) }
-        let shared = file.hasSuffix("_tiled") ? ["common", "philox", "tile"] : ["common", "philox"]
-        let source = (shared + [file]).map { file in
+        let shared = file.hasSuffix("_tiled") ? ["tile"] : file.hasSuffix("_grouped") ? ["group"] : []
+        let source = (["common", "philox"] + shared + [file]).map { file in
             guard let text = kernel_source(file) else {
                 preconditionFailure("there is no Kernels/\(file).cl")
             }
