@@ -48,7 +48,26 @@ typedef struct {
     uint padding[3];
 } StepUniforms;
 
-// The first `count` floats at `pointer`, zeros in the other lanes.
+// The first `count` floats at `pointer`, zeros in the other lanes; and storing the first `count` lanes. Where channels
+// are few, every vector is a part of one, so that CPUs with masked moves use them.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && LANES == 16
+#define MASKED_MOVES 1
+#define FIRST_LANES(count) ((ushort)((1u << (count)) - 1u))
+
+static inline lanes load_first(__global const float *pointer, int count) {
+    if (count >= LANES) return LOAD(pointer);
+    return __builtin_ia32_loadups512_mask((const float *)(size_t)pointer, (lanes)(0.0f), FIRST_LANES(count));
+}
+
+static inline void store_first(lanes value, __global float *pointer, int count) {
+    if (count >= LANES)
+        STORE(value, pointer);
+    else
+        __builtin_ia32_storeups512_mask((float *)(size_t)pointer, value, FIRST_LANES(count));
+}
+#else
+#define MASKED_MOVES 0
+
 static inline lanes load_first(__global const float *pointer, int count) {
 #if ALIGNED
     return count > 0 ? LOAD(pointer) : (lanes)(0.0f);
@@ -59,7 +78,6 @@ static inline lanes load_first(__global const float *pointer, int count) {
     return JOIN(vload, LANES)(0, values);
 }
 
-// Stores the first `count` lanes.
 static inline void store_first(lanes value, __global float *pointer, int count) {
 #if ALIGNED
     if (count > 0) STORE(value, pointer);
@@ -73,6 +91,7 @@ static inline void store_first(lanes value, __global float *pointer, int count) 
     JOIN(vstore, LANES)(value, 0, values);
     for (int lane = 0; lane < count; lane++) pointer[lane] = values[lane];
 }
+#endif
 
 // max(x, 0) that lets NaN through, where fmax would hide it.
 static inline lanes rectify(lanes x) { return select(x, (lanes)(0.0f), x < (lanes)(0.0f)); }

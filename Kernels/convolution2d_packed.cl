@@ -8,30 +8,8 @@
 // with stride 1 is the first sum with dy for the image and the filter transposed and mirrored.
 //
 // Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
-// Constants: LANES, BLOCK (pixels packed at a time), ROWS and COLUMNS (the register tile: ROWS pixels or filter rows by
-// COLUMNS vectors of output channels; ROWS divides BLOCK for the first sum).
-
-#define TILE_CHANNELS (COLUMNS * LANES)
-
-typedef struct {
-    int images, height, width, channels;
-    int kernel_height, kernel_width;
-    int stride_height, stride_width;
-    int padding_height, padding_width;
-    int output_height, output_width, output_channels;
-    int has_bias, epilogue;
-    int splits, group_tiles, part_rows;     // of the filter gradient
-    int patch_stride;                       // floats from patch to patch
-} PatchGeometry;
-
-// Copies `count` floats; what is written past them, up to a whole vector, is written again later or never read.
-static inline void copy_run(__local float *to, __global const float *from, int count) {
-    for (int e = 0; e < count; e += LANES) STORE(load_first(from + e, count - e), to + e);
-}
-
-static inline void clear_run(__local float *to, int count) {
-    for (int e = 0; e < count; e += LANES) STORE((lanes)(0.0f), to + e);
-}
+// `block` pixels are packed at a time. Constants: LANES, ROWS and COLUMNS (the register tile: ROWS pixels or filter rows
+// by COLUMNS vectors of output channels; ROWS divides the block for the first sum).
 
 // What lies under `rows` rows of the filter from `first_row` on, at a pixel.
 static inline void copy_patch(__local float *patch, __global const float *restrict x, int pixel, int first_row,
@@ -68,50 +46,56 @@ static inline void copy_patch(__local float *patch, __global const float *restri
 
 // Forward and input gradient of stride 1. A work-item packs its block's patches, then goes through the channel tiles
 // with ROWS × COLUMNS vectors of sums in registers. Work-items: global (blocks).
-// Local: packed [vectors of k][BLOCK][LANES], line [patch_stride].
+// Local: packed [vectors of k][block][LANES], line [patch_stride].
 __kernel WORK_GROUP
 void convolution2d_packed(__global const float *restrict x, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict mask,
                           __global float *restrict y, __local float *restrict packed, __local float *restrict line,
                           const PatchGeometry g) {
     const int pixels = g.images * g.output_height * g.output_width;
-    const int first = get_global_id(0) * BLOCK;
+    const int first = get_global_id(0) * g.block;
     const int length = g.kernel_height * g.kernel_width * g.channels;
     const int whole = length / LANES, rest = length % LANES;
 
-    for (int p = 0; p < BLOCK; p++) {
-        copy_patch(line, x, min(first + p, pixels - 1), 0, g.kernel_height, &g);
-        for (int vector = 0; vector * LANES < length; vector++)
-            STORE(LOAD(line + vector * LANES), packed + (vector * BLOCK + p) * LANES);
+    const bool is_pointwise = g.kernel_height * g.kernel_width * g.stride_height * g.stride_width == 1 &&
+                              g.padding_height + g.padding_width == 0;
+    for (int p = 0; p < g.block; p++) {
+        const int pixel = min(first + p, pixels - 1);
+        if (is_pointwise) {
+            __global const float *values = x + (size_t)pixel * length;
+            for (int vector = 0; vector * LANES < length; vector++)
+                STORE(load_first(values + vector * LANES, length - vector * LANES),
+                      packed + (vector * g.block + p) * LANES);
+        } else {
+            copy_patch(line, x, pixel, 0, g.kernel_height, &g);
+            for (int vector = 0; vector * LANES < length; vector++)
+                STORE(LOAD(line + vector * LANES), packed + (vector * g.block + p) * LANES);
+        }
     }
 
     __global const float *tile_filter = filter;
     for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
-        for (int p = 0; p < min(BLOCK, pixels - first); p += ROWS) {
+        for (int p = 0; p < min(g.block, pixels - first); p += ROWS) {
+            // The next block of pixels comes into the cache while this one is multiplied.
+            if (is_pointwise && tile_channel == 0 && first + g.block + p + ROWS <= pixels)
+                prefetch_floats(x + (size_t)(first + g.block + p) * length, ROWS * length);
             lanes sums[ROWS][COLUMNS];
             UNROLL for (int m = 0; m < ROWS; m++)
                 UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
             __local const float *values = packed + p * LANES;
             __global const float *w = tile_filter;
-            for (int vector = 0; vector < whole; vector++, values += BLOCK * LANES)
+            for (int vector = 0; vector < whole; vector++, values += g.block * LANES)
                 UNROLL ACCUMULATE(sums, values, w, LANES)
             ACCUMULATE(sums, values, w, rest)
-            UNROLL for (int m = 0; m < ROWS; m++) {
-                if (first + p + m < pixels) {
-                    UNROLL for (int v = 0; v < COLUMNS; v++) {
-                        const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
-                        if (count > 0) {
-                            const size_t at = (size_t)(first + p + m) * g.output_channels + channel;
-                            lanes value = sums[m][v];
-                            if (g.has_bias) value += load_first(bias + channel, count);
-                            if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
-                            if (g.epilogue == EPILOGUE_RELU_MASK)
-                                value = rectify_gradient(value, load_first(mask + at, count));
-                            store_first(value, y + at, count);
-                        }
-                    }
+            lanes results[ROWS][COLUMNS];
+            COPY_TILE(results, sums)
+            for (int m = 0; m < min(ROWS, pixels - first - p); m++)
+                for (int v = 0; v < COLUMNS; v++) {
+                    const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
+                    const size_t at = (size_t)(first + p + m) * g.output_channels + channel;
+                    if (count > 0)
+                        store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
                 }
-            }
         }
         tile_filter += (size_t)length * TILE_CHANNELS;
     }
@@ -121,8 +105,8 @@ void convolution2d_packed(__global const float *restrict x, __global const float
 // and gradients and adds their product to its sums, which stay in cache as well, ROWS × COLUMNS vectors of them in
 // registers at a time. convolution2d_filter_reduce (convolution2d_filter_gradient.cl) adds the splits in order.
 // Work-items: global (splits, groups of channel tiles, parts of the filter's rows).
-// partial [splits][KH·KW·C + 1][O], the last row the bias's. Local: patches [BLOCK][patch_stride], where
-// patch_stride is at least ROWS more than a part's patch; gradients [tiles a group][BLOCK][TILE_CHANNELS].
+// partial [splits][KH·KW·C + 1][O], the last row the bias's. Local: patches [block][patch_stride], where
+// patch_stride is at least ROWS more than a part's patch; gradients [tiles a group][block][TILE_CHANNELS].
 __kernel WORK_GROUP
 void convolution2d_filter_gradient_packed(__global const float *restrict x, __global const float *restrict dy,
                                           __global float *restrict partial, __local float *restrict patches,
@@ -140,14 +124,14 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
     const int end_pixel = (int)((long)pixels * (split + 1) / g.splits);
     __global float *sums_of_split = partial + (size_t)split * (g.kernel_height * run + 1) * outputs;
 
-    for (int block = first_pixel; block < end_pixel; block += BLOCK) {
-        for (int p = 0; p < BLOCK; p++) {
+    for (int block = first_pixel; block < end_pixel; block += g.block) {
+        for (int p = 0; p < g.block; p++) {
             const int pixel = block + p;
             __local float *patch = patches + p * g.patch_stride;
             if (pixel >= end_pixel) {
                 clear_run(patch, length);
                 for (int tile = 0; tile < tiles; tile++)
-                    clear_run(gradients + (tile * BLOCK + p) * TILE_CHANNELS, TILE_CHANNELS);
+                    clear_run(gradients + (tile * g.block + p) * TILE_CHANNELS, TILE_CHANNELS);
                 continue;
             }
             copy_patch(patch, x, pixel, first_row, rows, &g);
@@ -155,7 +139,7 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
             for (int channel = 0; channel < tiles * TILE_CHANNELS; channel += LANES) {
                 const int left_over = outputs - first_channel - channel;
                 STORE(left_over > 0 ? load_first(gradient + channel, left_over) : (lanes)(0.0f),
-                      gradients + (channel / TILE_CHANNELS * BLOCK + p) * TILE_CHANNELS + channel % TILE_CHANNELS);
+                      gradients + (channel / TILE_CHANNELS * g.block + p) * TILE_CHANNELS + channel % TILE_CHANNELS);
             }
         }
 
@@ -163,17 +147,19 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
             const int channel = first_channel + tile * TILE_CHANNELS;
             for (int k = 0; k < length; k += ROWS) {
                 __global float *stored = sums_of_split + (size_t)(first_row * run + k) * outputs + channel;
-                lanes sums[ROWS][COLUMNS];
-                UNROLL for (int m = 0; m < ROWS; m++)
-                    UNROLL for (int v = 0; v < COLUMNS; v++) {
+                const bool has_sums = block > first_pixel;
+                lanes results[ROWS][COLUMNS], sums[ROWS][COLUMNS];
+                for (int m = 0; m < ROWS; m++)
+                    for (int v = 0; v < COLUMNS; v++) {
                         const int count = outputs - channel - v * LANES;
-                        sums[m][v] = block > first_pixel && k + m < length && count > 0
-                                         ? load_first(stored + m * outputs + v * LANES, count)
-                                         : (lanes)(0.0f);
+                        results[m][v] = has_sums && k + m < length && count > 0
+                                            ? load_first(stored + m * outputs + v * LANES, count)
+                                            : (lanes)(0.0f);
                     }
+                COPY_TILE(sums, results)
                 __local const float *values = patches + k;
-                __local const float *gradient = gradients + tile * BLOCK * TILE_CHANNELS;
-                _Pragma("unroll 4") for (int p = 0; p < BLOCK; p++) {
+                __local const float *gradient = gradients + tile * g.block * TILE_CHANNELS;
+                _Pragma("unroll 4") for (int p = 0; p < g.block; p++) {
                     lanes d[COLUMNS];
                     UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradient + v * LANES);
                     UNROLL for (int m = 0; m < ROWS; m++) {
@@ -183,10 +169,11 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                     values += g.patch_stride;
                     gradient += TILE_CHANNELS;
                 }
-                UNROLL for (int m = 0; m < ROWS; m++)
-                    UNROLL for (int v = 0; v < COLUMNS; v++) {
+                COPY_TILE(results, sums)
+                for (int m = 0; m < min(ROWS, length - k); m++)
+                    for (int v = 0; v < COLUMNS; v++) {
                         const int count = outputs - channel - v * LANES;
-                        if (k + m < length && count > 0) store_first(sums[m][v], stored + m * outputs + v * LANES, count);
+                        if (count > 0) store_first(results[m][v], stored + m * outputs + v * LANES, count);
                     }
             }
             if (g.has_bias && first_row == 0) {
@@ -195,8 +182,8 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                     const int count = outputs - channel - v * LANES;
                     if (count <= 0) break;
                     lanes sum = block > first_pixel ? load_first(bias + v * LANES, count) : (lanes)(0.0f);
-                    for (int p = 0; p < BLOCK; p++)
-                        sum += LOAD(gradients + (tile * BLOCK + p) * TILE_CHANNELS + v * LANES);
+                    for (int p = 0; p < g.block; p++)
+                        sum += LOAD(gradients + (tile * g.block + p) * TILE_CHANNELS + v * LANES);
                     store_first(sum, bias + v * LANES, count);
                 }
             }

@@ -3,10 +3,15 @@
 //
 //     y = Aᵀ [(B·x·Bᵀ) ⊙ (G·w·Gᵀ)] A       for the POINTS × POINTS pixels x under a tile, channels summed inside [ ]
 //
-// takes POINTS² multiplications a tile where the direct sum takes OUTPUT² · KERNEL²: 4 times fewer for 3 × 3
-// filters (OUTPUT = 4), 2.8 times for 5 × 5 (OUTPUT = 2). B evaluates at the points 0, 1, −1, 2, −2 and ∞; it is the
-// same for both. Sums are rounded differently than direct ones: the largest error is about 1e-5 of the largest
-// result (Tests/Operators), which is why `--math exact` leaves this file out.
+// takes POINTS² multiplications a tile where the direct sum takes OUTPUT² · KERNEL². B evaluates at 0, ∞ and pairs ±p:
+// at ±1 and ±2 with 6 points, also at ±½ with 8, whichever serves the size better (times fewer multiplications):
+//
+//     POINTS   3 × 3 filter               5 × 5 filter
+//          6   OUTPUT 4: 4.0              OUTPUT 2: 2.8
+//          8   OUTPUT 6: 5.1              OUTPUT 4: 6.2
+//
+// Sums are rounded differently than direct ones: the largest error is about 1e-5 of the largest result, with 8 points
+// as with 6 (Tests/Operators), which is why `--math exact` leaves this file out.
 //
 //   forward          as above.
 //   input gradient   the same with dy for the image and the filter transposed and mirrored.
@@ -15,13 +20,16 @@
 // Work-items go through blocks of BLOCK tiles, so that what is transformed stays in a core's cache.
 // Buffers: image [N][H][W][C]; result [N][H′][W′][O]; the rest is said at the kernels. `vectors` is the number of
 // vectors of LANES that hold the channels that are summed over.
-// Constants: LANES, KERNEL (3 or 5), BLOCK, PIXELS (tiles a register tile; divides BLOCK), ROWS (channels a register
+// Constants: LANES, POINTS (6 or 8), KERNEL (3 or 5), BLOCK, PIXELS (tiles a register tile; divides BLOCK), ROWS (channels a register
 // tile of the filter gradient), COLUMNS (vectors of output channels a register tile).
 
-#define POINTS 6
 #define FREQUENCIES (POINTS * POINTS)
 #define OUTPUT (POINTS + 1 - KERNEL)
 #define TILE_CHANNELS (COLUMNS * LANES)
+
+// How far one frequency's values stand behind the last one's: a vector more than they take, for at a multiple of 4 KiB
+// all frequencies of a tile would compete for one set of the cache.
+#define APART(count) ((count) + LANES)
 
 typedef struct {
     int images, height, width, channels;
@@ -31,42 +39,73 @@ typedef struct {
     int has_bias, epilogue;
 } WinogradGeometry;
 
+// The pairs of points, and what divides a filter's value at them: the product of the point's distances to the others.
+#define PAIRS ((POINTS - 2) / 2)
+#define PAIR_POINT(pair) ((pair) == 0 ? 1.0f : (pair) == 1 ? 2.0f : 0.5f)
+#if POINTS == 6
+#define ZERO_SCALE 0.25f
+#define PAIR_SCALE(pair) ((pair) == 0 ? -1.0f / 6.0f : 1.0f / 24.0f)
+#else
+#define ZERO_SCALE 1.0f
+#define PAIR_SCALE(pair) ((pair) == 0 ? -2.0f / 9.0f : (pair) == 1 ? 1.0f / 90.0f : 32.0f / 45.0f)
+#endif
+
 // y = B·x.
 static inline void transform_image(lanes *y, const lanes *x) {
+#if POINTS == 6
     const lanes even = x[4] - 4.0f * x[2], odd = x[3] - 4.0f * x[1];
     const lanes even2 = x[4] - x[2], odd2 = 2.0f * (x[3] - x[1]);
     y[0] = 4.0f * x[0] - 5.0f * x[2] + x[4];
+    y[5] = 4.0f * x[1] - 5.0f * x[3] + x[5];
+#else
+    const lanes even = x[2] + x[6] - 4.25f * x[4], odd = x[1] + x[5] - 4.25f * x[3];
+    const lanes even2 = 0.25f * x[2] - 1.25f * x[4] + x[6], odd2 = 0.5f * x[1] - 2.5f * x[3] + 2.0f * x[5];
+    const lanes even3 = 4.0f * x[2] - 5.0f * x[4] + x[6], odd3 = 2.0f * x[1] - 2.5f * x[3] + 0.5f * x[5];
+    y[0] = x[0] - x[6] + 5.25f * (x[4] - x[2]);
+    y[5] = even3 + odd3;
+    y[6] = even3 - odd3;
+    y[7] = x[7] - x[1] + 5.25f * (x[3] - x[5]);
+#endif
     y[1] = even + odd;
     y[2] = even - odd;
     y[3] = even2 + odd2;
     y[4] = even2 - odd2;
-    y[5] = 4.0f * x[1] - 5.0f * x[3] + x[5];
 }
 
-// y = G·x for n values: the polynomial x at each point, divided by the product of the point's distances.
+// y = G·x for n values: the polynomial x at each point, divided as above.
 static inline void transform_filter(lanes *y, const lanes *x, const int n) {
-    lanes even = x[0], odd = x[1], even2 = x[0], odd2 = 2.0f * x[1];
-    if (n > 2) even += x[2], even2 += 4.0f * x[2];
-    if (n > 3) odd += x[3], odd2 += 8.0f * x[3];
-    if (n > 4) even += x[4], even2 += 16.0f * x[4];
-    y[0] = x[0] * 0.25f;
-    y[1] = (even + odd) * (-1.0f / 6.0f);
-    y[2] = (even - odd) * (-1.0f / 6.0f);
-    y[3] = (even2 + odd2) * (1.0f / 24.0f);
-    y[4] = (even2 - odd2) * (1.0f / 24.0f);
-    y[5] = x[n - 1];
+    y[0] = x[0] * ZERO_SCALE;
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        const float square = PAIR_POINT(pair) * PAIR_POINT(pair);
+        float power = PAIR_SCALE(pair);
+        lanes even = x[0] * power, odd = x[1] * (power * PAIR_POINT(pair));
+        UNROLL for (int k = 2; k < n; k++) {
+            if (k % 2 == 0) power *= square;
+            if (k % 2 == 0) even += x[k] * power;
+            else odd += x[k] * (power * PAIR_POINT(pair));
+        }
+        y[1 + 2 * pair] = even + odd;
+        y[2 + 2 * pair] = even - odd;
+    }
+    y[POINTS - 1] = x[n - 1];
 }
 
 // y = Aᵀ·m, n values.
 static inline void transform_products(lanes *y, const lanes *m, const int n) {
-    const lanes sum = m[1] + m[2], difference = m[1] - m[2];
-    const lanes sum2 = m[3] + m[4], difference2 = m[3] - m[4];
-    y[0] = m[0] + sum + sum2;
-    y[1] = difference + 2.0f * difference2;
-    if (n > 2) y[2] = sum + 4.0f * sum2;
-    if (n > 3) y[3] = difference + 8.0f * difference2;
-    if (n > 4) y[4] = sum + 16.0f * sum2;
-    y[n - 1] += m[5];
+    lanes even[PAIRS], odd[PAIRS];
+    UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+        even[pair] = m[1 + 2 * pair] + m[2 + 2 * pair];
+        odd[pair] = (m[1 + 2 * pair] - m[2 + 2 * pair]) * PAIR_POINT(pair);
+    }
+    UNROLL for (int k = 0; k < n; k++) {
+        lanes sum = k == 0 ? m[0] : k == n - 1 ? m[POINTS - 1] : (lanes)(0.0f);
+        UNROLL for (int pair = 0; pair < PAIRS; pair++) {
+            sum += k % 2 == 0 ? even[pair] : odd[pair];
+            if (k % 2 == 0) even[pair] *= PAIR_POINT(pair) * PAIR_POINT(pair);
+            else odd[pair] *= PAIR_POINT(pair) * PAIR_POINT(pair);
+        }
+        y[k] = sum;
+    }
 }
 
 // The place of a tile: image n, its first result row and column.
@@ -79,29 +118,32 @@ static inline Tile tile_at(int index, const WinogradGeometry *g) {
     return (Tile){index / tiles_an_image, within / g->tile_columns * OUTPUT, within % g->tile_columns * OUTPUT};
 }
 
-// B·x·Bᵀ of one vector of channels, zeros outside the image: frequencies i, j.
-static inline void transform_tile(lanes y[POINTS][POINTS], __global const float *restrict image, Tile tile, int channel,
-                                  const WinogradGeometry *g) {
+// Transforms in two dimensions are loops over rows and then over columns that stay loops: their values would not fit
+// into the registers anyway, and unrolled they would take a compiler seconds.
+
+// The rows of x·Bᵀ of one vector of channels, zeros outside the image.
+static inline void transform_rows(lanes rows[POINTS][POINTS], __global const float *restrict image, Tile tile,
+                                  int channel, const WinogradGeometry *g) {
     const int top = tile.row - g->padding_height, left = tile.column - g->padding_width;
     const int count = g->channels - channel;
-    const bool inside = top >= 0 && left >= 0 && top + POINTS <= g->height && left + POINTS <= g->width;
+    const bool inside = left >= 0 && left + POINTS <= g->width;
     __global const float *corner = image + (((long)tile.n * g->height + top) * g->width + left) * g->channels + channel;
-    lanes rows[POINTS][POINTS];
-    UNROLL for (int i = 0; i < POINTS; i++) {
+    for (int i = 0; i < POINTS; i++) {
+        const bool row_inside = (uint)(top + i) < (uint)g->height;
         lanes x[POINTS];
         UNROLL for (int j = 0; j < POINTS; j++) {
-            const bool valid =
-                inside || ((uint)(top + i) < (uint)g->height && (uint)(left + j) < (uint)g->width);
+            const bool valid = row_inside && (inside || (uint)(left + j) < (uint)g->width);
             x[j] = valid ? load_first(corner + ((long)i * g->width + j) * g->channels, count) : (lanes)(0.0f);
         }
         transform_image(rows[i], x);
     }
-    UNROLL for (int j = 0; j < POINTS; j++) {
-        lanes x[POINTS], column[POINTS];
-        UNROLL for (int i = 0; i < POINTS; i++) x[i] = rows[i][j];
-        transform_image(column, x);
-        UNROLL for (int i = 0; i < POINTS; i++) y[i][j] = column[i];
-    }
+}
+
+// The frequencies i of column j from those rows: the last step to B·x·Bᵀ.
+static inline void transform_column(lanes *column, lanes rows[POINTS][POINTS], int j) {
+    lanes x[POINTS];
+    UNROLL for (int i = 0; i < POINTS; i++) x[i] = rows[i][j];
+    transform_image(column, x);
 }
 
 // The filter [KERNEL][KERNEL][inputs][outputs] as G·w·Gᵀ, for the forward pass, or transposed and mirrored for the
@@ -118,7 +160,7 @@ void winograd_pack(__global const float *restrict filter, __global float *restri
     for (int v = 0; v < COLUMNS; v++) {
         const int channel = first + v * LANES, count = channels - channel;
         lanes columns[POINTS][KERNEL];
-        UNROLL for (int j = 0; j < KERNEL; j++) {
+        for (int j = 0; j < KERNEL; j++) {
             lanes w[KERNEL];
             UNROLL for (int i = 0; i < KERNEL; i++) {
                 w[i] = (lanes)(0.0f);
@@ -139,7 +181,7 @@ void winograd_pack(__global const float *restrict filter, __global float *restri
             transform_filter(column, w, KERNEL);
             UNROLL for (int i = 0; i < POINTS; i++) columns[i][j] = column[i];
         }
-        UNROLL for (int i = 0; i < POINTS; i++) {
+        for (int i = 0; i < POINTS; i++) {
             lanes frequencies[POINTS];
             transform_filter(frequencies, columns[i], KERNEL);
             UNROLL for (int j = 0; j < POINTS; j++)
@@ -151,7 +193,7 @@ void winograd_pack(__global const float *restrict filter, __global float *restri
 // Forward and input gradient. A work-item transforms its block of tiles; then, for each channel tile, multiplies
 // by the filter frequency by frequency, PIXELS × COLUMNS vectors of sums in registers, and transforms back.
 // Work-items: global (blocks). Local: transformed [FREQUENCIES][vectors][BLOCK][LANES], products
-// [FREQUENCIES][BLOCK][TILE_CHANNELS].
+// [FREQUENCIES][BLOCK][TILE_CHANNELS], frequencies APART in both.
 __kernel WORK_GROUP
 void winograd_convolution(__global const float *restrict image, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict mask,
@@ -160,16 +202,20 @@ void winograd_convolution(__global const float *restrict image, __global const f
     const int first = get_global_id(0) * BLOCK;
     const int tiles = g.images * g.tile_rows * g.tile_columns;
     const int vectors = (g.channels + LANES - 1) / LANES;
+    const int transformed_step = APART(vectors * BLOCK * LANES), products_step = APART(BLOCK * TILE_CHANNELS);
 
     for (int t = 0; t < BLOCK; t++) {
         const Tile tile = tile_at(min(first + t, tiles - 1), &g);
         for (int vector = 0; vector < vectors; vector++) {
-            lanes frequencies[POINTS][POINTS];
-            transform_tile(frequencies, image, tile, vector * LANES, &g);
-            UNROLL for (int i = 0; i < POINTS; i++)
-                UNROLL for (int j = 0; j < POINTS; j++)
-                    STORE(frequencies[i][j],
-                          transformed + (((i * POINTS + j) * vectors + vector) * BLOCK + t) * LANES);
+            lanes rows[POINTS][POINTS];
+            transform_rows(rows, image, tile, vector * LANES, &g);
+            __local float *to = transformed + (vector * BLOCK + t) * LANES;
+            for (int j = 0; j < POINTS; j++) {
+                lanes column[POINTS];
+                transform_column(column, rows, j);
+                UNROLL for (int i = 0; i < POINTS; i++)
+                    STORE(column[i], to + (i * POINTS + j) * transformed_step);
+            }
         }
     }
 
@@ -181,7 +227,7 @@ void winograd_convolution(__global const float *restrict image, __global const f
                 UNROLL for (int m = 0; m < PIXELS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
                 __global const float *w = weights;
-                __local const float *values = transformed + (frequency * vectors * BLOCK + t) * LANES;
+                __local const float *values = transformed + frequency * transformed_step + t * LANES;
                 for (int vector = 0; vector < vectors; vector++) {
                     // Unrolled, every address is a constant away from one pointer.
                     UNROLL for (int lane = 0; lane < LANES; lane++) {
@@ -195,7 +241,7 @@ void winograd_convolution(__global const float *restrict image, __global const f
                     }
                     values += BLOCK * LANES;
                 }
-                __local float *to = products + (frequency * BLOCK + t) * TILE_CHANNELS;
+                __local float *to = products + frequency * products_step + t * TILE_CHANNELS;
                 UNROLL for (int m = 0; m < PIXELS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], to + m * TILE_CHANNELS + v * LANES);
             }
@@ -208,18 +254,18 @@ void winograd_convolution(__global const float *restrict image, __global const f
                 if (count <= 0) break;
                 const lanes offset = g.has_bias ? load_first(bias + channel, count) : (lanes)(0.0f);
                 lanes rows[OUTPUT][POINTS];
-                UNROLL for (int j = 0; j < POINTS; j++) {
+                for (int j = 0; j < POINTS; j++) {
                     lanes m[POINTS], y[OUTPUT];
                     UNROLL for (int i = 0; i < POINTS; i++)
-                        m[i] = LOAD(products + ((i * POINTS + j) * BLOCK + t) * TILE_CHANNELS + v * LANES);
+                        m[i] = LOAD(products + (i * POINTS + j) * products_step + t * TILE_CHANNELS + v * LANES);
                     transform_products(y, m, OUTPUT);
                     UNROLL for (int i = 0; i < OUTPUT; i++) rows[i][j] = y[i];
                 }
-                UNROLL for (int i = 0; i < OUTPUT; i++) {
+                for (int i = 0; i < min(OUTPUT, g.result_height - tile.row); i++) {
                     lanes y[OUTPUT];
                     transform_products(y, rows[i], OUTPUT);
                     UNROLL for (int j = 0; j < OUTPUT; j++) {
-                        if (tile.row + i < g.result_height && tile.column + j < g.result_width) {
+                        if (tile.column + j < g.result_width) {
                             const size_t pixel =
                                 ((size_t)tile.n * g.result_height + tile.row + i) * g.result_width + tile.column + j;
                             const size_t at = pixel * g.result_channels + channel;
@@ -239,44 +285,48 @@ void winograd_convolution(__global const float *restrict image, __global const f
 // The filter gradient goes through the batch in chunks of tiles, `count` from `first` on, small enough for the last
 // cache: two launches transform, one multiplies; after the last chunk, one transforms back.
 
-// B·x·Bᵀ: transformed [blocks][FREQUENCIES][BLOCK][vectors · LANES], zeros past the last tile.
+// B·x·Bᵀ: transformed [blocks][FREQUENCIES][BLOCK][vectors · LANES], frequencies APART, zeros past the last tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_image(__global const float *restrict image, __global float *restrict transformed, int first,
                               int count, const WinogradGeometry g) {
     const int vectors = (g.channels + LANES - 1) / LANES, start = get_global_id(0) * BLOCK;
-    __global float *block = transformed + (size_t)start * FREQUENCIES * vectors * LANES;
+    const int step = APART(BLOCK * vectors * LANES);
+    __global float *block = transformed + (size_t)get_global_id(0) * FREQUENCIES * step;
     for (int t = 0; t < BLOCK; t++) {
         const Tile tile = tile_at(first + start + t, &g);
         for (int vector = 0; vector < vectors; vector++) {
-            lanes frequencies[POINTS][POINTS];
-            if (start + t < count) {
-                transform_tile(frequencies, image, tile, vector * LANES, &g);
-            } else {
-                UNROLL for (int i = 0; i < POINTS; i++)
-                    UNROLL for (int j = 0; j < POINTS; j++) frequencies[i][j] = (lanes)(0.0f);
+            __global float *to = block + (t * vectors + vector) * LANES;
+            if (start + t >= count) {
+                for (int frequency = 0; frequency < FREQUENCIES; frequency++) STORE((lanes)(0.0f), to + frequency * step);
+                continue;
             }
-            UNROLL for (int i = 0; i < POINTS; i++)
-                UNROLL for (int j = 0; j < POINTS; j++)
-                    STORE(frequencies[i][j], block + (((i * POINTS + j) * BLOCK + t) * vectors + vector) * LANES);
+            lanes rows[POINTS][POINTS];
+            transform_rows(rows, image, tile, vector * LANES, &g);
+            for (int j = 0; j < POINTS; j++) {
+                lanes column[POINTS];
+                transform_column(column, rows, j);
+                UNROLL for (int i = 0; i < POINTS; i++) STORE(column[i], to + (i * POINTS + j) * step);
+            }
         }
     }
 }
 
-// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][BLOCK][TILE_CHANNELS], zeros past the last tile.
+// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][BLOCK][TILE_CHANNELS], frequencies APART, zeros past the last tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_gradient(__global const float *restrict dy, __global float *restrict transformed, int first,
                                  int count, const WinogradGeometry g) {
     const int channel_tiles = (g.result_channels + TILE_CHANNELS - 1) / TILE_CHANNELS;
     const int start = get_global_id(0) * BLOCK;
-    __global float *block = transformed + (size_t)start * FREQUENCIES * channel_tiles * TILE_CHANNELS;
+    const int step = APART(channel_tiles * BLOCK * TILE_CHANNELS);
+    __global float *block = transformed + (size_t)get_global_id(0) * FREQUENCIES * step;
     for (int t = 0; t < BLOCK; t++) {
         const Tile tile = tile_at(first + start + t, &g);
         for (int channel = 0; channel < channel_tiles * TILE_CHANNELS; channel += LANES) {
             const int left = g.result_channels - channel;
             lanes rows[OUTPUT][POINTS];
-            UNROLL for (int i = 0; i < OUTPUT; i++) {
+            for (int i = 0; i < OUTPUT; i++) {
                 lanes x[OUTPUT];
                 UNROLL for (int j = 0; j < OUTPUT; j++) {
                     const bool valid = start + t < count && left > 0 && tile.row + i < g.result_height &&
@@ -288,19 +338,20 @@ void winograd_transform_gradient(__global const float *restrict dy, __global flo
                 transform_filter(rows[i], x, OUTPUT);
             }
             __global float *to = block + (channel / TILE_CHANNELS * BLOCK + t) * TILE_CHANNELS + channel % TILE_CHANNELS;
-            UNROLL for (int j = 0; j < POINTS; j++) {
+            for (int j = 0; j < POINTS; j++) {
                 lanes x[OUTPUT], column[POINTS];
                 UNROLL for (int i = 0; i < OUTPUT; i++) x[i] = rows[i][j];
                 transform_filter(column, x, OUTPUT);
                 UNROLL for (int i = 0; i < POINTS; i++)
-                    STORE(column[i], to + (i * POINTS + j) * channel_tiles * BLOCK * TILE_CHANNELS);
+                    STORE(column[i], to + (i * POINTS + j) * step);
             }
         }
     }
 }
 
-// The frequency whose transform of dy is its plain sum, at the point 1 both ways, divided by 36.
+// The frequency whose transform of dy is its plain sum, at the point 1 both ways, scaled in both.
 #define SUM_FREQUENCY (POINTS + 1)
+#define SUM_SCALE (PAIR_SCALE(0) * PAIR_SCALE(0))
 
 // products [FREQUENCIES][channel tiles][channels][TILE_CHANNELS] += image · gradient over the chunk's tiles, ROWS ×
 // COLUMNS vectors of sums in registers; behind them [channel tiles][TILE_CHANNELS], the bias's gradient.
@@ -311,9 +362,10 @@ void winograd_multiply(__global const float *restrict image, __global const floa
     const int channel_tiles = get_global_size(0), frequency = get_global_id(1);
     const int stride = (channels + LANES - 1) / LANES * LANES, blocks = (count + BLOCK - 1) / BLOCK;
     const size_t panel = (size_t)frequency * channel_tiles + get_global_id(0);
-    const size_t block_values = (size_t)FREQUENCIES * BLOCK * stride;
-    const size_t block_gradients = (size_t)FREQUENCIES * channel_tiles * BLOCK * TILE_CHANNELS;
-    __global const float *first_gradients = gradient + panel * BLOCK * TILE_CHANNELS;
+    const int values_step = APART(BLOCK * stride), gradients_step = APART(channel_tiles * BLOCK * TILE_CHANNELS);
+    const size_t block_values = (size_t)FREQUENCIES * values_step, block_gradients = (size_t)FREQUENCIES * gradients_step;
+    __global const float *first_gradients =
+        gradient + frequency * gradients_step + get_global_id(0) * BLOCK * TILE_CHANNELS;
     __global float *stored = products + panel * channels * TILE_CHANNELS;
 
     for (int c = 0; c < channels; c += ROWS) {
@@ -324,7 +376,7 @@ void winograd_multiply(__global const float *restrict image, __global const floa
                                                            : LOAD(stored + (c + m) * TILE_CHANNELS + v * LANES);
         for (int block = 0; block < blocks; block++) {
             __global const float *gradients = first_gradients + block * block_gradients;
-            __global const float *values = image + block * block_values + (size_t)frequency * BLOCK * stride + c;
+            __global const float *values = image + block * block_values + frequency * values_step + c;
             for (int t = 0; t < BLOCK; t++) {
                 lanes d[COLUMNS];
                 UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradients + v * LANES);
@@ -365,13 +417,13 @@ void winograd_filter_gradient(__global const float *restrict products, __global 
         __global const float *from = products + ((size_t)channel_tile * channels + c) * TILE_CHANNELS + v * LANES;
         const size_t step = (size_t)channel_tiles * channels * TILE_CHANNELS;
         lanes rows[KERNEL][POINTS];
-        UNROLL for (int j = 0; j < POINTS; j++) {
+        for (int j = 0; j < POINTS; j++) {
             lanes m[POINTS], y[KERNEL];
             UNROLL for (int i = 0; i < POINTS; i++) m[i] = LOAD(from + (i * POINTS + j) * step);
             transform_products(y, m, KERNEL);
             UNROLL for (int i = 0; i < KERNEL; i++) rows[i][j] = y[i];
         }
-        UNROLL for (int i = 0; i < KERNEL; i++) {
+        for (int i = 0; i < KERNEL; i++) {
             lanes y[KERNEL];
             transform_products(y, rows[i], KERNEL);
             UNROLL for (int j = 0; j < KERNEL; j++)
@@ -379,7 +431,7 @@ void winograd_filter_gradient(__global const float *restrict products, __global 
         }
         if (has_bias && c == 0) {
             __global const float *sum = products + FREQUENCIES * step + channel_tile * TILE_CHANNELS + v * LANES;
-            store_first(LOAD(sum) * (float)FREQUENCIES, db + channel, count);
+            store_first(LOAD(sum) / SUM_SCALE, db + channel, count);
         }
     }
 }

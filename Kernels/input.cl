@@ -6,8 +6,8 @@
 // image. With augmentation the source is first shifted by up to `crop_padding` pixels, black coming in, then
 // mirrored with probability ½, as philox(n, step) says.
 //
-// Work-items: global (column workers, image rows (n, i)). Buffers: images [count][h][w][C] bytes, order
-// [count], y [N][H][W][C].
+// Two forms: a CPU's work-item makes a row of the result from one row of blended bytes, a GPU's one pixel.
+// Buffers: images [count][h][w][C] bytes, order [count], y [N][H][W][C].
 
 typedef struct {
     int source_height, source_width, channels;
@@ -20,41 +20,100 @@ static inline int image_of(int n, __global const int *order, __global const Step
     return order[step->first_image + min((uint)n, step->image_count - 1)];
 }
 
+// How an image of the batch is shifted and mirrored.
+typedef struct {
+    int shift_y, shift_x;
+    bool mirrored;
+} Augmentation;
+
+static inline Augmentation augmentation_of(int n, __global const StepUniforms *step, const InputGeometry *g) {
+    if (g->crop_padding == 0 && !g->flips) return (Augmentation){0, 0, false};
+    const uint4 words = philox((uint4)(n, step->step, 0, 0), philox_key(step, STREAM_AUGMENTATION));
+    return (Augmentation){(int)(words.x % (2 * g->crop_padding + 1)) - g->crop_padding,
+                          (int)(words.y % (2 * g->crop_padding + 1)) - g->crop_padding,
+                          g->flips && (words.z & 1)};
+}
+
+// Between which two of `size` places, and how far along, a place of the result lies.
+typedef struct {
+    int low, high;
+    float weight;
+} Between;
+
+static inline Between between(int place, int result_size, int size) {
+    const float source = max(0.0f, (place + 0.5f) * size / result_size - 0.5f);
+    const int low = min((int)source, size - 1);
+    return (Between){low, min(low + 1, size - 1), source - low};
+}
+
+// A byte of the augmented image, black outside.
+static inline float byte_at(__global const uchar *image, int row, int column, int c, Augmentation a,
+                            const InputGeometry *g) {
+    const int y = row + a.shift_y, x = (a.mirrored ? g->source_width - 1 - column : column) + a.shift_x;
+    const bool inside = (uint)y < (uint)g->source_height && (uint)x < (uint)g->source_width;
+    return inside ? image[((size_t)y * g->source_width + x) * g->channels + c] : 0.0f;
+}
+
+// Work-items: global (W, image rows (n, i)).
 __kernel void image_input(__global const uchar *restrict images, __global const int *restrict order,
                           __global float *restrict y, __global const StepUniforms *step,
                           __global const float *restrict factor_offset, const InputGeometry g) {
-    const int i = get_global_id(1) % g.height, n = get_global_id(1) / g.height;
-    const size_t row_length = (size_t)g.source_width * g.channels;
-    __global const uchar *image = images + image_of(n, order, step) * (g.source_height * row_length);
-    int shift_y = 0, shift_x = 0;
-    bool mirrored = false;
-    if (g.crop_padding > 0 || g.flips) {
-        const uint4 words = philox((uint4)(n, step->step, 0, 0), philox_key(step, STREAM_AUGMENTATION));
-        shift_y = (int)(words.x % (2 * g.crop_padding + 1)) - g.crop_padding;
-        shift_x = (int)(words.y % (2 * g.crop_padding + 1)) - g.crop_padding;
-        mirrored = g.flips && (words.z & 1);
+    const int j = get_global_id(0), i = get_global_id(1) % g.height, n = get_global_id(1) / g.height;
+    __global const uchar *image =
+        images + (size_t)image_of(n, order, step) * g.source_height * g.source_width * g.channels;
+    const Augmentation a = augmentation_of(n, step, &g);
+    const Between rows = between(i, g.height, g.source_height), columns = between(j, g.width, g.source_width);
+    for (int c = 0; c < g.channels; c++) {
+        const float top_left = byte_at(image, rows.low, columns.low, c, a, &g);
+        const float bottom_left = byte_at(image, rows.high, columns.low, c, a, &g);
+        const float left = top_left + rows.weight * (bottom_left - top_left);
+        const float top_right = byte_at(image, rows.low, columns.high, c, a, &g);
+        const float bottom_right = byte_at(image, rows.high, columns.high, c, a, &g);
+        const float right = top_right + rows.weight * (bottom_right - top_right);
+        y[((size_t)get_global_id(1) * g.width + j) * g.channels + c] =
+            (left + columns.weight * (right - left)) * factor_offset[c] + factor_offset[g.channels + c];
     }
-    const float source_y = max(0.0f, (i + 0.5f) * g.source_height / g.height - 0.5f);
-    const int above = min((int)source_y, g.source_height - 1), below = min(above + 1, g.source_height - 1);
-    const float weight_y = source_y - above;
-    for (int j = get_global_id(0); j < g.width; j += get_global_size(0)) {
-        const float source_x = max(0.0f, (j + 0.5f) * g.source_width / g.width - 0.5f);
-        const int left = min((int)source_x, g.source_width - 1), right = min(left + 1, g.source_width - 1);
-        const float weight_x = source_x - left;
-        for (int c = 0; c < g.channels; c++) {
-            float corner[4];
-            for (int k = 0; k < 4; k++) {
-                const int column = k & 1 ? right : left;
-                const int sy = (k & 2 ? below : above) + shift_y;
-                const int sx = (mirrored ? g.source_width - 1 - column : column) + shift_x;
-                const bool inside = (uint)sy < (uint)g.source_height && (uint)sx < (uint)g.source_width;
-                corner[k] = inside ? image[sy * row_length + sx * g.channels + c] : 0;
+}
+
+// Work-items: global (image rows (n, i)). Local: line [w][C].
+__kernel WORK_GROUP
+void image_input_rows(__global const uchar *restrict images, __global const int *restrict order,
+                      __global float *restrict y, __global const StepUniforms *step,
+                      __global const float *restrict factor_offset, __local float *restrict line,
+                      const InputGeometry g) {
+    const int i = get_global_id(0) % g.height, n = get_global_id(0) / g.height;
+    __global const uchar *image =
+        images + (size_t)image_of(n, order, step) * g.source_height * g.source_width * g.channels;
+    const Augmentation a = augmentation_of(n, step, &g);
+    const Between rows = between(i, g.height, g.source_height);
+    if (a.shift_x == 0 && !a.mirrored) {
+        const int length = g.source_width * g.channels, low = rows.low + a.shift_y, high = rows.high + a.shift_y;
+        __global const uchar *top = image + (size_t)clamp(low, 0, g.source_height - 1) * length;
+        __global const uchar *bottom = image + (size_t)clamp(high, 0, g.source_height - 1) * length;
+        const float top_inside = (uint)low < (uint)g.source_height, bottom_inside = (uint)high < (uint)g.source_height;
+        for (int k = 0; k < length; k++) {
+            const float above = top[k] * top_inside, below = bottom[k] * bottom_inside;
+            line[k] = above + rows.weight * (below - above);
+        }
+    } else {
+        for (int column = 0; column < g.source_width; column++)
+            for (int c = 0; c < g.channels; c++) {
+                const float above = byte_at(image, rows.low, column, c, a, &g);
+                const float below = byte_at(image, rows.high, column, c, a, &g);
+                line[column * g.channels + c] = above + rows.weight * (below - above);
             }
-            const float top = corner[0] + weight_x * (corner[1] - corner[0]);
-            const float bottom = corner[2] + weight_x * (corner[3] - corner[2]);
-            const float byte = top + weight_y * (bottom - top);
-            y[((size_t)get_global_id(1) * g.width + j) * g.channels + c] =
-                byte * factor_offset[c] + factor_offset[g.channels + c];
+    }
+    __global float *row = y + (size_t)get_global_id(0) * g.width * g.channels;
+    for (int c = 0; c < g.channels; c++) {
+        const float factor = factor_offset[c], offset = factor_offset[g.channels + c];
+        if (g.width == g.source_width) {
+            for (int j = 0; j < g.width; j++) row[j * g.channels + c] = line[j * g.channels + c] * factor + offset;
+        } else {
+            for (int j = 0; j < g.width; j++) {
+                const Between columns = between(j, g.width, g.source_width);
+                const float left = line[columns.low * g.channels + c], right = line[columns.high * g.channels + c];
+                row[j * g.channels + c] = (left + columns.weight * (right - left)) * factor + offset;
+            }
         }
     }
 }

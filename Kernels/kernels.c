@@ -35,6 +35,9 @@ static const char convolution2d_packed[] = {
 static const char convolution2d_winograd[] = {
 #embed "convolution2d_winograd.cl"
     , '\0'};
+static const char convolution2d_rows[] = {
+#embed "convolution2d_rows.cl"
+    , '\0'};
 static const char convolution2d_tiled[] = {
 #embed "convolution2d_tiled.cl"
     , '\0'};
@@ -55,6 +58,9 @@ static const char loss_grouped[] = {
     , '\0'};
 static const char optimizer[] = {
 #embed "optimizer.cl"
+    , '\0'};
+static const char patch[] = {
+#embed "patch.cl"
     , '\0'};
 static const char pooling2d[] = {
 #embed "pooling2d.cl"
@@ -95,6 +101,7 @@ static const struct {
     {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
     {"convolution2d_tiled", convolution2d_tiled},
     {"convolution2d_packed", convolution2d_packed},
+    {"convolution2d_rows", convolution2d_rows},
     {"convolution2d_winograd", convolution2d_winograd},
     {"elementwise", elementwise},
     {"group", group},
@@ -109,6 +116,7 @@ static const struct {
     {"probe_mma", probe_mma},
     {"probe_ptx", probe_ptx},
     {"probe_subgroups", probe_subgroups},
+    {"patch", patch},
     {"tile", tile},
 };
 

@@ -23,10 +23,26 @@ typedef struct {
     for (int channel = get_global_id(0) * LANES, left = g.channels - channel; left > 0;     \
          channel += get_global_size(0) * LANES, left = g.channels - channel)
 
+// load_first and store_first for bytes.
+#if MASKED_MOVES
+static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
+    if (count >= LANES) return convert_int16(vload16(0, pointer));
+    return convert_int16(as_uchar16(__builtin_ia32_loaddquqi128_mask(
+        (const char16 *)(size_t)pointer, (char16)(0), FIRST_LANES(count))));
+}
+
+static inline void store_first_bytes(int_lanes value, __global uchar *pointer, int count) {
+    const uchar16 bytes = convert_uchar16(value);
+    if (count >= LANES)
+        vstore16(bytes, 0, pointer);
+    else
+        __builtin_ia32_storedquqi128_mask((char16 *)(size_t)pointer, as_char16(bytes), FIRST_LANES(count));
+}
+#else
 static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
     if (count >= LANES) return JOIN(convert_int, LANES)(JOIN(vload, LANES)(0, pointer));
     int values[LANES];
-    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : -1;
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : 0;
     return JOIN(vload, LANES)(0, values);
 }
 
@@ -39,6 +55,7 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
     JOIN(vstore, LANES)(value, 0, values);
     for (int lane = 0; lane < count; lane++) pointer[lane] = (uchar)values[lane];
 }
+#endif
 
 // y = max under the window; `indices` gets the winner's place kh · kernel width + kw, the first of equals. A
 // NaN wins and stays.

@@ -56,6 +56,13 @@ package final class DeviceExecutor: Executor {
 
     // MARK: Programs
 
+    /// The files of Kernels that stand in front of a kernel file, beside those in front of all.
+    private static func sharedFiles(of file: String) -> [String] {
+        if file.hasSuffix("_tiled") { return ["tile"] }
+        if file.hasSuffix("_grouped") { return ["group"] }
+        return ["convolution2d_packed", "convolution2d_rows"].contains(file) ? ["patch"] : []
+    }
+
     /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
     func kernel(_ name: String, in file: String, defining definitions: [(String, Int)] = []) throws -> Kernel
     {
@@ -65,8 +72,7 @@ package final class DeviceExecutor: Executor {
         options += definitions.map { "-D\($0.0)=\($0.1)" }
         let key = ProgramKey(file: file, options: options)
         if let program = programs[key] { return try program.kernel(named: name) }
-        let shared = file.hasSuffix("_tiled") ? ["tile"] : file.hasSuffix("_grouped") ? ["group"] : []
-        let source = (["common", "philox"] + shared + [file]).map { file in
+        let source = (["common", "philox"] + Self.sharedFiles(of: file) + [file]).map { file in
             guard let text = kernel_source(file) else {
                 preconditionFailure("there is no Kernels/\(file).cl")
             }

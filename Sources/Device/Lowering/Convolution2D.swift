@@ -12,7 +12,9 @@ struct ConvolutionTile: Hashable {
     /// With vectors of 16 there are 32 registers: 12 × 2 or 8 × 3 sums, the vectors of the filter and one of
     /// the image fill them. Three columns where they waste no channels (96 = 2 · 48; measured up to 1.4 times
     /// as fast there), one where all channels fit into it. Devices with fewer registers get smaller tiles.
-    init(channels: Int, _ traits: DeviceTraits) {
+    ///
+    /// - Parameter givenColumns: columns that another kernel's tile has, whose filter is packed in this order.
+    init(channels: Int, columns givenColumns: Int? = nil, _ traits: DeviceTraits) {
         lanes = traits.lanes
         if lanes < 16 {
             (pixels, columns) = traits.prefersLongWorkItems ? (6, 2) : (4, 1)
@@ -23,6 +25,7 @@ struct ConvolutionTile: Hashable {
         } else {
             (pixels, columns) = (12, 2)
         }
+        if let givenColumns { columns = givenColumns }
         tiles = divide(channels, by: columns * lanes)
     }
 
@@ -106,8 +109,13 @@ extension Lowering {
             return try winograd(
                 tile, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
         }
-        let tile = ConvolutionTile(channels: result.channels, traits)
+        let rows = RowsTile(op.window, image: source, result: result, traits)
+        let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
         try pack(tile, filter: node.inputs[1], op.window, inputs: source.channels, outputs: result.channels)
+        if let rows {
+            return try rowsConvolution(
+                rows, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
+        }
         if let tile = PackedTile(op.window, image: source, result: result, traits) {
             return try packedConvolution(
                 tile, op.window, image: source, result: result, bias: bias, epilogue: op.epilogue)
@@ -132,10 +140,17 @@ extension Lowering {
                 tile, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue,
                 isTransposed: true)
         }
-        let tile = ConvolutionTile(channels: result.channels, traits)
+        let rows =
+            window.stride == Extent(1)
+            ? window.mirrored.flatMap { RowsTile($0, image: source, result: result, traits) } : nil
+        let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
         try pack(
             tile, filter: node.inputs[1], window, inputs: result.channels, outputs: source.channels,
             isTransposed: true)
+        if let rows, let mirrored = window.mirrored {
+            return try rowsConvolution(
+                rows, mirrored, image: source, result: result, bias: nil, epilogue: op.epilogue)
+        }
         if window.stride == Extent(1), let mirrored = window.mirrored,
             let tile = PackedTile(mirrored, image: source, result: result, traits)
         {

@@ -60,7 +60,10 @@ extension Lowering {
                 tile, window, image: image, result: gradient, hasBias: op.hasBias)
         }
         let splits: Int
-        if let tile = PackedFilterGradientTile(window, image: image, gradient: gradient, traits) {
+        if let form = RowsFilterGradientTile(window, image: image, gradient: gradient, traits) {
+            try rowsFilterGradient(form, window, image: image, gradient: gradient, hasBias: op.hasBias)
+            splits = form.splits
+        } else if let tile = PackedFilterGradientTile(window, image: image, gradient: gradient, traits) {
             try packedFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
             splits = tile.splits
         } else {

@@ -11,8 +11,9 @@ struct PatchGeometry: BitwiseCopyable {
     var hasBias: Int32 = 0, epilogue: Int32 = 0
     var splits: Int32 = 0, groupTiles: Int32 = 0, partRows: Int32 = 0
     var patchStride: Int32
+    var block: Int32
 
-    init(image: Shape, result: Shape, _ window: Window, patchStride: Int) {
+    init(image: Shape, result: Shape, _ window: Window, patchStride: Int, block: Int = 0) {
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
         channels = Int32(image.channels)
         (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
@@ -21,6 +22,7 @@ struct PatchGeometry: BitwiseCopyable {
         (outputHeight, outputWidth) = (Int32(result.height), Int32(result.width))
         outputChannels = Int32(result.channels)
         self.patchStride = Int32(patchStride)
+        self.block = Int32(block)
     }
 }
 
@@ -57,7 +59,7 @@ struct PackedTile: Hashable {
     var patchStride: Int { length.roundedUp(toMultipleOf: tile.lanes) + tile.lanes }
     var blocks: Int { divide(pixels, by: block) }
     var definitions: [(String, Int)] {
-        [("BLOCK", block), ("ROWS", tile.pixels), ("COLUMNS", tile.columns)]
+        [("ROWS", tile.pixels), ("COLUMNS", tile.columns)]
     }
 }
 
@@ -107,7 +109,7 @@ struct PackedFilterGradientTile: Hashable {
     var patchesByteCount: Int { 4 * block * patchStride }
     var gradientsByteCount: Int { 4 * block * groupTiles * columns * lanes }
     var partialByteCount: Int { 4 * splits * valuesASplit }
-    var definitions: [(String, Int)] { [("BLOCK", block), ("ROWS", rows), ("COLUMNS", columns)] }
+    var definitions: [(String, Int)] { [("ROWS", rows), ("COLUMNS", columns)] }
 }
 
 extension Lowering {
@@ -118,7 +120,7 @@ extension Lowering {
         _ tile: PackedTile, _ window: Window, image: Shape, result: Shape, bias: Argument?, epilogue: Epilogue
     ) throws {
         var geometry = PatchGeometry(
-            image: image, result: result, window, patchStride: tile.patchStride)
+            image: image, result: result, window, patchStride: tile.patchStride, block: tile.block)
         geometry.hasBias = bias == nil ? 0 : 1
         geometry.epilogue = epilogue.code
         try launch(
@@ -134,7 +136,7 @@ extension Lowering {
         _ tile: PackedFilterGradientTile, _ window: Window, image: Shape, gradient: Shape, hasBias: Bool
     ) throws {
         var geometry = PatchGeometry(
-            image: image, result: gradient, window, patchStride: tile.patchStride)
+            image: image, result: gradient, window, patchStride: tile.patchStride, block: tile.block)
         geometry.hasBias = hasBias ? 1 : 0
         geometry.splits = Int32(tile.splits)
         geometry.groupTiles = Int32(tile.groupTiles)

@@ -2,118 +2,136 @@ import ResinGraph
 import ResinPlan
 import ResinTensor
 
-/// Minimal filtering with 6 × 6 pixels a tile: what `convolution2d_winograd.cl` calls POINTS and OUTPUT.
-private enum Winograd {
-    static let points = 6
-    static let frequencies = points * points
+/// How minimal filtering cuts a convolution into tiles: what `convolution2d_winograd.cl` calls POINTS, KERNEL and OUTPUT.
+struct WinogradTiling: Hashable {
+    /// Pixels a tile reads on each side, 6 or 8.
+    var points: Int
+    var kernel: Int
+    var images: Int
+    var tileRows, tileColumns: Int
+    var channels, resultChannels: Int
+    var lanes: Int
 
-    /// Results a tile has on each side; nil where the convolution is not of the kind.
-    static func output(_ window: Window, _ traits: DeviceTraits) -> Int? {
+    /// The tiling with the fewer multiplications; nil where the convolution is not of the kind, or has too few
+    /// channels to fill vectors.
+    init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
+        lanes = traits.lanes
         guard traits.prefersLongWorkItems, traits.allowsWinograd, window.stride == Extent(1),
-            window.kernel == Extent(3) || window.kernel == Extent(5)
+            window.kernel == Extent(3) || window.kernel == Extent(5),
+            image.channels >= lanes, result.channels >= lanes
         else { return nil }
-        return points + 1 - window.kernel.height
+        (channels, resultChannels) = (image.channels, result.channels)
+        kernel = window.kernel.height
+        images = result.images
+        (points, tileRows, tileColumns) = (8, 0, 0)
+        cut(result)
+        let withEight = self
+        points = 6
+        cut(result)
+        if withEight.multiplications < multiplications { self = withEight }
     }
+
+    private mutating func cut(_ result: Shape) {
+        (tileRows, tileColumns) = (divide(result.height, by: output), divide(result.width, by: output))
+    }
+
+    /// Results a tile has on each side.
+    var output: Int { points + 1 - kernel }
+    var frequencies: Int { points * points }
+    var tiles: Int { images * tileRows * tileColumns }
+    /// Vectors of summed channels.
+    var vectors: Int { divide(channels, by: lanes) }
+    /// Of so many floats a frequency, APART.
+    func byteCount(aFrequency count: Int) -> Int { 4 * frequencies * (count + lanes) }
+    /// For a pair of channels; transforming the filter counts as much as some tiles.
+    private var multiplications: Int { frequencies * (tiles + 48) }
 }
 
 /// The form of `winograd_convolution`, the forward pass or the input gradient of a convolution.
 struct WinogradTile: Hashable {
+    var tiling: WinogradTiling
     /// Tiles a work-item transforms; results do not depend on it.
     var block: Int
     var pixels: Int
     var columns: Int
-    var kernel: Int
-    var tileRows, tileColumns: Int
-    var images: Int
-    /// Vectors of summed channels, and tiles of result channels.
-    var vectors: Int
-    var channelTiles: Int
-    var lanes: Int
 
-    /// Nil where the direct sum serves better: other strides and kernels; too few channels to fill vectors; so
-    /// many that the transforms of a few tiles outgrow a core's cache; or so few tiles that transforming
-    /// the filter costs more than it saves.
+    /// Nil where the direct sum serves better: so many channels that the transforms of a few tiles outgrow a core's
+    /// cache; or so few tiles that transforming the filter costs more than it saves.
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
-        guard let output = Winograd.output(window, traits) else { return nil }
-        lanes = traits.lanes
-        guard image.channels >= lanes, result.channels >= lanes else { return nil }
-        (pixels, columns) = lanes < 16 ? (4, 2) : (12, 2)
-        kernel = window.kernel.height
-        images = result.images
-        (tileRows, tileColumns) = (divide(result.height, by: output), divide(result.width, by: output))
-        vectors = divide(image.channels, by: lanes)
-        channelTiles = divide(result.channels, by: columns * lanes)
-        let tiles = images * tileRows * tileColumns
-        guard tiles >= 48 else { return nil }
+        guard let tiling = WinogradTiling(window, image: image, result: result, traits),
+            tiling.tiles >= 48
+        else { return nil }
+        self.tiling = tiling
+        (pixels, columns) = tiling.lanes < 16 ? (4, 2) : (12, 2)
         block = 0
         // The largest block that the cache holds and that leaves every core several.
         for steps in [4, 2, 1] {
             block = steps * pixels
-            let hasWorkForAll = divide(tiles, by: block) >= 4 * traits.computeUnits
+            let hasWorkForAll = blocks >= 4 * traits.computeUnits
             if (hasWorkForAll || steps == 1) && localByteCount <= traits.localMemoryByteCount { return }
         }
         return nil
     }
 
-    var transformedByteCount: Int { 4 * Winograd.frequencies * block * vectors * lanes }
-    var productsByteCount: Int { 4 * Winograd.frequencies * block * columns * lanes }
+    /// Tiles of result channels.
+    var channelTiles: Int { divide(tiling.resultChannels, by: columns * tiling.lanes) }
+    var transformedByteCount: Int { tiling.byteCount(aFrequency: block * tiling.vectors * tiling.lanes) }
+    var productsByteCount: Int { tiling.byteCount(aFrequency: block * columns * tiling.lanes) }
     private var localByteCount: Int { transformedByteCount + productsByteCount }
     var packedByteCount: Int {
-        4 * channelTiles * Winograd.frequencies * vectors * lanes * columns * lanes
+        4 * channelTiles * tiling.frequencies * tiling.vectors * tiling.lanes * columns * tiling.lanes
     }
-    var blocks: Int { divide(images * tileRows * tileColumns, by: block) }
+    var blocks: Int { divide(tiling.tiles, by: block) }
     var definitions: [(String, Int)] {
-        [("KERNEL", kernel), ("BLOCK", block), ("PIXELS", pixels), ("ROWS", pixels), ("COLUMNS", columns)]
+        [
+            ("POINTS", tiling.points), ("KERNEL", tiling.kernel), ("BLOCK", block), ("PIXELS", pixels),
+            ("ROWS", pixels), ("COLUMNS", columns),
+        ]
     }
 }
 
 /// The form of the filter gradient's kernels.
 struct WinogradFilterGradientTile: Hashable {
     static let block = 32
+    var tiling: WinogradTiling
     var rows: Int
     var columns: Int
-    var kernel: Int
-    var tileRows, tileColumns: Int
-    var images: Int
-    var channels: Int
-    var vectors: Int
-    var channelTiles: Int
-    var lanes: Int
     /// Tiles that are transformed at a time; a matter of shapes alone, for sums are made in this order.
     var chunk: Int
 
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
-        guard let output = Winograd.output(window, traits) else { return nil }
-        lanes = traits.lanes
-        guard image.channels >= lanes, result.channels >= lanes else { return nil }
-        (rows, columns) = lanes < 16 ? (4, 2) : (12, 2)
-        kernel = window.kernel.height
-        images = image.images
-        channels = image.channels
-        (tileRows, tileColumns) = (divide(result.height, by: output), divide(result.width, by: output))
-        vectors = divide(image.channels, by: lanes)
-        channelTiles = divide(result.channels, by: columns * lanes)
-        chunk = 512
-        guard tiles >= 64 else { return nil }
-        chunk = min(chunk, tiles.roundedUp(toMultipleOf: Self.block))
+        guard let tiling = WinogradTiling(window, image: image, result: result, traits),
+            tiling.tiles >= 64
+        else { return nil }
+        self.tiling = tiling
+        (rows, columns) = tiling.lanes < 16 ? (4, 2) : (12, 2)
+        chunk = min(512, tiling.tiles.roundedUp(toMultipleOf: Self.block))
+        // What is transformed at a time comes back from the last cache, of which a core has about this much.
+        while chunk > Self.block && imageByteCount + gradientByteCount > 24 << 20 {
+            chunk = (chunk / 2).roundedUp(toMultipleOf: Self.block)
+        }
     }
 
-    var tiles: Int { images * tileRows * tileColumns }
+    var channelTiles: Int { divide(tiling.resultChannels, by: columns * tiling.lanes) }
     var definitions: [(String, Int)] {
-        [("KERNEL", kernel), ("BLOCK", Self.block), ("PIXELS", 1), ("ROWS", rows), ("COLUMNS", columns)]
+        [
+            ("POINTS", tiling.points), ("KERNEL", tiling.kernel), ("BLOCK", Self.block), ("PIXELS", 1),
+            ("ROWS", rows), ("COLUMNS", columns),
+        ]
     }
 
+    private var blocks: Int { chunk / Self.block }
     /// The parts of the workspace, one behind the other. A register tile reads up to `rows` channels past the last.
     var imageByteCount: Int {
-        (4 * Winograd.frequencies * chunk * vectors * lanes + 4 * rows).roundedUp(
-            toMultipleOf: FlatLayout.alignment)
+        (blocks * tiling.byteCount(aFrequency: Self.block * tiling.vectors * tiling.lanes) + 4 * rows)
+            .roundedUp(toMultipleOf: FlatLayout.alignment)
     }
     var gradientByteCount: Int {
-        (4 * Winograd.frequencies * chunk * channelTiles * columns * lanes)
+        (blocks * tiling.byteCount(aFrequency: Self.block * channelTiles * columns * tiling.lanes))
             .roundedUp(toMultipleOf: FlatLayout.alignment)
     }
     var productsByteCount: Int {
-        4 * (Winograd.frequencies * channels + 1) * channelTiles * columns * lanes
+        4 * (tiling.frequencies * tiling.channels + 1) * channelTiles * columns * tiling.lanes
     }
     var byteCount: Int { imageByteCount + gradientByteCount + productsByteCount }
 }
@@ -139,7 +157,7 @@ private struct WinogradGeometry: BitwiseCopyable {
     var epilogue: Int32
 
     init(
-        image: Shape, result: Shape, _ window: Window, tileRows: Int, tileColumns: Int, hasBias: Bool = false,
+        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling, hasBias: Bool = false,
         epilogue: Epilogue = .none
     ) {
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
@@ -147,7 +165,7 @@ private struct WinogradGeometry: BitwiseCopyable {
         (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
         (resultHeight, resultWidth) = (Int32(result.height), Int32(result.width))
         resultChannels = Int32(result.channels)
-        (self.tileRows, self.tileColumns) = (Int32(tileRows), Int32(tileColumns))
+        (tileRows, tileColumns) = (Int32(tiling.tileRows), Int32(tiling.tileColumns))
         self.hasBias = hasBias ? 1 : 0
         self.epilogue = epilogue.code
     }
@@ -180,11 +198,10 @@ extension Lowering {
             isTransposed ? (result.channels, image.channels) : (image.channels, result.channels)
         try launch(
             "winograd_pack", in: Self.winogradFile, defining: tile.definitions,
-            global: [tile.vectors * tile.lanes, tile.channelTiles],
+            global: [tile.tiling.vectors * tile.tiling.lanes, tile.channelTiles],
             [.value(node.inputs[1]), .workspace, .int(inputs), .int(outputs), .int(isTransposed ? 1 : 0)])
         let geometry = WinogradGeometry(
-            image: image, result: result, window, tileRows: tile.tileRows, tileColumns: tile.tileColumns,
-            hasBias: bias != nil, epilogue: epilogue)
+            image: image, result: result, window, tile.tiling, hasBias: bias != nil, epilogue: epilogue)
         try launch(
             "winograd_convolution", in: Self.winogradFile, defining: tile.definitions, global: [tile.blocks],
             [
@@ -198,14 +215,15 @@ extension Lowering {
         _ tile: WinogradFilterGradientTile, _ window: Window, image: Shape, result: Shape, hasBias: Bool
     ) throws {
         let geometry = WinogradGeometry(
-            image: image, result: result, window, tileRows: tile.tileRows, tileColumns: tile.tileColumns)
+            image: image, result: result, window, tile.tiling)
         let images = Argument.workspacePart(offset: 0, byteCount: tile.imageByteCount)
         let gradients = Argument.workspacePart(
             offset: tile.imageByteCount, byteCount: tile.gradientByteCount)
         let products = Argument.workspacePart(
             offset: tile.imageByteCount + tile.gradientByteCount, byteCount: tile.productsByteCount)
-        for first in stride(from: 0, to: tile.tiles, by: tile.chunk) {
-            let count = min(tile.chunk, tile.tiles - first)
+        let tiling = tile.tiling
+        for first in stride(from: 0, to: tiling.tiles, by: tile.chunk) {
+            let count = min(tile.chunk, tiling.tiles - first)
             let blocks = divide(count, by: WinogradFilterGradientTile.block)
             try launch(
                 "winograd_transform_image", in: Self.winogradFile, defining: tile.definitions,
@@ -217,15 +235,15 @@ extension Lowering {
                 [.value(node.inputs[1]), gradients, .int(first), .int(count), .geometry(geometry)])
             try launch(
                 "winograd_multiply", in: Self.winogradFile, defining: tile.definitions,
-                global: [tile.channelTiles, Winograd.frequencies],
-                [images, gradients, products, .int(tile.channels), .int(count), .int(first == 0 ? 1 : 0)])
+                global: [tile.channelTiles, tiling.frequencies],
+                [images, gradients, products, .int(tiling.channels), .int(count), .int(first == 0 ? 1 : 0)])
         }
         try launch(
             "winograd_filter_gradient", in: Self.winogradFile, defining: tile.definitions,
-            global: [tile.channels, tile.channelTiles],
+            global: [tiling.channels, tile.channelTiles],
             [
                 products, .value(node.outputs[0]), hasBias ? .value(node.outputs[1]) : .zeros,
-                .int(tile.channels), .int(result.channels), .int(hasBias ? 1 : 0),
+                .int(tiling.channels), .int(result.channels), .int(hasBias ? 1 : 0),
             ])
     }
 }

@@ -17,13 +17,19 @@ extension Lowering {
             cropPadding: Int32(op.cropPadding), flips: op.flips ? 1 : 0)
         let factors = op.standardDeviation.map { 1 / (255 * $0) }
         let offsets = zip(op.mean, op.standardDeviation).map { -$0 / $1 }
-        try launch(
-            "image_input", in: "input",
-            global: [traits.prefersLongWorkItems ? 1 : op.size.width, op.batch * op.size.height],
-            [
-                .value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0]), .uniforms,
-                .constants(factors + offsets), .geometry(geometry),
-            ])
+        let arguments: [Argument] = [
+            .value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0]), .uniforms,
+            .constants(factors + offsets),
+        ]
+        let rows = op.batch * op.size.height
+        if traits.prefersLongWorkItems {
+            let line = Argument.local(byteCount: 4 * images.width * images.channels)
+            try launch(
+                "image_input_rows", in: "input", global: [rows], arguments + [line, .geometry(geometry)])
+        } else {
+            try launch(
+                "image_input", in: "input", global: [op.size.width, rows], arguments + [.geometry(geometry)])
+        }
     }
 
     mutating func lowerLabelInput() throws {

@@ -178,19 +178,27 @@ struct Lowering {
             if let tile = WinogradTile(op.window, image: shapes[0], result: result, traits) {
                 return tile.packedByteCount
             }
-            return ConvolutionTile(channels: op.outputChannels, traits).packedByteCount(
-                taps: op.window.kernel.area, reduced: shapes[0].channels)
+            let rows = RowsTile(op.window, image: shapes[0], result: result, traits)
+            return ConvolutionTile(channels: op.outputChannels, columns: rows?.columns, traits)
+                .packedByteCount(
+                    taps: op.window.kernel.area, reduced: shapes[0].channels)
         case .convolution2DInputGradient(let op):
             if let mirrored = op.window.mirrored,
                 let tile = WinogradTile(mirrored, image: shapes[0], result: op.inputShape, traits)
             {
                 return tile.packedByteCount
             }
-            return ConvolutionTile(channels: op.inputShape.channels, traits).packedByteCount(
+            // The largest of what its forms need.
+            return ConvolutionTile(channels: op.inputShape.channels, columns: 2, traits).packedByteCount(
                 taps: op.window.kernel.area, reduced: shapes[0].channels)
         case .convolution2DFilterGradient(let op):
             if let tile = WinogradFilterGradientTile(op.window, image: shapes[0], result: shapes[1], traits) {
                 return tile.byteCount
+            }
+            if let form = RowsFilterGradientTile(
+                op.window, image: shapes[0], gradient: shapes[1], traits)
+            {
+                return form.partialByteCount
             }
             if let tile = PackedFilterGradientTile(
                 op.window, image: shapes[0], gradient: shapes[1], traits)

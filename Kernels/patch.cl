@@ -1,0 +1,45 @@
+// Shared by the convolutions that copy what they read of an image into local memory, convolution2d_packed.cl and
+// convolution2d_rows.cl, in front of which it stands.
+
+#define TILE_CHANNELS (COLUMNS * LANES)
+
+typedef struct {
+    int images, height, width, channels;
+    int kernel_height, kernel_width;
+    int stride_height, stride_width;
+    int padding_height, padding_width;
+    int output_height, output_width, output_channels;
+    int has_bias, epilogue;
+    int splits, group_tiles, part_rows;     // of the filter gradient
+    int patch_stride;                       // floats from patch to patch, or from line to line
+    int block;                              // pixels packed at a time
+} PatchGeometry;
+
+// From a register tile to one in memory, or back: what is indexed by a variable cannot be in registers, and loops over the
+// tile's edges, unrolled, would take a compiler seconds.
+#define COPY_TILE(to, from)                    \
+    UNROLL for (int m = 0; m < ROWS; m++)      \
+        UNROLL for (int v = 0; v < COLUMNS; v++) to[m][v] = from[m][v];
+
+// Brings floats into the cache; OpenCL's own prefetch does nothing in PoCL.
+static inline void prefetch_floats(__global const float *from, int count) {
+    for (int e = 0; e < count; e += 16) __builtin_prefetch(from + e);
+}
+
+// Copies `count` floats; what is written past them, up to a whole vector, is written again later or never read.
+static inline void copy_run(__local float *to, __global const float *from, int count) {
+    for (int e = 0; e < count; e += LANES) STORE(load_first(from + e, count - e), to + e);
+}
+
+static inline void clear_run(__local float *to, int count) {
+    for (int e = 0; e < count; e += LANES) STORE((lanes)(0.0f), to + e);
+}
+
+// A sum with bias and epilogue; `count` channels of it are stored.
+static inline lanes finished(lanes sum, __global const float *bias, __global const float *mask, int count,
+                             const PatchGeometry *g) {
+    if (g->has_bias) sum += load_first(bias, count);
+    if (g->epilogue == EPILOGUE_RELU) return rectify(sum);
+    if (g->epilogue == EPILOGUE_RELU_MASK) return rectify_gradient(sum, load_first(mask, count));
+    return sum;
+}

@@ -1,0 +1,148 @@
+import ResinGraph
+import ResinTensor
+
+/// The form of the kernels in convolution2d_rows.cl.
+struct RowsTile: Hashable {
+    var columns: Int
+    /// Columns j of the forward pass, or places k of the filter gradient, a register tile.
+    var rows: Int
+    /// Filter rows a register tile of the filter gradient.
+    var taps: Int = 1
+    /// Floats of a line.
+    var line: Int
+    /// Floats from column to column, a constant of the forward kernel's.
+    var step: Int
+    var kernelHeight: Int
+    var lanes: Int
+
+    /// The forward pass; nil where packed patches serve better: many channels on both sides, or results so narrow that
+    /// register tiles would stick out of their rows.
+    init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
+        guard Self.serves(image: image, result: result, traits) else { return nil }
+        self.init(window, image: image, outputs: result.channels, traits)
+        // As few register tiles a row as there can be, of equal size; of even size, so that programs are few.
+        let tiles = divide(result.width, by: Self.registers(columns: columns, traits))
+        rows = divide(result.width, by: tiles).roundedUp(toMultipleOf: 2)
+        setLine(window, image: image, result: result)
+        guard lineByteCount <= traits.localMemoryByteCount / 4 else { return nil }
+    }
+
+    /// The filter gradient; nil as above.
+    init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
+        guard Self.serves(image: image, result: gradient, traits) else { return nil }
+        self.init(window, image: image, outputs: gradient.channels, traits)
+        let registers = Self.registers(columns: columns, traits)
+        let run = window.kernel.width * image.channels
+        rows = divide(run, by: divide(run, by: registers))
+        if rows < run { rows = rows.roundedUp(toMultipleOf: 2) }
+        for count in stride(from: window.kernel.height, to: 1, by: -1)
+        where rows == run && window.kernel.height % count == 0 && count * rows <= registers {
+            taps = count
+            break
+        }
+        setLine(window, image: image, result: gradient)
+        step = 0
+        let tile = RowsFilterGradientTile(self, window, image: image, gradient: gradient)
+        guard lineByteCount + tile.sumsByteCount <= traits.localMemoryByteCount / 2 else { return nil }
+    }
+
+    private init(_ window: Window, image: Shape, outputs: Int, _ traits: DeviceTraits) {
+        lanes = traits.lanes
+        columns = outputs <= lanes ? 1 : 2
+        (rows, line) = (0, 0)
+        step = window.stride.width * image.channels
+        kernelHeight = window.kernel.height
+    }
+
+    private static func serves(image: Shape, result: Shape, _ traits: DeviceTraits) -> Bool {
+        traits.prefersLongWorkItems && result.width >= 8
+            && (image.channels <= 4 || result.channels <= 2 * traits.lanes)
+    }
+
+    /// Sums that a column of vectors may hold in registers, beside the vectors they are made from.
+    private static func registers(columns: Int, _ traits: DeviceTraits) -> Int {
+        switch (traits.lanes < 16, columns) {
+        case (true, 1): 12
+        case (true, _): 6
+        case (false, 1): 28
+        case (false, _): 14
+        }
+    }
+
+    private mutating func setLine(_ window: Window, image: Shape, result: Shape) {
+        let padded = (window.padding.width + image.width) * image.channels
+        let read = (max(result.width, rows) - 1) * step + window.kernel.width * image.channels + rows
+        line = max(padded, read).roundedUp(toMultipleOf: lanes)
+    }
+
+    var lineByteCount: Int { 4 * (kernelHeight * line + lanes) }
+    var definitions: [(String, Int)] {
+        [("STEP", step), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps)]
+    }
+}
+
+/// What the filter gradient needs beside its register tile.
+struct RowsFilterGradientTile: Hashable {
+    var tile: RowsTile
+    var partRows: Int
+    /// Parts of the batch's rows that are summed apart; a matter of shapes alone, which results depend on.
+    var splits: Int
+    private var channelTiles: Int
+    private var valuesASplit: Int
+
+    fileprivate init(_ tile: RowsTile, _ window: Window, image: Shape, gradient: Shape) {
+        self.tile = tile
+        let run = window.kernel.width * image.channels
+        partRows = run.roundedUp(toMultipleOf: tile.rows)
+        channelTiles = divide(gradient.channels, by: tile.columns * tile.lanes)
+        splits = min(16, gradient.images * gradient.height)
+        valuesASplit = (window.kernel.height * run + 1) * gradient.channels
+    }
+
+    init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
+        guard let tile = RowsTile(window, image: image, gradient: gradient, traits) else { return nil }
+        self.init(tile, window, image: image, gradient: gradient)
+    }
+
+    var sumsByteCount: Int {
+        4 * channelTiles * (tile.kernelHeight * partRows + 1) * tile.columns * tile.lanes
+    }
+    var partialByteCount: Int { 4 * splits * valuesASplit }
+}
+
+extension Lowering {
+    private static let rowsFile = "convolution2d_rows"
+
+    /// A convolution of `image`, the node's first input, with the packed filter in the workspace.
+    mutating func rowsConvolution(
+        _ tile: RowsTile, _ window: Window, image: Shape, result: Shape, bias: Argument?, epilogue: Epilogue
+    ) throws {
+        var geometry = PatchGeometry(image: image, result: result, window, patchStride: tile.line)
+        geometry.hasBias = bias == nil ? 0 : 1
+        geometry.epilogue = epilogue.code
+        try launch(
+            "convolution2d_rows", in: Self.rowsFile, defining: tile.definitions,
+            global: [result.images * result.height],
+            [
+                .value(node.inputs[0]), .workspace, bias ?? .zeros, mask(epilogue), .value(node.outputs[0]),
+                .local(byteCount: tile.lineByteCount), .geometry(geometry),
+            ])
+    }
+
+    mutating func rowsFilterGradient(
+        _ form: RowsFilterGradientTile, _ window: Window, image: Shape, gradient: Shape, hasBias: Bool
+    ) throws {
+        var geometry = PatchGeometry(image: image, result: gradient, window, patchStride: form.tile.line)
+        geometry.hasBias = hasBias ? 1 : 0
+        geometry.splits = Int32(form.splits)
+        geometry.partRows = Int32(form.partRows)
+        try launch(
+            "convolution2d_filter_gradient_rows", in: Self.rowsFile, defining: form.tile.definitions,
+            global: [form.splits],
+            [
+                .value(node.inputs[0]), .value(node.inputs[1]), .workspace,
+                .local(byteCount: form.tile.lineByteCount), .local(byteCount: form.sumsByteCount),
+                .geometry(geometry),
+            ])
+    }
+}
