@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
-.PHONY: help setup build run own test lint layers format bench simulate ptx goldens clean
+.PHONY: help setup build run own test lint layers format bench carry simulate ptx goldens clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -41,6 +41,9 @@ bench: build          ## time everything beside its peers (BENCH=--quick: a shor
 	@.ci/install python3-venv
 	Benchmarks/run.sh $(BENCH)
 
+carry: setup          ## fill carry/ with what Benchmarks/gpu.sh needs on a machine without Swift
+	@.ci/carry
+
 simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
@@ -55,4 +58,4 @@ goldens:              ## make the operators' and networks' PyTorch goldens anew 
 	python3 Tests/Networks/Goldens/make_goldens.py
 
 clean:                ## remove what the build made
-	rm -rf .build
+	rm -rf .build carry

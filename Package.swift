@@ -66,8 +66,8 @@ let package = Package(
         tests(
             "Operators",
             [
-                "ResinOpCases", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan", "ResinGraph",
-                "ResinTensor",
+                "Resin", "ResinOpCases", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan",
+                "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"]),
         tests(

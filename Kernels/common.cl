@@ -1,8 +1,8 @@
 // Shared by every kernel file, which is compiled with this text in front of it.
 //
 // Layouts: activations are NHWC, [images][height][width][channels]; filters [kernel height][kernel width]
-// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), and LONG_WORK_ITEMS (0 or 1) are given
-// by -D.
+// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS and ALIGNED (0 or 1) are
+// given by -D.
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -11,8 +11,15 @@ typedef JOIN(float, LANES) lanes;
 typedef JOIN(int, LANES) int_lanes;
 typedef JOIN(uint, LANES) uint_lanes;
 
+// ALIGNED (0 or 1): whether every vector in global memory is whole and lies at a multiple of its size. A GPU then moves
+// it by one instruction, where vload and vstore, which promise no more than a float's alignment, take one a lane.
+#if ALIGNED
+#define LOAD(pointer) (*(__global const lanes *)(pointer))
+#define STORE(value, pointer) (*(__global lanes *)(pointer) = (value))
+#else
 #define LOAD(pointer) JOIN(vload, LANES)(0, (pointer))
 #define STORE(value, pointer) JOIN(vstore, LANES)((value), 0, (pointer))
+#endif
 
 // On a CPU a work-item takes a long stretch by itself, and a group of one is the cheapest to start; LONG_WORK_ITEMS
 // says so. Elsewhere neighbouring work-items share a group whose size the driver chooses.
@@ -62,6 +69,9 @@ static inline void store_first(lanes value, __global float *pointer, int count) 
 #define MASKED_MOVES 0
 
 static inline lanes load_first(__global const float *pointer, int count) {
+#if ALIGNED
+    return count > 0 ? LOAD(pointer) : (lanes)(0.0f);
+#endif
     if (count >= LANES) return LOAD(pointer);
     float values[LANES];
     for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : 0.0f;
@@ -69,6 +79,10 @@ static inline lanes load_first(__global const float *pointer, int count) {
 }
 
 static inline void store_first(lanes value, __global float *pointer, int count) {
+#if ALIGNED
+    if (count > 0) STORE(value, pointer);
+    return;
+#endif
     if (count >= LANES) {
         STORE(value, pointer);
         return;

@@ -14,6 +14,9 @@ static const char philox[] = {
 static const char batch_norm[] = {
 #embed "batch_norm.cl"
     , '\0'};
+static const char batch_norm_grouped[] = {
+#embed "batch_norm_grouped.cl"
+    , '\0'};
 static const char calibration[] = {
 #embed "calibration.cl"
     , '\0'};
@@ -44,11 +47,17 @@ static const char convolution2d_tiled[] = {
 static const char elementwise[] = {
 #embed "elementwise.cl"
     , '\0'};
+static const char group[] = {
+#embed "group.cl"
+    , '\0'};
 static const char input[] = {
 #embed "input.cl"
     , '\0'};
 static const char loss[] = {
 #embed "loss.cl"
+    , '\0'};
+static const char loss_grouped[] = {
+#embed "loss_grouped.cl"
     , '\0'};
 static const char optimizer[] = {
 #embed "optimizer.cl"
@@ -58,6 +67,24 @@ static const char patch[] = {
     , '\0'};
 static const char pooling2d[] = {
 #embed "pooling2d.cl"
+    , '\0'};
+static const char pooling2d_grouped[] = {
+#embed "pooling2d_grouped.cl"
+    , '\0'};
+static const char probe_half[] = {
+#embed "probe_half.cl"
+    , '\0'};
+static const char probe_memory[] = {
+#embed "probe_memory.cl"
+    , '\0'};
+static const char probe_mma[] = {
+#embed "probe_mma.cl"
+    , '\0'};
+static const char probe_ptx[] = {
+#embed "probe_ptx.cl"
+    , '\0'};
+static const char probe_subgroups[] = {
+#embed "probe_subgroups.cl"
     , '\0'};
 static const char tile[] = {
 #embed "tile.cl"
@@ -70,6 +97,7 @@ static const struct {
     {"common", common},
     {"philox", philox},
     {"batch_norm", batch_norm},
+    {"batch_norm_grouped", batch_norm_grouped},
     {"calibration", calibration},
     {"channels", channels},
     {"convolution2d", convolution2d},
@@ -80,10 +108,18 @@ static const struct {
     {"convolution2d_rows", convolution2d_rows},
     {"convolution2d_winograd", convolution2d_winograd},
     {"elementwise", elementwise},
+    {"group", group},
     {"input", input},
     {"loss", loss},
+    {"loss_grouped", loss_grouped},
     {"optimizer", optimizer},
     {"pooling2d", pooling2d},
+    {"pooling2d_grouped", pooling2d_grouped},
+    {"probe_half", probe_half},
+    {"probe_memory", probe_memory},
+    {"probe_mma", probe_mma},
+    {"probe_ptx", probe_ptx},
+    {"probe_subgroups", probe_subgroups},
     {"patch", patch},
     {"tile", tile},
 };

@@ -65,6 +65,14 @@
            (cl_command_queue queue, cl_mem buffer, cl_bool blocking, size_t offset, size_t size,             \
             const void *source, cl_uint count, const cl_event *waits, cl_event *event),                      \
            (queue, buffer, blocking, offset, size, source, count, waits, event))                             \
+    OBJECT(void *, clEnqueueMapBuffer,                                                                       \
+           (cl_command_queue queue, cl_mem buffer, cl_bool blocking, cl_map_flags flags, size_t offset,      \
+            size_t size, cl_uint count, const cl_event *waits, cl_event *event, cl_int *status),             \
+           (queue, buffer, blocking, flags, offset, size, count, waits, event, status))                      \
+    STATUS(clEnqueueUnmapMemObject,                                                                          \
+           (cl_command_queue queue, cl_mem buffer, void *mapped, cl_uint count, const cl_event *waits,       \
+            cl_event *event),                                                                                \
+           (queue, buffer, mapped, count, waits, event))                                                     \
     STATUS(clEnqueueFillBuffer,                                                                              \
            (cl_command_queue queue, cl_mem buffer, const void *pattern, size_t pattern_size, size_t offset,  \
             size_t size, cl_uint count, const cl_event *waits, cl_event *event),                             \

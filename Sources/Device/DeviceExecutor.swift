@@ -59,6 +59,7 @@ package final class DeviceExecutor: Executor {
     /// The files of Kernels that stand in front of a kernel file, beside those in front of all.
     private static func sharedFiles(of file: String) -> [String] {
         if file.hasSuffix("_tiled") { return ["tile"] }
+        if file.hasSuffix("_grouped") { return ["group"] }
         return ["convolution2d_packed", "convolution2d_rows"].contains(file) ? ["patch"] : []
     }
 

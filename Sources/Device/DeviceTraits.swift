@@ -10,6 +10,8 @@ package struct DeviceTraits: Hashable, Sendable {
     /// Tiles that convolutions may use, where they run in local memory; none where they do not.
     package var groupTiles: [GroupTile]
 
+    /// In a group of a kernel that is not particular about it: a power of two.
+    package var groupWorkItems: Int
     var computeUnits: Int
     var localMemoryByteCount: Int
     /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
@@ -27,6 +29,8 @@ package struct DeviceTraits: Hashable, Sendable {
                 $0.localByteCount <= device.localMemoryByteCount
                     && $0.workItems <= device.maximumWorkGroupSize
             }
+        groupWorkItems = 256
+        while groupWorkItems > device.maximumWorkGroupSize { groupWorkItems /= 2 }
         computeUnits = device.computeUnits
         localMemoryByteCount = device.localMemoryByteCount
         allowsWinograd = math == .fast

@@ -31,6 +31,30 @@ extension Queue {
             "clEnqueueReadBuffer", device: context.device, detail: buffer.range(offset, destination.count))
     }
 
+    /// Gives the host all bytes of `buffer` to read and change, after the commands before it, and the device the
+    /// changed ones back. The address is good inside `body` alone.
+    public func withMapped<Result>(
+        _ buffer: Buffer, _ body: (UnsafeMutableRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        let flags = cl_map_flags(CL_MAP_READ | CL_MAP_WRITE)
+        var status = CL_SUCCESS
+        let address = clEnqueueMapBuffer(
+            handle.pointer, buffer.handle.pointer, cl_bool(CL_TRUE), flags, 0, buffer.byteCount, 0, nil, nil,
+            &status)
+        try check(
+            status, "clEnqueueMapBuffer", device: context.device, detail: buffer.range(0, buffer.byteCount))
+        guard let address else {
+            preconditionFailure("clEnqueueMapBuffer returned neither bytes nor an error")
+        }
+        let result = Swift.Result {
+            try body(UnsafeMutableRawBufferPointer(start: address, count: buffer.byteCount))
+        }
+        try check(
+            clEnqueueUnmapMemObject(handle.pointer, buffer.handle.pointer, address, 0, nil, nil),
+            "clEnqueueUnmapMemObject", device: context.device)
+        return try result.get()
+    }
+
     /// Sets `byteCount` bytes, or all to the end, to `byte`. Returns at once.
     public func fill(_ buffer: Buffer, byte: UInt8, offset: Int = 0, byteCount: Int? = nil) throws {
         try fill(buffer, pattern: byte, offset, byteCount)

@@ -11,7 +11,10 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
     public let details: DeviceDescription
     /// Which algorithms it may choose from; the reference executor's are always exact.
     public var math: MathMode = .fast
-    private let openCL: ResinOpenCL.Device?
+    let openCL: ResinOpenCL.Device?
+
+    /// The driver's version, nil for the reference executor.
+    public var driver: String? { openCL?.driverVersion }
 
     /// All devices of all platforms in one list, the reference executor last.
     public static func all() throws -> [ComputeDevice] {

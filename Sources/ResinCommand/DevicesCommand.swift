@@ -4,10 +4,27 @@ import Resin
 
 struct DevicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "devices", abstract: "Lists all devices of all OpenCL platforms.")
+        commandName: "devices", abstract: "Lists all devices of all OpenCL platforms.",
+        discussion: """
+            --check also trains a small network on each for a step and compares with the reference, and tries what \
+            the driver can do beyond what OpenCL promises. Each try has a process of its own, which may crash. The \
+            answers are kept in the user's cache folder, by device and driver version.
+            """)
 
-    @Flag(help: "Also train a small network on each for a step, and compare with the reference.")
+    @Flag(help: "Also train a small network on each for a step, and try what the driver can do.")
     var check = false
+
+    @Flag(help: "With --check: also run each family of operators and compare with the reference.")
+    var operators = false
+
+    @Flag(help: "With --check: ask the driver again, whatever the cache folder holds.")
+    var again = false
+
+    @Flag(help: "With --check: also say why something does not work.")
+    var verbose = false
+
+    @Option(help: ArgumentHelp("Only this device, as for 'train'.", valueName: "spec"))
+    var device: String?
 
     @Flag(help: "As JSON.")
     var json = false
@@ -19,9 +36,12 @@ struct DevicesCommand: ParsableCommand {
         var memoryByteCount, computeUnits: Int
         var version: String
         var check: String?
+        var driver: String?
+        var probes: [ProbeResult]?
+        var operators: [OperatorCheck]?
 
         enum CodingKeys: String, CodingKey {
-            case index, name, vendor, type, platform, version, check
+            case index, name, vendor, type, platform, version, check, driver, probes, operators
             case platformDevice = "platform_device"
             case memoryByteCount = "memory_bytes"
             case computeUnits = "compute_units"
@@ -39,43 +59,120 @@ struct DevicesCommand: ParsableCommand {
             try values.encode(memoryByteCount, forKey: .memoryByteCount)
             try values.encode(computeUnits, forKey: .computeUnits)
             try values.encode(version, forKey: .version)
+            try values.encodeIfPresent(driver, forKey: .driver)
             try values.encodeIfPresent(check, forKey: .check)
+            try values.encodeIfPresent(probes, forKey: .probes)
+            try values.encodeIfPresent(operators, forKey: .operators)
         }
     }
 
     func run() throws {
-        let devices = try ComputeDevice.all()
+        guard check || !(operators || again || verbose) else {
+            throw ResinError(.usage, "--operators, --again and --verbose go with --check")
+        }
+        let devices = try device.map { [try ComputeDevice.matching($0)] } ?? ComputeDevice.all()
         var failures = 0
-        let rows = devices.map { device in
+        var rows: [Row] = []
+        for device in devices {
             let details = device.details
-            var verdict: String?
-            if check {
-                do {
-                    verdict = try SelfCheck(on: device).verdict
-                } catch {
-                    verdict = "failed: \(error)"
-                    failures += 1
-                }
-            }
-            return Row(
+            var row = Row(
                 index: details.index, name: details.name, vendor: details.vendor,
                 type: details.type.rawValue, platform: details.platform,
                 platformDevice: details.platformDevice, memoryByteCount: details.memoryByteCount,
-                computeUnits: details.computeUnits, version: details.version, check: verdict)
+                computeUnits: details.computeUnits, version: details.version, driver: device.driver)
+            if !json { print(device) }
+            if check { failures += try examine(device, &row) ? 0 : 1 }
+            rows.append(row)
         }
-        if json {
-            try printJSON(rows)
-        } else {
-            for (device, row) in zip(devices, rows) {
-                print(device.description + (row.check.map { "\n   \($0)" } ?? ""))
-            }
-            if devices.count == 1 {
-                note("No OpenCL device was found; install a driver, or pocl-opencl-icd for the CPU.")
-            }
+        if json { try printJSON(rows) }
+        if !json, devices.count == 1, device == nil {
+            note("No OpenCL device was found; install a driver, or pocl-opencl-icd for the CPU.")
         }
         if failures > 0 {
             throw ResinError(.selfCheck, "\(failures) of \(devices.count) devices failed the self-check")
         }
+    }
+
+    /// Checks a device, and prints each answer as it comes where text is wanted.
+    ///
+    /// - Returns: whether it computes what it should.
+    private func examine(_ device: ComputeDevice, _ row: inout Row) throws -> Bool {
+        let specification = device.details.platformDevice ?? "reference"
+        func child(_ kind: CheckOneCommand.Kind, _ name: String, _ seconds: Double) -> ChildCheck {
+            ChildCheck(kind: kind, name: name, device: specification, secondsAllowed: seconds)
+        }
+        func say(_ line: String) {
+            guard !json else { return }
+            print("   \(line)")
+            // A check may take a while, and the next may hang.
+            fflush(nil)
+        }
+        var isRight = true
+        switch try child(.training, "steps", 300).run(as: String.self) {
+        case .ended(let verdict): row.check = verdict
+        case .failed(let reason):
+            row.check = "failed: \(reason)"
+            isRight = false
+        }
+        say(row.check!)
+        if device.driver != nil {
+            let (results, isKept) = try probe(device, child)
+            row.probes = results
+            for result in results { say(describe(result)) }
+            if isKept { say("(as found before with driver \(device.driver!); --again asks anew)") }
+        }
+        guard operators else { return isRight }
+        row.operators = []
+        for family in OperatorCheck.families {
+            let result: OperatorCheck
+            switch try child(.operators, family, 300).run(as: OperatorCheck.self) {
+            case .ended(let check): result = check
+            case .failed(let reason): result = OperatorCheck(family: family, cases: 0, failure: reason)
+            }
+            row.operators?.append(result)
+            say(describe(result))
+            if result.failure != nil { isRight = false }
+        }
+        return isRight
+    }
+
+    /// The device's answers, and whether they are from the cache folder.
+    private func probe(
+        _ device: ComputeDevice, _ child: (CheckOneCommand.Kind, String, Double) -> ChildCheck
+    ) throws -> ([ProbeResult], isKept: Bool) {
+        if !again, let kept = DeviceProbes.kept(for: device) { return (kept.results, true) }
+        let results = try DeviceProbes.names.map { name in
+            switch try child(.probe, name, 60).run(as: ProbeResult.self) {
+            case .ended(let result): result
+            case .failed(let reason): ProbeResult(name: name, works: false, reason: reason)
+            }
+        }
+        let probes = DeviceProbes(device: device.details.name, driver: device.driver ?? "", results: results)
+        do {
+            try probes.keep(for: device)
+        } catch let error as ResinError {
+            note("the answers are not kept: \(error.message)")
+        }
+        return (results, false)
+    }
+
+    private func describe(_ result: ProbeResult) -> String {
+        let name = result.name.padding(toLength: 22, withPad: " ", startingAt: 0)
+        let size = result.byteCount.map(bytes)
+        let reason = verbose ? result.reason.map { ": " + $0.replacing("\n", with: "\n      ") } : nil
+        return name + (result.works ? size ?? "yes" : "no" + (reason ?? ""))
+    }
+
+    private func bytes(_ count: Int) -> String {
+        count < 1 << 20 ? "\(count >> 10) KiB" : "\(decimals(Double(count) / Double(1 << 30), 1)) GiB"
+    }
+
+    private func describe(_ result: OperatorCheck) -> String {
+        let name = result.family.padding(toLength: 22, withPad: " ", startingAt: 0)
+        if let failure = result.failure { return "\(name)FAILED: \(failure)" }
+        guard result.cases > 0 else { return "\(name)not used on this device" }
+        let error = result.worstError.map { String(format: "%.1e", $0) } ?? "infinite"
+        return "\(name)OK: \(result.cases) cases, worst relative error \(error)"
     }
 }
 

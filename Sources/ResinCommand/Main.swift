@@ -31,6 +31,7 @@ struct ResinCommand: ParsableCommand {
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
             BenchCommand.self, DatasetsCommand.self, DevicesCommand.self, NetworksCommand.self,
+            CheckOneCommand.self,
         ])
 }
 

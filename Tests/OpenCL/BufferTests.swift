@@ -64,3 +64,21 @@ func nonBlocking(device: Device) throws {
     }
     #expect(target == [4])
 }
+
+@Test("A pinned buffer's bytes are written and read where they lie", .needsDevice, arguments: devices)
+func pinned(device: Device) throws {
+    let bench = try Bench(device)
+    let staging = try Buffer(context: bench.context, byteCount: 4 * 100, isPinned: true)
+    let memory = try Buffer(context: bench.context, byteCount: 4 * 100)
+    try bench.queue.withMapped(staging) { bytes in
+        for (index, _) in bytes.bindMemory(to: Float.self).enumerated() {
+            bytes.bindMemory(to: Float.self)[index] = Float(index)
+        }
+    }
+    try bench.queue.copy(from: staging, to: memory)
+    #expect(try bench.floats(memory) == (0..<100).map(Float.init))
+    // What the body throws comes out, and the buffer can be mapped again.
+    struct Thrown: Error {}
+    #expect(throws: Thrown.self) { try bench.queue.withMapped(staging) { _ in throw Thrown() } }
+    #expect(try bench.queue.withMapped(staging) { $0.bindMemory(to: Float.self)[99] } == 99)
+}

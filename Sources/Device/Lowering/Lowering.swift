@@ -51,11 +51,13 @@ struct Lowering {
         case constants([Float])
     }
 
-    /// - Parameter local: the group's size where the kernel depends on it; else the traits decide.
+    /// - Parameter local: the group's size where the kernel depends on it; else see `groups`.
     mutating func launch(
         _ name: String, in file: String, defining definitions: [(String, Int)] = [], global: [Int],
         local: [Int]? = nil, _ arguments: [Argument]
     ) throws {
+        var definitions = definitions
+        if hasAlignedVectors(in: file) { definitions.append(("ALIGNED", 1)) }
         let kernel = try executor.kernel(name, in: file, defining: definitions)
         for (index, argument) in arguments.enumerated() {
             switch argument {
@@ -78,8 +80,7 @@ struct Lowering {
                 try kernel.setArgument(index, buffer)
             }
         }
-        // An empty local size leaves the choice to the driver.
-        let local = local ?? (traits.prefersLongWorkItems ? [Int](repeating: 1, count: global.count) : [])
+        let (global, local) = local.map { (global, $0) } ?? groups(of: name, global)
         launches.append(
             CommandList.Launch(kernel: kernel, global: global, local: local, node: nodeIndex))
     }
@@ -135,7 +136,8 @@ struct Lowering {
         case .maxPool2DGradient(let op): try lower(op)
         case .averagePool2D(let op): try lower(op)
         case .averagePool2DGradient(let op): try lower(op)
-        case .globalAveragePool: try lowerGlobalAveragePool()
+        case .globalAveragePool:
+            try traits.prefersLongWorkItems ? lowerGlobalAveragePool() : lowerGlobalAveragePoolGrouped()
         case .globalAveragePoolGradient: try lowerGlobalAveragePoolGradient()
         case .relu: try lowerReLU()
         case .reluGradient: try lowerReLUGradient()
@@ -143,16 +145,19 @@ struct Lowering {
         case .sigmoidGradient: try lowerSigmoidGradient()
         case .scale(let op): try lower(op)
         case .dropout(let op): try lower(op)
-        case .batchNorm(let op): try lower(op)
-        case .batchNormInference(let op): try lower(op)
-        case .batchNormGradient: try lowerBatchNormGradient()
+        case .batchNorm(let op): try traits.prefersLongWorkItems ? lower(op) : lowerGrouped(op)
+        case .batchNormInference(let op): try traits.prefersLongWorkItems ? lower(op) : lowerGrouped(op)
+        case .batchNormGradient:
+            try traits.prefersLongWorkItems ? lowerBatchNormGradient() : lowerBatchNormGradientGrouped()
         case .add(let op): try lower(op)
         case .concatenation: try lowerConcatenation()
         case .channelSlice(let op): try lower(op)
         case .flatten, .unflatten: break
-        case .softmaxCrossEntropy(let op): try lower(op)
-        case .softmaxCrossEntropyGradient(let op): try lower(op)
-        case .recordMetrics: try lowerRecordMetrics()
+        case .softmaxCrossEntropy(let op): try traits.prefersLongWorkItems ? lower(op) : lowerGrouped(op)
+        case .softmaxCrossEntropyGradient(let op):
+            try traits.prefersLongWorkItems ? lower(op) : lowerGrouped(op)
+        case .recordMetrics:
+            try traits.prefersLongWorkItems ? lowerRecordMetrics() : lowerRecordMetricsGrouped()
         case .channelActivity(let op): try lower(op)
         case .optimizer(let op): try lower(op)
         }
@@ -202,6 +207,9 @@ struct Lowering {
             }
             return FilterGradientTile(op.window, image: shapes[0], gradient: shapes[1], traits)
                 .partialByteCount
+        case .batchNorm where !traits.prefersLongWorkItems,
+            .batchNormGradient where !traits.prefersLongWorkItems:
+            return GroupedChunks(shapes[0], traits).partialByteCount
         case .batchNorm, .batchNormGradient:
             return ChannelChunks(shapes[0], traits).partialByteCount
         case .imageInput, .labelInput, .maxPool2D, .maxPool2DGradient, .averagePool2D, .averagePool2DGradient,

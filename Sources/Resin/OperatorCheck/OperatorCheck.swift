@@ -1,0 +1,79 @@
+import ResinDevice
+import ResinPlan
+import ResinReference
+import ResinTensor
+
+/// A family of operators run on a device and on the reference executor, with several shapes: a driver that miscompiles
+/// one kernel is found, and the kernel named, without the test suite.
+public struct OperatorCheck: Codable, Hashable, Sendable {
+    public var family: String
+    public var cases: Int
+    /// The largest error, relative to the largest absolute value of the exact result; nil where a case did not run.
+    public var worstError: Double?
+    /// What is wrong, nil where nothing is.
+    public var failure: String?
+
+    public init(family: String, cases: Int, worstError: Double? = nil, failure: String? = nil) {
+        self.family = family
+        self.cases = cases
+        self.worstError = worstError
+        self.failure = failure
+    }
+
+    private static let winograd = "Winograd"
+
+    private static let all: [(name: String, trials: [OperatorTrial])] = [
+        ("convolution", OperatorTrial.convolutions), (winograd, OperatorTrial.convolutions),
+        ("pooling", OperatorTrial.pooling), ("batch norm", OperatorTrial.batchNorm),
+        ("softmax cross-entropy", OperatorTrial.loss), ("element-wise", OperatorTrial.elementwise),
+        ("concatenation", OperatorTrial.concatenation), ("input", OperatorTrial.input),
+        ("optimizers", OperatorTrial.optimizers), ("metrics", OperatorTrial.metrics),
+    ]
+
+    public static let families = all.map(\.name)
+
+    /// Checks one family in this process, which a bad driver may end.
+    ///
+    /// - Throws: `ResinError(.usage)` where there is no such family, and the device's own where it fails.
+    public static func run(_ family: String, on device: ComputeDevice) throws -> OperatorCheck {
+        var device = device
+        device.math = family == winograd ? .fast : .exact
+        return try run(family, on: device.makeExecutor())
+    }
+
+    package static func run(_ family: String, on executor: any Executor) throws -> OperatorCheck {
+        guard var trials = all.first(where: { $0.name == family })?.trials else {
+            throw ResinError(
+                .usage,
+                "there is no operator family '\(family)'; there are \(families.joined(separator: ", "))")
+        }
+        if family == winograd {
+            // Sums of other sums: the tests' bound for its worst form, 5×5 filters' gradients.
+            trials = try trials.filter { try usesWinograd($0, executor) }.map {
+                var trial = $0
+                trial.tolerance = 2e-4
+                return trial
+            }
+        }
+        let reference = ReferenceExecutor()
+        var result = OperatorCheck(family: family, cases: trials.count, worstError: 0)
+        for trial in trials {
+            let error = OperatorTrial.error(
+                of: try trial.run(on: executor), against: try trial.run(on: reference))
+            result.worstError = max(result.worstError!, error)
+            if error > trial.tolerance, result.failure == nil {
+                result.failure =
+                    "\(trial.name) is off by \(error) of the largest value, more than \(trial.tolerance)"
+            }
+        }
+        // JSON has no infinity.
+        if result.worstError == .infinity { result.worstError = nil }
+        return result
+    }
+
+    private static func usesWinograd(_ trial: OperatorTrial, _ executor: any Executor) throws -> Bool {
+        guard let executor = executor as? DeviceExecutor else { return false }
+        let graph = executor.makePlan(try trial.graph()).graph
+        return graph.nodes.contains { executor.usesWinograd(for: $0, in: graph) }
+    }
+}

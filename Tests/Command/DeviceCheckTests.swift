@@ -1,0 +1,129 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+    /// `devices --check` on the first OpenCL device, with a cache folder of its own.
+    @Suite struct DeviceCheck {
+        private struct Row: Decodable {
+            struct Probe: Decodable {
+                var name: String
+                var works: Bool
+                var byteCount: Int?
+                var reason: String?
+            }
+            struct Family: Decodable {
+                var family: String
+                var cases: Int
+                var worstError: Double?
+                var failure: String?
+            }
+            var type: String
+            var check: String?
+            var probes: [Probe]?
+            var operators: [Family]?
+        }
+
+        private static func rows(_ outcome: Program.Outcome) throws -> [Row] {
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            return try decoder.decode([Row].self, from: Data(outcome.output.utf8))
+        }
+
+        private static func program(_ arguments: String..., cache: Folder) -> Program {
+            var program = Program(["devices", "--check", "--device", "0:0"] + arguments)
+            program.environment["XDG_CACHE_HOME"] = cache.path
+            // The driver keeps its kernels where it always does.
+            if let home = ProcessInfo.processInfo.environment["HOME"] {
+                program.environment["POCL_CACHE_DIR"] = home + "/.cache/pocl/kcache"
+            }
+            program.secondsAllowed = 600
+            return program
+        }
+
+        private static let hasDevice: Bool = {
+            guard let text = try? Program("devices").run().output else { return false }
+            return text.split(separator: "\n").count > 1
+        }()
+
+        @Test(
+            "Each probe has an answer, and a reason where it is no; the second time they are kept",
+            .enabled(if: hasDevice, "no OpenCL device found"))
+        func probes() throws {
+            let cache = try Folder()
+            let row = try #require(
+                try Self.rows(success(of: Self.program("--json", cache: cache))).first)
+            let probes = try #require(row.probes)
+            #expect(probes.count == 14)
+            for probe in probes {
+                #expect(probe.works == (probe.reason == nil), "\(probe)")
+                if probe.name.hasPrefix("mma"), row.type == "cpu" {
+                    #expect(probe.reason?.contains("PTX is NVIDIA's") == true)
+                }
+            }
+            let memory = try #require(probes.first { $0.name == "local memory" })
+            #expect(!memory.works || memory.byteCount! >= 16 << 10)
+            #expect(probes.contains { $0.name == "pinned staging" && $0.works })
+
+            let again = try success(of: Self.program("--verbose", cache: cache))
+            #expect(again.output.contains("as found before with driver"), "\(again)")
+            // A cache file that is torn is not believed.
+            let folder = cache / "resin/probes"
+            let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+            try cache.write("{", to: "resin/probes/\(name)")
+            let anew = try success(of: Self.program(cache: cache))
+            #expect(!anew.output.contains("as found before"), "\(anew)")
+        }
+
+        @Test(
+            "A driver that crashes in one probe leaves the others their answers",
+            .enabled(if: hasDevice, "no OpenCL device found"))
+        func crash() throws {
+            let folder = try Folder()
+            // Stands before the loader and ends the process when halves' arithmetic is compiled.
+            try folder.write(
+                """
+                #define _GNU_SOURCE
+                #include <dlfcn.h>
+                #include <stdlib.h>
+                #include <string.h>
+                int clBuildProgram(void *program, unsigned count, const void *devices, const char *options,
+                                   void *notify, void *data) {
+                    if (options && strstr(options, "ARITHMETIC")) abort();
+                    int (*next)(void *, unsigned, const void *, const char *, void *, void *) =
+                        dlsym(RTLD_NEXT, "clBuildProgram");
+                    return next(program, count, devices, options, notify, data);
+                }
+                """, to: "crash.c")
+            let compiler = Process()
+            compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            compiler.arguments = ["clang", "-shared", "-fPIC", "-o", folder / "crash.so", folder / "crash.c"]
+            try compiler.run()
+            compiler.waitUntilExit()
+            try #require(compiler.terminationStatus == 0)
+
+            var program = Self.program("--json", cache: folder)
+            program.environment["LD_PRELOAD"] = folder / "crash.so" + " libOpenCL.so.1"
+            let row = try #require(try Self.rows(success(of: program)).first)
+            let probes = try #require(row.probes)
+            let crashed = try #require(probes.first { $0.name == "half arithmetic" })
+            #expect(crashed.reason?.contains("crashed (signal 6)") == true, "\(crashed)")
+            #expect(probes.contains { $0.name == "pinned staging" && $0.works })
+        }
+
+        @Test("Each family of operators passes", .enabled(if: hasDevice, "no OpenCL device found"))
+        func operators() throws {
+            let outcome = try success(of: Self.program("--operators", "--json", cache: Folder()))
+            let families = try #require(try Self.rows(outcome).first?.operators)
+            #expect(families.count == 10)
+            for family in families {
+                #expect(family.failure == nil && family.worstError != nil, "\(family)")
+                #expect(family.cases >= 3 || family.family == "Winograd")
+            }
+        }
+
+        @Test("Options of a check without one are refused")
+        func usage() throws {
+            try expectRefusal(64, "--check", by: Program("devices", "--operators"))
+        }
+    }
+}
