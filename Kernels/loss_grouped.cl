@@ -1,4 +1,5 @@
-// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group.
+// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group. Groups
+// past the last image run like the others and store zeros: PoCL 3.1 does not survive a return in front of a barrier.
 //
 // Work-items: global (1, GROUP_Y · N) in groups of 1 × GROUP_Y, which share an image's classes;
 // record_metrics_grouped: global (1, GROUP_Y).
@@ -33,11 +34,7 @@ __kernel GROUP void softmax_cross_entropy_grouped(__global const float *restrict
                                                   __global const StepUniforms *step, int classes,
                                                   float smoothing) {
     const int n = get_group_id(1), y = get_local_id(1);
-    // The whole group leaves together.
-    if (n >= (int)step->image_count) {
-        if (y == 0) vstore4((float4)(0.0f), n, rows);
-        return;
-    }
+    const bool counts = n < (int)step->image_count;
     __global const float *z = logits + (size_t)n * classes;
     SOFTMAX_SUMS(z, classes, y)
     const int label = labels[n];
@@ -47,13 +44,14 @@ __kernel GROUP void softmax_cross_entropy_grouped(__global const float *restrict
     for (int c = y; c < classes; c += GROUP_Y) ahead += z[c] > own || (z[c] == own && c < label) || isnan(own);
     ahead_rows[y] = ahead;
     HALVE(reach, y, ahead_rows[y] += ahead_rows[y + reach])
-    if (y > 0) return;
-    ahead = ahead_rows[0];
-    float expected = own - top;
-    // Without smoothing an infinite logit of another class must not count.
-    if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
-    const float loss = log(sum) - expected;
-    vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
+    if (y == 0) {
+        ahead = ahead_rows[0];
+        float expected = own - top;
+        // Without smoothing an infinite logit of another class must not count.
+        if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
+        const float loss = log(sum) - expected;
+        vstore4(counts ? (float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)) : (float4)(0.0f), n, rows);
+    }
 }
 
 // As softmax_cross_entropy_gradient.
@@ -65,15 +63,13 @@ __kernel GROUP void softmax_cross_entropy_gradient_grouped(__global const float 
     const int n = get_group_id(1), y = get_local_id(1);
     __global const float *z = logits + (size_t)n * classes;
     __global float *result = gradient + (size_t)n * classes;
-    if (n >= (int)step->image_count) {
-        for (int c = y; c < classes; c += GROUP_Y) result[c] = 0.0f;
-        return;
-    }
+    const bool counts = n < (int)step->image_count;
     SOFTMAX_SUMS(z, classes, y)
     const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
     const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
     const int label = labels[n];
-    for (int c = y; c < classes; c += GROUP_Y) result[c] = exp(z[c] - top) * share - (c == label ? own : others);
+    for (int c = y; c < classes; c += GROUP_Y)
+        result[c] = counts ? exp(z[c] - top) * share - (c == label ? own : others) : 0.0f;
 }
 
 // As record_metrics; each work-item's share with Kahan's compensation.
