@@ -54,8 +54,8 @@ struct DeviceTests {
             of: opCase)
     }
 
-    /// oneDNN's bound on Winograd's error is 2e-5 of the largest result. The filter gradient of a 5×5 filter has 2 × 2
-    /// results a tile where the products are worth 16 times as much, over thousands of tiles: measured up to 1.1e-4.
+    /// oneDNN's bound on Winograd's error is 2e-5 of the largest result. The filter gradient sums products that are worth
+    /// more than the result, over thousands of tiles: measured up to 1.1e-4.
     @Test("Winograd's convolution is within its bound of the reference", arguments: Devices.found.indices)
     func winograd(onDevice index: Int) throws {
         let cases = try OpCase.convolution2D.filter { try Devices.usesWinograd($0, onDevice: index) }
