@@ -24,9 +24,9 @@ own: setup            ## build and run Examples/OwnNetwork, a package that depen
 	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 
 test: setup lint layers simulate ## run everything that CI runs
+	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	$(SWIFT) test -c $(CONFIGURATION) --skip-build
-	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 
 lint:                 ## check the formatting
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
