@@ -10,15 +10,11 @@
 // reading it twice, for the mean and then for the squares about it, costs one trip to memory and loses no
 // digits. Chunks are combined as in Chan, Golub and LeVeque (1979).
 
-#define FOR_EACH_CHANNELS(channel, left)                                                  \
-    for (int channel = get_global_id(0) * LANES, left = channels - channel; left > 0;     \
-         channel += get_global_size(0) * LANES, left = channels - channel)
-
 // partial[k] = mean and Σ (x − mean)² of chunk k.
 __kernel void batch_norm_statistics(__global const float *restrict x, __global float *restrict partial,
                                     int pixels, int channels, int chunk) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
-    FOR_EACH_CHANNELS(channel, left) {
+    FOR_EACH_CHANNELS(channel, left, channels) {
         lanes sum = (lanes)(0.0f), squares = (lanes)(0.0f);
         for (int pixel = first; pixel < end; pixel++) sum += load_first(x + (size_t)pixel * channels + channel, left);
         const lanes mean = sum / (float)(end - first);
@@ -65,7 +61,7 @@ __kernel void batch_norm_normalise(__global const float *restrict x, __global co
                                    __global const float *restrict inverse_deviation, __global float *restrict y,
                                    int pixels, int channels, int chunk, int epilogue) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
-    FOR_EACH_CHANNELS(channel, left) {
+    FOR_EACH_CHANNELS(channel, left, channels) {
         const lanes centre = load_first(mean + channel, left), offset = load_first(shift + channel, left);
         const lanes factor = load_first(inverse_deviation + channel, left) * load_first(scale + channel, left);
         for (int pixel = first; pixel < end; pixel++) {
@@ -83,7 +79,7 @@ __kernel void batch_norm_inference(__global const float *x, __global const float
                                    __global const float *restrict variance, __global float *y, int pixels,
                                    int channels, int chunk, int epilogue, float epsilon) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
-    FOR_EACH_CHANNELS(channel, left) {
+    FOR_EACH_CHANNELS(channel, left, channels) {
         const lanes centre = load_first(mean + channel, left), offset = load_first(shift + channel, left);
         const lanes factor =
             load_first(scale + channel, left) / sqrt(load_first(variance + channel, left) + epsilon);
@@ -114,7 +110,7 @@ __kernel void batch_norm_gradient_sums(__global const float *restrict dy, __glob
                                        __global const float *restrict inverse_deviation,
                                        __global float *restrict partial, int pixels, int channels, int chunk) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
-    FOR_EACH_CHANNELS(channel, left) {
+    FOR_EACH_CHANNELS(channel, left, channels) {
         const lanes centre = load_first(mean + channel, left);
         lanes sum = (lanes)(0.0f), products = (lanes)(0.0f);
         for (int pixel = first; pixel < end; pixel++) {
@@ -150,7 +146,7 @@ __kernel void batch_norm_gradient(__global const float *dy, __global const float
                                   __global const float *restrict dscale, __global const float *restrict dshift,
                                   __global float *dx, int pixels, int channels, int chunk) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
-    FOR_EACH_CHANNELS(channel, left) {
+    FOR_EACH_CHANNELS(channel, left, channels) {
         const lanes inverse = load_first(inverse_deviation + channel, left);
         const lanes factor = inverse * load_first(scale + channel, left);
         const lanes centre = load_first(mean + channel, left);

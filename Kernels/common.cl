@@ -32,6 +32,11 @@ typedef JOIN(uint, LANES) uint_lanes;
 // All loops over register tiles must disappear for the tile to live in registers.
 #define UNROLL _Pragma("unroll")
 
+// A work-item takes every size(0)-th vector of channels, of which `left` are left.
+#define FOR_EACH_CHANNELS(channel, left, channels)                                         \
+    for (int channel = get_global_id(0) * LANES, left = (channels) - channel; left > 0;    \
+         channel += get_global_size(0) * LANES, left = (channels) - channel)
+
 // What happens to an element just before it is stored (Epilogue in Sources/Graph/Operator.swift).
 #define EPILOGUE_RELU 1
 #define EPILOGUE_RELU_MASK 2

@@ -9,15 +9,15 @@
 //                    phases (p, q), each reached by every S-th tap only; each phase is a launch with s = 1,
 //                    d = g = S.
 //
-// Work-items: global (pixel tiles, channel tiles). A work-item holds PIXELS × COLUMNS vectors of sums
-// in registers: PIXELS consecutive positions of the (n, i, j) grid by COLUMNS·LANES channels. For each (tap, c)
+// Work-items: global (pixel tiles, channel tiles). A work-item holds ROWS × COLUMNS vectors of sums
+// in registers: ROWS consecutive positions of the (n, i, j) grid by COLUMNS·LANES channels. For each (tap, c)
 // it loads COLUMNS vectors of the filter and broadcasts one source value a pixel. Pixel tiles are innermost, so
 // that a channel tile of the filter stays in cache. Source rows and columns outside the image are read
 // from a buffer of zeros.
 //
 // Buffers: source [N][H][W][C]; packed filter [channel tile][tap row][tap column][C][COLUMNS·LANES], zero in
 // the channels past the last; bias [O]; mask and result [N][H′][W′][O].
-// Constants: LANES, PIXELS, COLUMNS.
+// Constants: LANES, ROWS, COLUMNS.
 
 typedef struct {
     int source_height, source_width, source_channels;
@@ -36,32 +36,19 @@ typedef struct {
 
 #define TILE_CHANNELS (COLUMNS * LANES)
 
-// sums += source values of `count` consecutive floats at each pixel's pointer × the filter's next rows.
-#define ACCUMULATE(pointers, weights, count)                                      \
-    for (int c = 0; c < (count); c++) {                                           \
-        lanes w[COLUMNS];                                                         \
-        UNROLL for (int v = 0; v < COLUMNS; v++) w[v] = LOAD((weights) + v * LANES); \
-        UNROLL for (int m = 0; m < PIXELS; m++) {                                 \
-            lanes value = (lanes)((pointers)[m][c]);                              \
-            UNROLL for (int v = 0; v < COLUMNS; v++)                              \
-                sums[m][v] = fma(value, w[v], sums[m][v]);                        \
-        }                                                                         \
-        (weights) += TILE_CHANNELS;                                               \
-    }
-
 __kernel WORK_GROUP
 void convolution2d_gather(__global const float *restrict source, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict mask,
                           __global float *restrict result, __global const float *restrict zeros,
                           const ConvolutionGeometry g) {
-    const int first = get_global_id(0) * PIXELS;
+    const int first = get_global_id(0) * ROWS;
     const int tile = get_global_id(1);
     const int grid = g.grid_images * g.grid_height * g.grid_width;
     const int row_length = g.source_width * g.source_channels;
 
-    lanes sums[PIXELS][COLUMNS];
-    int top[PIXELS], left[PIXELS], base[PIXELS];
-    UNROLL for (int m = 0; m < PIXELS; m++) {
+    lanes sums[ROWS][COLUMNS];
+    int top[ROWS], left[ROWS], base[ROWS];
+    UNROLL for (int m = 0; m < ROWS; m++) {
         UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
         const int position = min(first + m, grid - 1);
         const int j = position % g.grid_width;
@@ -73,39 +60,36 @@ void convolution2d_gather(__global const float *restrict source, __global const 
     }
     // Where no tap of the tile leaves the image sideways, a row of taps is one run of floats.
     bool inside = g.tap_step_width == 1 && g.tap_columns == g.filter_columns;
-    UNROLL for (int m = 0; m < PIXELS; m++)
+    UNROLL for (int m = 0; m < ROWS; m++)
         inside = inside && left[m] >= 0 && left[m] + g.tap_columns <= g.source_width;
+    const int runs = inside ? 1 : g.tap_columns, run = inside ? g.tap_columns * g.source_channels : g.source_channels;
 
     __global const float *tile_filter =
         filter + (size_t)tile * g.filter_rows * g.filter_columns * g.source_channels * TILE_CHANNELS;
     for (int t = 0; t < g.tap_rows; t++) {
         const int filter_row = (g.first_row + t * g.tap_step_height) * g.filter_columns;
-        if (inside) {
-            __global const float *pointers[PIXELS];
-            UNROLL for (int m = 0; m < PIXELS; m++) {
-                const bool valid = (uint)(top[m] + t) < (uint)g.source_height;
-                pointers[m] = valid ? source + base[m] + t * row_length : zeros;
+        for (int u = 0; u < runs; u++) {
+            __global const float *pointers[ROWS];
+            UNROLL for (int m = 0; m < ROWS; m++) {
+                const bool valid = (uint)(top[m] + t) < (uint)g.source_height &&
+                                   (inside || (uint)(left[m] + u) < (uint)g.source_width);
+                pointers[m] = valid ? source + base[m] + t * row_length + u * g.source_channels : zeros;
             }
-            __global const float *weights =
-                tile_filter + (size_t)filter_row * g.source_channels * TILE_CHANNELS;
-            const int run = g.tap_columns * g.source_channels;
-            ACCUMULATE(pointers, weights, run)
-        } else {
-            for (int u = 0; u < g.tap_columns; u++) {
-                __global const float *pointers[PIXELS];
-                UNROLL for (int m = 0; m < PIXELS; m++) {
-                    const bool valid = (uint)(top[m] + t) < (uint)g.source_height &&
-                                       (uint)(left[m] + u) < (uint)g.source_width;
-                    pointers[m] = valid ? source + base[m] + t * row_length + u * g.source_channels : zeros;
+            const int tap = filter_row + g.first_column + u * g.tap_step_width;
+            __global const float *weights = tile_filter + (size_t)tap * g.source_channels * TILE_CHANNELS;
+            for (int c = 0; c < run; c++) {
+                lanes w[COLUMNS];
+                UNROLL for (int v = 0; v < COLUMNS; v++) w[v] = LOAD(weights + v * LANES);
+                UNROLL for (int m = 0; m < ROWS; m++) {
+                    const lanes value = (lanes)(pointers[m][c]);
+                    UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, w[v], sums[m][v]);
                 }
-                const int tap = filter_row + g.first_column + u * g.tap_step_width;
-                __global const float *weights = tile_filter + (size_t)tap * g.source_channels * TILE_CHANNELS;
-                ACCUMULATE(pointers, weights, g.source_channels)
+                weights += TILE_CHANNELS;
             }
         }
     }
 
-    UNROLL for (int m = 0; m < PIXELS; m++) {
+    UNROLL for (int m = 0; m < ROWS; m++) {
         const int position = first + m;
         if (position < grid) {
             const int j = position % g.grid_width;
@@ -132,22 +116,31 @@ void convolution2d_gather(__global const float *restrict source, __global const 
 
 // Packs a filter [rows][columns][inputs][outputs] into channel tiles, for the forward pass over outputs, for
 // the input gradient (transposed) over inputs, mirrored: [tile][row][column][reduced channel][TILE_CHANNELS].
-// Work-items: global (rows · columns · reduced channels, tiles).
+// A work-item packs LANES reduced channels of one tap. Work-items: global (taps · ⌈reduced / LANES⌉, tiles).
 __kernel WORK_GROUP
 void convolution2d_pack(__global const float *restrict filter, __global float *restrict packed,
                         int taps, int inputs, int outputs, int transposed) {
     const int reduced = transposed ? outputs : inputs;
     const int channels = transposed ? inputs : outputs;
-    const int tap = get_global_id(0) / reduced;
-    const int c = get_global_id(0) % reduced;
-    const int first = get_global_id(1) * TILE_CHANNELS;
+    const int vectors = (reduced + LANES - 1) / LANES;
+    const int tap = get_global_id(0) / vectors, c = get_global_id(0) % vectors * LANES;
+    const int first = get_global_id(1) * TILE_CHANNELS, count = min(LANES, reduced - c);
     // Mirroring both axes reverses the order of the taps.
     const int from = transposed ? taps - 1 - tap : tap;
-    __global float *row = packed + ((size_t)get_global_id(1) * taps * reduced + get_global_id(0)) * TILE_CHANNELS;
+    __global float *rows = packed + (((size_t)get_global_id(1) * taps + tap) * reduced + c) * TILE_CHANNELS;
+    if (!transposed) {
+        __global const float *w = filter + ((size_t)from * inputs + c) * outputs + first;
+        for (int row = 0; row < count; row++)
+            UNROLL for (int v = 0; v < COLUMNS; v++)
+                STORE(load_first(w + (size_t)row * outputs + v * LANES, max(channels - first - v * LANES, 0)),
+                      rows + row * TILE_CHANNELS + v * LANES);
+        return;
+    }
     for (int o = 0; o < TILE_CHANNELS; o++) {
-        const int channel = first + o;
-        const size_t at = transposed ? ((size_t)from * inputs + channel) * outputs + c
-                                    : ((size_t)from * inputs + c) * outputs + channel;
-        row[o] = channel < channels ? filter[at] : 0.0f;
+        float values[LANES];
+        const lanes column = first + o < channels
+            ? load_first(filter + ((size_t)from * inputs + first + o) * outputs + c, count) : (lanes)(0.0f);
+        JOIN(vstore, LANES)(column, 0, values);
+        for (int row = 0; row < count; row++) rows[row * TILE_CHANNELS + o] = values[row];
     }
 }

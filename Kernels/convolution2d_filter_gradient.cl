@@ -132,26 +132,3 @@ void convolution2d_filter_gradient(__global const float *restrict x, __global co
                             count - v * LANES);
     }
 }
-
-// Adds the splits' sums in order; `bias` takes the last row.
-__kernel WORK_GROUP
-void convolution2d_filter_reduce(__global const float *restrict partial, __global float *restrict filter,
-                                 __global float *restrict bias, int filter_count, int outputs, int splits, int has_bias) {
-    const int first = get_global_id(0) * LANES;
-    const int total = filter_count + (has_bias ? outputs : 0);
-    const int stride = filter_count + outputs;
-    lanes sum = load_first(partial + first, total - first);
-    for (int split = 1; split < splits; split++)
-        sum += load_first(partial + (size_t)split * stride + first, total - first);
-    if (first + LANES <= filter_count) {
-        STORE(sum, filter + first);
-        return;
-    }
-    float values[LANES];
-    JOIN(vstore, LANES)(sum, 0, values);
-    for (int lane = 0; lane < min(LANES, total - first); lane++) {
-        const int at = first + lane;
-        if (at < filter_count) filter[at] = values[lane];
-        else bias[at - filter_count] = values[lane];
-    }
-}

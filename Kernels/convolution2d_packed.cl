@@ -92,7 +92,7 @@ void convolution2d_packed(__global const float *restrict x, __global const float
             for (int m = 0; m < min(ROWS, pixels - first - p); m++)
                 for (int v = 0; v < COLUMNS; v++) {
                     const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
-                    const size_t at = (size_t)(first + p + m) * g.output_channels + channel;
+                    const size_t at = (size_t)(first + p + m) * g.result_stride + g.result_first + channel;
                     if (count > 0)
                         store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
                 }
@@ -103,14 +103,16 @@ void convolution2d_packed(__global const float *restrict x, __global const float
 
 // Filter and bias gradient. A work-item goes through its split of the pixels in blocks: it packs the block's patches
 // and gradients and adds their product to its sums, which stay in cache as well, ROWS × COLUMNS vectors of them in
-// registers at a time. convolution2d_filter_reduce (convolution2d_filter_gradient.cl) adds the splits in order.
+// registers at a time. convolution2d_filter_reduce (convolution2d_filter_gradient.cl) adds the splits in order; a single
+// split's sums are the gradients themselves.
 // Work-items: global (splits, groups of channel tiles, parts of the filter's rows).
-// partial [splits][KH·KW·C + 1][O], the last row the bias's. Local: patches [block][patch_stride], where
+// partial [splits][KH·KW·C + 1][O], the last row the bias's; of a single split dw, and db beside it. Local: patches [block][patch_stride], where
 // patch_stride is at least ROWS more than a part's patch; gradients [tiles a group][block][TILE_CHANNELS].
 __kernel WORK_GROUP
 void convolution2d_filter_gradient_packed(__global const float *restrict x, __global const float *restrict dy,
-                                          __global float *restrict partial, __local float *restrict patches,
-                                          __local float *restrict gradients, const PatchGeometry g) {
+                                          __global float *restrict partial, __global float *restrict db,
+                                          __local float *restrict patches, __local float *restrict gradients,
+                                          const PatchGeometry g) {
     const int split = get_global_id(0);
     const int first_channel = get_global_id(1) * g.group_tiles * TILE_CHANNELS;
     const int tiles =
@@ -179,7 +181,8 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                     }
             }
             if (g.has_bias && first_row == 0) {
-                __global float *bias = sums_of_split + (size_t)g.kernel_height * run * outputs + channel;
+                __global float *bias =
+                    (g.splits == 1 ? db : sums_of_split + (size_t)g.kernel_height * run * outputs) + channel;
                 for (int v = 0; v < COLUMNS; v++) {
                     const int count = outputs - channel - v * LANES;
                     if (count <= 0) break;

@@ -11,7 +11,7 @@
 //
 // Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
 // Constants: LANES, STEP, COLUMNS (vectors of output channels a register tile), ROWS (columns j, or
-// places k, a register tile), TAPS (filter rows a register tile of the filter gradient; divides KH).
+// places k, a register tile), TAPS (filter rows a register tile of the gradients; divides KH).
 
 // The filter's rows that lie on the image under the result's row `row` of all N·H′: the others would add zeros.
 typedef struct {
@@ -23,26 +23,28 @@ static inline Taps taps_at(int row, const PatchGeometry *g) {
     return (Taps){max(0, -top), min(g->kernel_height, g->height - top)};
 }
 
-// The image rows under them, zeros outside the image. Clearing the last line's end may write a vector behind it.
+// Image row y with the padding's zeros. The last vector copied may be a part of one, but it stays in the line.
+static inline void copy_line(__local float *line, __global const float *restrict x, int n, int y,
+                             const PatchGeometry *g) {
+    const int length = g->width * g->channels;
+    clear_run(line, g->patch_stride);
+    copy_run(line + g->padding_width * g->channels, x + ((size_t)n * g->height + y) * length, length);
+}
+
+// The image rows under them, zeros outside the image.
 static inline void copy_lines(__local float *lines, __global const float *restrict x, int row, Taps taps,
                               const PatchGeometry *g) {
     const int i = row % g->output_height, n = row / g->output_height;
-    const int before = g->padding_width * g->channels, length = g->width * g->channels;
     for (int t = taps.first; t < taps.end; t++) {
         const int y = i * g->stride_height - g->padding_height + t;
-        __local float *line = lines + t * g->patch_stride;
-        if ((uint)y >= (uint)g->height) {
-            clear_run(line, g->patch_stride);
-            continue;
-        }
-        clear_run(line, before);
-        copy_run(line + before, x + ((size_t)n * g->height + y) * length, length);
-        clear_run(line + before + length, g->patch_stride - before - length);
+        if ((uint)y >= (uint)g->height) clear_run(lines + t * g->patch_stride, g->patch_stride);
+        else copy_line(lines + t * g->patch_stride, x, n, y, g);
     }
 }
 
 // Forward and input gradient of stride 1. A work-item goes through its share of the rows, ROWS columns by COLUMNS vectors
-// of sums in registers; the last tile of a row is moved to the left where it would stick out.
+// of sums in registers; the last tile of a row is moved to the left where it would stick out. Image row y is line y mod KH,
+// where it stays for the results below.
 // Work-items: global (shares of the N·H′ rows). Local: lines [KH][patch_stride] and a vector.
 __kernel WORK_GROUP
 void convolution2d_rows(__global const float *restrict x, __global const float *restrict filter,
@@ -50,9 +52,14 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                         __global float *restrict y, __local float *restrict lines, const PatchGeometry g) {
     const int run = g.kernel_width * g.channels, all_rows = g.images * g.output_height;
     const int end_row = (int)((long)all_rows * (get_global_id(0) + 1) / get_global_size(0));
+    int held_image = -1, next = 0;          // of which image rows below `next` are in their lines
     for (int row = (int)((long)all_rows * get_global_id(0) / get_global_size(0)); row < end_row; row++) {
         const Taps taps = taps_at(row, &g);
-        copy_lines(lines, x, row, taps, &g);
+        const int n = row / g.output_height, top = row % g.output_height * g.stride_height - g.padding_height;
+        next = n == held_image ? max(next, top + taps.first) : top + taps.first;
+        held_image = n;
+        for (; next < top + taps.end; next++)
+            copy_line(lines + next % g.kernel_height * g.patch_stride, x, n, next, &g);
         __global const float *tile_filter = filter + taps.first * run * TILE_CHANNELS;
         for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
             for (int start = 0; start < g.output_width; start += ROWS) {
@@ -62,7 +69,8 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                     UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
                 __global const float *w = tile_filter;
                 for (int t = taps.first; t < taps.end; t++) {
-                    __local const float *values = lines + t * g.patch_stride + first * STEP;
+                    __local const float *values =
+                        lines + (top + t) % g.kernel_height * g.patch_stride + first * STEP;
                     for (int k = 0; k < run; k++, w += TILE_CHANNELS) {
                         lanes weights[COLUMNS];
                         UNROLL for (int v = 0; v < COLUMNS; v++) weights[v] = LOAD(w + v * LANES);
@@ -73,15 +81,80 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                     }
                 }
                 COPY_TILE(results, sums)
-                for (int m = 0; m < min(ROWS, g.output_width - first); m++)
-                    for (int v = 0; v < COLUMNS; v++) {
-                        const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
-                        const size_t at = ((size_t)row * g.output_width + first + m) * g.output_channels + channel;
-                        if (count > 0)
+                for (int v = 0; v < COLUMNS; v++) {
+                    const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
+                    if (count <= 0) break;
+                    size_t at = ((size_t)row * g.output_width + first) * g.result_stride + g.result_first + channel;
+                    const int end = min(ROWS, g.output_width - first);
+                    if (g.has_bias == OFFSET_BIAS && g.epilogue != EPILOGUE_RELU_MASK) {
+                        // What most layers have, in a loop without questions: a ReLU, or one that lets everything through.
+                        const lanes offset = load_first(bias + channel, count);
+                        const lanes least = (lanes)(g.epilogue == EPILOGUE_RELU ? 0.0f : -INFINITY);
+                        for (int m = 0; m < end; m++, at += g.result_stride) {
+                            const lanes value = results[m][v] + offset;
+                            store_first(select(value, least, value < least), y + at, count);
+                        }
+                    } else {
+                        for (int m = 0; m < end; m++, at += g.result_stride)
                             store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
                     }
+                }
             }
             tile_filter += (size_t)g.kernel_height * run * TILE_CHANNELS;
+        }
+    }
+}
+
+// Input gradient for so few image channels that KW·C floats are a vector or two: where the sum above would leave most
+// lanes empty, each pixel of dy adds Σ over o of dy[o] · w[t, k, o] to the KH · KW·C floats of dx under it, TAPS (= KH) ×
+// COLUMNS vectors of sums in registers for each of ROWS pixels. A work-item gathers an image in local memory.
+// Work-items: global (shares of the images). filter [KH, mirrored][O][TILE_CHANNELS], k its channels. Local: lines
+// [gathered rows][patch_stride], the padding's among them.
+__kernel WORK_GROUP
+void convolution2d_input_gradient_rows(__global const float *restrict dy, __global const float *restrict filter,
+                                       __global const float *restrict mask, __global float *restrict dx,
+                                       __local float *restrict lines, const PatchGeometry g) {
+    const int outputs = g.output_channels, length = g.width * g.channels;
+    const int gathered_rows = max((g.output_height - 1) * g.stride_height + TAPS, g.padding_height + g.height);
+    const int end_image = (int)((long)g.images * (get_global_id(0) + 1) / get_global_size(0));
+    for (int n = (int)((long)g.images * get_global_id(0) / get_global_size(0)); n < end_image; n++) {
+        clear_run(lines, gathered_rows * g.patch_stride);
+        for (int i = 0; i < g.output_height; i++)
+            for (int j = 0; j < g.output_width; j += ROWS) {
+                __global const float *values[ROWS];
+                lanes sums[ROWS][TAPS][COLUMNS];
+                UNROLL for (int m = 0; m < ROWS; m++) {
+                    const int column = min(j + m, g.output_width - 1);
+                    values[m] = dy + (((size_t)n * g.output_height + i) * g.output_width + column) * outputs;
+                    UNROLL for (int t = 0; t < TAPS; t++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][t][v] = (lanes)(0.0f);
+                }
+                for (int o = 0; o < outputs; o++)
+                    UNROLL for (int t = 0; t < TAPS; t++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) {
+                            const lanes weight = LOAD(filter + ((TAPS - 1 - t) * outputs + o) * TILE_CHANNELS + v * LANES);
+                            UNROLL for (int m = 0; m < ROWS; m++)
+                                sums[m][t][v] = fma((lanes)(values[m][o]), weight, sums[m][t][v]);
+                        }
+                __local float *corner = lines + i * g.stride_height * g.patch_stride + j * g.stride_width * g.channels;
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int t = 0; t < TAPS; t++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) {
+                            __local float *to =
+                                corner + t * g.patch_stride + m * g.stride_width * g.channels + v * LANES;
+                            if (j + m < g.output_width) STORE(LOAD(to) + sums[m][t][v], to);
+                        }
+            }
+
+        for (int row = 0; row < g.height; row++) {
+            __local const float *line = lines + (g.padding_height + row) * g.patch_stride + g.padding_width * g.channels;
+            const size_t at = ((size_t)n * g.height + row) * length;
+            for (int e = 0; e < length; e += LANES) {
+                lanes value = LOAD(line + e);
+                if (g.epilogue == EPILOGUE_RELU_MASK)
+                    value = rectify_gradient(value, load_first(mask + at + e, length - e));
+                store_first(value, dx + at + e, length - e);
+            }
         }
     }
 }

@@ -17,11 +17,12 @@
 //   input gradient   the same with dy for the image and the filter transposed and mirrored.
 //   filter gradient  dw = Aᵀ [Σ over tiles (B·x·Bᵀ) ⊙ (G·dy·Gᵀ)] A, G and A for OUTPUT and KERNEL exchanged.
 //
-// Work-items go through blocks of BLOCK tiles, so that what is transformed stays in a core's cache.
+// Work-items go through blocks of tiles, so that what is transformed stays in a core's cache.
 // Buffers: image [N][H][W][C]; result [N][H′][W′][O]; the rest is said at the kernels. `vectors` is the number of
 // vectors of LANES that hold the channels that are summed over.
-// Constants: LANES, POINTS (6 or 8), KERNEL (3 or 5), BLOCK, PIXELS (tiles a register tile; divides BLOCK), ROWS (channels a register
-// tile of the filter gradient), COLUMNS (vectors of output channels a register tile).
+// Constants: LANES, POINTS (6 or 8), KERNEL (3 or 5), ROWS (tiles a register tile, of which a block has several; of the
+// filter gradient channels), COLUMNS (vectors of output channels a register tile), GRADIENT_BLOCK (tiles a block of the
+// filter gradient).
 
 #define FREQUENCIES (POINTS * POINTS)
 #define OUTPUT (POINTS + 1 - KERNEL)
@@ -36,6 +37,8 @@ typedef struct {
     int padding_height, padding_width;
     int result_height, result_width, result_channels;
     int tile_rows, tile_columns;
+    int block;
+    int result_stride, result_first;        // floats from pixel to pixel of the result, and to its first channel
     int offset_kind, epilogue;
 } WinogradGeometry;
 
@@ -191,25 +194,25 @@ void winograd_pack(__global const float *restrict filter, __global float *restri
 }
 
 // Forward and input gradient. A work-item transforms its block of tiles; then, for each channel tile, multiplies
-// by the filter frequency by frequency, PIXELS × COLUMNS vectors of sums in registers, and transforms back.
-// Work-items: global (blocks). Local: transformed [FREQUENCIES][vectors][BLOCK][LANES], products
-// [FREQUENCIES][BLOCK][TILE_CHANNELS], frequencies APART in both.
+// by the filter frequency by frequency, ROWS × COLUMNS vectors of sums in registers, and transforms back.
+// Work-items: global (blocks). Local: transformed [FREQUENCIES][vectors][block][LANES], products
+// [FREQUENCIES][block][TILE_CHANNELS], frequencies APART in both.
 __kernel WORK_GROUP
 void winograd_convolution(__global const float *restrict image, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict mask,
                           __global float *restrict result, __local float *restrict transformed,
                           __local float *restrict products, const WinogradGeometry g) {
-    const int first = get_global_id(0) * BLOCK;
+    const int first = get_global_id(0) * g.block;
     const int tiles = g.images * g.tile_rows * g.tile_columns;
     const int vectors = (g.channels + LANES - 1) / LANES;
-    const int transformed_step = APART(vectors * BLOCK * LANES), products_step = APART(BLOCK * TILE_CHANNELS);
+    const int transformed_step = APART(vectors * g.block * LANES), products_step = APART(g.block * TILE_CHANNELS);
 
-    for (int t = 0; t < BLOCK; t++) {
+    for (int t = 0; t < g.block; t++) {
         const Tile tile = tile_at(min(first + t, tiles - 1), &g);
         for (int vector = 0; vector < vectors; vector++) {
             lanes rows[POINTS][POINTS];
             transform_rows(rows, image, tile, vector * LANES, &g);
-            __local float *to = transformed + (vector * BLOCK + t) * LANES;
+            __local float *to = transformed + (vector * g.block + t) * LANES;
             for (int j = 0; j < POINTS; j++) {
                 lanes column[POINTS];
                 transform_column(column, rows, j);
@@ -222,9 +225,9 @@ void winograd_convolution(__global const float *restrict image, __global const f
     __global const float *weights = filter;
     for (int tile_channel = 0; tile_channel < g.result_channels; tile_channel += TILE_CHANNELS) {
         for (int frequency = 0; frequency < FREQUENCIES; frequency++) {
-            for (int t = 0; t < BLOCK; t += PIXELS) {
-                lanes sums[PIXELS][COLUMNS];
-                UNROLL for (int m = 0; m < PIXELS; m++)
+            for (int t = 0; t < g.block; t += ROWS) {
+                lanes sums[ROWS][COLUMNS];
+                UNROLL for (int m = 0; m < ROWS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
                 __global const float *w = weights;
                 __local const float *values = transformed + frequency * transformed_step + t * LANES;
@@ -233,21 +236,21 @@ void winograd_convolution(__global const float *restrict image, __global const f
                     UNROLL for (int lane = 0; lane < LANES; lane++) {
                         lanes row[COLUMNS];
                         UNROLL for (int v = 0; v < COLUMNS; v++) row[v] = LOAD(w + v * LANES);
-                        UNROLL for (int m = 0; m < PIXELS; m++) {
+                        UNROLL for (int m = 0; m < ROWS; m++) {
                             const lanes value = (lanes)(values[m * LANES + lane]);
                             UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, row[v], sums[m][v]);
                         }
                         w += TILE_CHANNELS;
                     }
-                    values += BLOCK * LANES;
+                    values += g.block * LANES;
                 }
                 __local float *to = products + frequency * products_step + t * TILE_CHANNELS;
-                UNROLL for (int m = 0; m < PIXELS; m++)
+                UNROLL for (int m = 0; m < ROWS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], to + m * TILE_CHANNELS + v * LANES);
             }
             weights += vectors * LANES * TILE_CHANNELS;
         }
-        for (int t = 0; t < min(BLOCK, tiles - first); t++) {
+        for (int t = 0; t < min(g.block, tiles - first); t++) {
             const Tile tile = tile_at(first + t, &g);
             for (int v = 0; v < COLUMNS; v++) {
                 const int channel = tile_channel + v * LANES, count = g.result_channels - channel;
@@ -267,7 +270,7 @@ void winograd_convolution(__global const float *restrict image, __global const f
                         if (tile.column + j < g.result_width) {
                             const size_t pixel =
                                 ((size_t)tile.n * g.result_height + tile.row + i) * g.result_width + tile.column + j;
-                            const size_t at = pixel * g.result_channels + channel;
+                            const size_t at = pixel * g.result_stride + g.result_first + channel;
                             lanes value =
                                 with_offset(y[j], bias + channel, g.result_channels, count, g.offset_kind);
                             if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
@@ -285,15 +288,15 @@ void winograd_convolution(__global const float *restrict image, __global const f
 // The filter gradient goes through the batch in chunks of tiles, `count` from `first` on, small enough for the last
 // cache: two launches transform, one multiplies; after the last chunk, one transforms back.
 
-// B·x·Bᵀ: transformed [blocks][FREQUENCIES][BLOCK][vectors · LANES], frequencies APART, zeros past the last tile.
+// B·x·Bᵀ: transformed [blocks][FREQUENCIES][GRADIENT_BLOCK][vectors · LANES], frequencies APART, zeros past the last tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_image(__global const float *restrict image, __global float *restrict transformed, int first,
                               int count, const WinogradGeometry g) {
-    const int vectors = (g.channels + LANES - 1) / LANES, start = get_global_id(0) * BLOCK;
-    const int step = APART(BLOCK * vectors * LANES);
+    const int vectors = (g.channels + LANES - 1) / LANES, start = get_global_id(0) * GRADIENT_BLOCK;
+    const int step = APART(GRADIENT_BLOCK * vectors * LANES);
     __global float *block = transformed + (size_t)get_global_id(0) * FREQUENCIES * step;
-    for (int t = 0; t < BLOCK; t++) {
+    for (int t = 0; t < GRADIENT_BLOCK; t++) {
         const Tile tile = tile_at(first + start + t, &g);
         for (int vector = 0; vector < vectors; vector++) {
             __global float *to = block + (t * vectors + vector) * LANES;
@@ -312,16 +315,16 @@ void winograd_transform_image(__global const float *restrict image, __global flo
     }
 }
 
-// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][BLOCK][TILE_CHANNELS], frequencies APART, zeros past the last tile.
+// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][GRADIENT_BLOCK][TILE_CHANNELS], frequencies APART, zeros past the last tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_gradient(__global const float *restrict dy, __global float *restrict transformed, int first,
                                  int count, const WinogradGeometry g) {
     const int channel_tiles = (g.result_channels + TILE_CHANNELS - 1) / TILE_CHANNELS;
-    const int start = get_global_id(0) * BLOCK;
-    const int step = APART(channel_tiles * BLOCK * TILE_CHANNELS);
+    const int start = get_global_id(0) * GRADIENT_BLOCK;
+    const int step = APART(channel_tiles * GRADIENT_BLOCK * TILE_CHANNELS);
     __global float *block = transformed + (size_t)get_global_id(0) * FREQUENCIES * step;
-    for (int t = 0; t < BLOCK; t++) {
+    for (int t = 0; t < GRADIENT_BLOCK; t++) {
         const Tile tile = tile_at(first + start + t, &g);
         for (int channel = 0; channel < channel_tiles * TILE_CHANNELS; channel += LANES) {
             const int left = g.result_channels - channel;
@@ -337,7 +340,7 @@ void winograd_transform_gradient(__global const float *restrict dy, __global flo
                 }
                 transform_filter(rows[i], x, OUTPUT);
             }
-            __global float *to = block + (channel / TILE_CHANNELS * BLOCK + t) * TILE_CHANNELS + channel % TILE_CHANNELS;
+            __global float *to = block + (channel / TILE_CHANNELS * GRADIENT_BLOCK + t) * TILE_CHANNELS + channel % TILE_CHANNELS;
             for (int j = 0; j < POINTS; j++) {
                 lanes x[OUTPUT], column[POINTS];
                 UNROLL for (int i = 0; i < OUTPUT; i++) x[i] = rows[i][j];
@@ -360,12 +363,12 @@ __kernel WORK_GROUP
 void winograd_multiply(__global const float *restrict image, __global const float *restrict gradient,
                        __global float *restrict products, int channels, int count, int is_first) {
     const int channel_tiles = get_global_size(0), frequency = get_global_id(1);
-    const int stride = (channels + LANES - 1) / LANES * LANES, blocks = (count + BLOCK - 1) / BLOCK;
+    const int stride = (channels + LANES - 1) / LANES * LANES, blocks = (count + GRADIENT_BLOCK - 1) / GRADIENT_BLOCK;
     const size_t panel = (size_t)frequency * channel_tiles + get_global_id(0);
-    const int values_step = APART(BLOCK * stride), gradients_step = APART(channel_tiles * BLOCK * TILE_CHANNELS);
+    const int values_step = APART(GRADIENT_BLOCK * stride), gradients_step = APART(channel_tiles * GRADIENT_BLOCK * TILE_CHANNELS);
     const size_t block_values = (size_t)FREQUENCIES * values_step, block_gradients = (size_t)FREQUENCIES * gradients_step;
     __global const float *first_gradients =
-        gradient + frequency * gradients_step + get_global_id(0) * BLOCK * TILE_CHANNELS;
+        gradient + frequency * gradients_step + get_global_id(0) * GRADIENT_BLOCK * TILE_CHANNELS;
     __global float *stored = products + panel * channels * TILE_CHANNELS;
 
     for (int c = 0; c < channels; c += ROWS) {
@@ -377,7 +380,7 @@ void winograd_multiply(__global const float *restrict image, __global const floa
         for (int block = 0; block < blocks; block++) {
             __global const float *gradients = first_gradients + block * block_gradients;
             __global const float *values = image + block * block_values + frequency * values_step + c;
-            for (int t = 0; t < BLOCK; t++) {
+            for (int t = 0; t < GRADIENT_BLOCK; t++) {
                 lanes d[COLUMNS];
                 UNROLL for (int v = 0; v < COLUMNS; v++) d[v] = LOAD(gradients + v * LANES);
                 UNROLL for (int m = 0; m < ROWS; m++) {
@@ -399,7 +402,7 @@ void winograd_multiply(__global const float *restrict image, __global const floa
         for (int v = 0; v < COLUMNS; v++) {
             lanes sum = is_first ? (lanes)(0.0f) : LOAD(bias + v * LANES);
             for (int block = 0; block < blocks; block++)
-                for (int t = 0; t < BLOCK; t++)
+                for (int t = 0; t < GRADIENT_BLOCK; t++)
                     sum += LOAD(first_gradients + block * block_gradients + t * TILE_CHANNELS + v * LANES);
             STORE(sum, bias + v * LANES);
         }

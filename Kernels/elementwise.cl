@@ -17,9 +17,27 @@ __kernel void relu_gradient(__global const float *dy, __global const float *y, _
         store_first(rectify_gradient(load_first(dy + at, left), load_first(y + at, left)), dx + at, left);
 }
 
-// y = 1 / (1 + exp(-x)); of a large negative x the exponential is infinite and y zero.
+// exp(x) within two units in the last place, where it is a normal number; at the ends of that range it stays as it is.
+// x = n · ln 2 + r with |r| ≤ ln 2 / 2, and exp(r) by its Taylor series; the large constant's sum rounds to n.
+static inline lanes exponential(lanes x) {
+    x = select(x, (lanes)(-87.0f), x < (lanes)(-87.0f));
+    x = select(x, (lanes)(88.0f), x > (lanes)(88.0f));
+    const lanes rounded = fma(x, (lanes)(1.44269504f), (lanes)(12582912.0f)), n = rounded - 12582912.0f;
+    const lanes r = fma(n, (lanes)(1.43243161e-6f), fma(n, (lanes)(-0.693148613f), x));
+    lanes series = fma(r, (lanes)(1.0f / 5040.0f), (lanes)(1.0f / 720.0f));
+    series = fma(series, r, (lanes)(1.0f / 120.0f));
+    series = fma(series, r, (lanes)(1.0f / 24.0f));
+    series = fma(series, r, (lanes)(1.0f / 6.0f));
+    series = fma(series, r, (lanes)(0.5f));
+    series = fma(series, r, (lanes)(1.0f));
+    series = fma(series, r, (lanes)(1.0f));
+    // n stands in the constant's last bits, which lead to an exponent.
+    return series * JOIN(as_float, LANES)((JOIN(as_int, LANES)(rounded) + 127) << 23);
+}
+
+// y = 1 / (1 + exp(-x)).
 __kernel void sigmoid(__global const float *x, __global float *y, int count, int chunk) {
-    FOR_EACH_VECTOR(at, left) store_first(1.0f / (1.0f + exp(-load_first(x + at, left))), y + at, left);
+    FOR_EACH_VECTOR(at, left) store_first(1.0f / (1.0f + exponential(-load_first(x + at, left))), y + at, left);
 }
 
 // dx = dy · y · (1 − y); y is the sigmoid's output.

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-
 static const char common[] = {
 #embed "common.cl"
     , '\0'};
@@ -26,8 +25,14 @@ static const char channels[] = {
 static const char convolution2d[] = {
 #embed "convolution2d.cl"
     , '\0'};
+static const char convolution2d_dense[] = {
+#embed "convolution2d_dense.cl"
+    , '\0'};
 static const char convolution2d_filter_gradient[] = {
 #embed "convolution2d_filter_gradient.cl"
+    , '\0'};
+static const char convolution2d_filter_reduce[] = {
+#embed "convolution2d_filter_reduce.cl"
     , '\0'};
 static const char convolution2d_filter_gradient_tiled[] = {
 #embed "convolution2d_filter_gradient_tiled.cl"
@@ -101,8 +106,10 @@ static const struct {
     {"calibration", calibration},
     {"channels", channels},
     {"convolution2d", convolution2d},
+    {"convolution2d_dense", convolution2d_dense},
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},
     {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
+    {"convolution2d_filter_reduce", convolution2d_filter_reduce},
     {"convolution2d_tiled", convolution2d_tiled},
     {"convolution2d_packed", convolution2d_packed},
     {"convolution2d_rows", convolution2d_rows},

@@ -1,5 +1,5 @@
-// Shared by the convolutions that copy what they read of an image into local memory, convolution2d_packed.cl and
-// convolution2d_rows.cl, in front of which it stands.
+// Shared by the convolutions for CPUs that copy what they read into local memory, convolution2d_packed.cl,
+// convolution2d_rows.cl and convolution2d_dense.cl, in front of which it stands.
 
 #define TILE_CHANNELS (COLUMNS * LANES)
 
@@ -13,6 +13,7 @@ typedef struct {
     int splits, group_tiles, part_rows;     // of the filter gradient
     int patch_stride;                       // floats from patch to patch, or from line to line
     int block;                              // pixels packed at a time
+    int result_stride, result_first;        // floats from pixel to pixel of the result, and to its first channel
 } PatchGeometry;
 
 // From a register tile to one in memory, or back: what is indexed by a variable cannot be in registers, and loops over the

@@ -19,9 +19,6 @@ typedef struct {
 
 #define FOR_EACH_PIXEL(column, columns) \
     for (int column = get_global_id(1); column < (columns); column += get_global_size(1))
-#define FOR_EACH_CHANNELS(channel, left)                                                    \
-    for (int channel = get_global_id(0) * LANES, left = g.channels - channel; left > 0;     \
-         channel += get_global_size(0) * LANES, left = g.channels - channel)
 
 // load_first and store_first for bytes.
 #if MASKED_MOVES
@@ -65,7 +62,7 @@ __kernel void maxpool2d_forward(__global const float *restrict x, __global float
     FOR_EACH_PIXEL(j, g.output_width) {
         const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
         const size_t result = ((size_t)get_global_id(2) * g.output_width + j) * g.channels;
-        FOR_EACH_CHANNELS(channel, left) {
+        FOR_EACH_CHANNELS(channel, left, g.channels) {
             lanes best = (lanes)(-INFINITY);
             int_lanes winner = (int_lanes)(-1);
             for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
@@ -88,9 +85,13 @@ typedef struct {
     int first, end;
 } Windows;
 
+// a / stride, rounded down where it is not negative, without the dozens of cycles of an integer division: half a step
+// above the quotient's last whole number is far enough from the next for a float's rounding.
+static inline int divided(int a, int stride) { return (int)((a + 0.5f) * (1.0f / stride)); }
+
 static inline Windows windows_over(int place, int kernel_size, int stride, int padding, int windows) {
-    return (Windows){max(0, (place + padding - kernel_size + stride) / stride),
-                     min(windows, (place + padding) / stride + 1)};
+    return (Windows){max(0, divided(place + padding - kernel_size + stride, stride)),
+                     min(windows, divided(place + padding, stride) + 1)};
 }
 
 #define WINDOW_ROWS(y) windows_over(y, g.kernel_height, g.stride_height, g.padding_height, g.output_height)
@@ -108,7 +109,7 @@ __kernel void maxpool2d_gradient(__global const float *restrict dy, __global con
     FOR_EACH_PIXEL(x, g.width) {
         const Windows columns = WINDOW_COLUMNS(x);
         const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
-        FOR_EACH_CHANNELS(channel, left) {
+        FOR_EACH_CHANNELS(channel, left, g.channels) {
             lanes sum = (lanes)(0.0f);
             FOR_EACH_WINDOW(i, j) {
                 const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
@@ -137,8 +138,8 @@ __kernel void averagepool2d_forward(__global const float *restrict x, __global f
     FOR_EACH_PIXEL(j, g.output_width) {
         const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
         const size_t result = ((size_t)get_global_id(2) * g.output_width + j) * g.channels;
-        const float area = window_area(i, j, g);
-        FOR_EACH_CHANNELS(channel, left) {
+        const lanes share = (lanes)(1.0f / window_area(i, j, g));
+        FOR_EACH_CHANNELS(channel, left, g.channels) {
             lanes sum = (lanes)(0.0f);
             for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
                 for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
@@ -146,7 +147,7 @@ __kernel void averagepool2d_forward(__global const float *restrict x, __global f
                     sum += load_first(x + at * g.channels + channel, left);
                 }
             }
-            store_first(sum / area, y + result + channel, left);
+            store_first(sum * share, y + result + channel, left);
         }
     }
 }
@@ -155,14 +156,26 @@ __kernel void averagepool2d_gradient(__global const float *restrict dy, __global
                                      const PoolGeometry g) {
     const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
     const Windows rows = WINDOW_ROWS(y);
+    // Windows side by side: a row is each window's value, as often as it is wide.
+    if (LONG_WORK_ITEMS && g.kernel_width == g.stride_width && g.padding_width == 0 && rows.end - rows.first == 1 &&
+        g.output_width * g.stride_width == g.width) {
+        __global const float *from = dy + ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
+        __global float *to = dx + (size_t)get_global_id(2) * g.width * g.channels;
+        const lanes share = (lanes)(1.0f / window_area(rows.first, 0, g));
+        for (int j = 0; j < g.output_width; j++, from += g.channels)
+            for (int copy = 0; copy < g.kernel_width; copy++, to += g.channels)
+                FOR_EACH_CHANNELS(channel, left, g.channels)
+                    store_first(load_first(from + channel, left) * share, to + channel, left);
+        return;
+    }
     FOR_EACH_PIXEL(x, g.width) {
         const Windows columns = WINDOW_COLUMNS(x);
         const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
-        FOR_EACH_CHANNELS(channel, left) {
+        FOR_EACH_CHANNELS(channel, left, g.channels) {
             lanes sum = (lanes)(0.0f);
             FOR_EACH_WINDOW(i, j) {
                 const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
-                sum += load_first(dy + at, left) / (float)window_area(i, j, g);
+                sum = fma(load_first(dy + at, left), (lanes)(1.0f / window_area(i, j, g)), sum);
             }
             store_first(sum, dx + result + channel, left);
         }
@@ -173,7 +186,7 @@ __kernel void averagepool2d_gradient(__global const float *restrict dy, __global
 __kernel void global_averagepool_forward(__global const float *restrict x, __global float *restrict y,
                                          const PoolGeometry g) {
     const int n = get_global_id(2), pixels = g.height * g.width;
-    FOR_EACH_CHANNELS(channel, left) {
+    FOR_EACH_CHANNELS(channel, left, g.channels) {
         lanes sum = (lanes)(0.0f);
         for (int pixel = 0; pixel < pixels; pixel++)
             sum += load_first(x + ((size_t)n * pixels + pixel) * g.channels + channel, left);
@@ -186,7 +199,7 @@ __kernel void global_averagepool_gradient(__global const float *restrict dy, __g
                                           const PoolGeometry g) {
     const int n = get_global_id(2), pixels = g.height * g.width;
     FOR_EACH_PIXEL(pixel, pixels) {
-        FOR_EACH_CHANNELS(channel, left) {
+        FOR_EACH_CHANNELS(channel, left, g.channels) {
             const lanes value = load_first(dy + (size_t)n * g.channels + channel, left) / (float)pixels;
             store_first(value, dx + ((size_t)n * pixels + pixel) * g.channels + channel, left);
         }

@@ -41,16 +41,23 @@ package final class DeviceExecutor: Executor {
         (context, queue, uniforms, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
-            let zeros = try Self.makeZeros(count: 1024, context, queue)
+            let zeros = try Self.makeZeros(byteCount: 4096, context, queue)
             let uniforms = try Buffer(context: context, byteCount: MemoryLayout<StepUniforms>.stride)
             return (context, queue, uniforms, zeros)
         }
     }
 
     /// Written, not filled: the simulator takes a filled buffer for one that nobody initialised.
-    private static func makeZeros(count: Int, _ context: Context, _ queue: Queue) throws -> Buffer {
-        let buffer = try Buffer(context: context, byteCount: 4 * count)
-        try [Float](repeating: 0, count: count).withUnsafeBytes { try queue.write(from: $0, to: buffer) }
+    private static func makeZeros(byteCount: Int, _ context: Context, _ queue: Queue) throws -> Buffer {
+        let buffer = try Buffer(context: context, byteCount: byteCount)
+        let zeros = [UInt8](repeating: 0, count: min(byteCount, 1 << 20))
+        try zeros.withUnsafeBytes { zeros in
+            for offset in stride(from: 0, to: byteCount, by: zeros.count) {
+                let count = min(zeros.count, byteCount - offset)
+                try queue.write(
+                    from: UnsafeRawBufferPointer(rebasing: zeros[..<count]), to: buffer, offset: offset)
+            }
+        }
         return buffer
     }
 
@@ -60,8 +67,19 @@ package final class DeviceExecutor: Executor {
     private static func sharedFiles(of file: String) -> [String] {
         if file.hasSuffix("_tiled") { return ["tile"] }
         if file.hasSuffix("_grouped") { return ["group"] }
-        return ["convolution2d_packed", "convolution2d_rows"].contains(file) ? ["patch"] : []
+        return ["convolution2d_dense", "convolution2d_packed", "convolution2d_rows"].contains(file)
+            ? ["patch"] : []
     }
+
+    /// Files that are one program on CPUs: those without constants of their own, and those with the same. PoCL takes a
+    /// twentieth of a second for each program, even where it finds the kernels in its cache.
+    private static let families = [
+        [
+            "batch_norm", "channels", "convolution2d_filter_reduce", "elementwise", "input", "loss",
+            "optimizer", "pooling2d",
+        ],
+        ["convolution2d", "convolution2d_packed"],
+    ]
 
     /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
     func kernel(_ name: String, in file: String, defining definitions: [(String, Int)] = []) throws -> Kernel
@@ -70,9 +88,11 @@ package final class DeviceExecutor: Executor {
             "-DLANES=\(traits.lanes)", "-DLONG_WORK_ITEMS=\(traits.prefersLongWorkItems ? 1 : 0)",
         ]
         options += definitions.map { "-D\($0.0)=\($0.1)" }
-        let key = ProgramKey(file: file, options: options)
+        let family = traits.prefersLongWorkItems ? Self.families.first { $0.contains(file) } : nil
+        let files = family ?? [file]
+        let key = ProgramKey(file: files[0], options: options)
         if let program = programs[key] { return try program.kernel(named: name) }
-        let source = (["common", "philox"] + Self.sharedFiles(of: file) + [file]).map { file in
+        let source = (["common", "philox"] + Self.sharedFiles(of: files.last!) + files).map { file in
             guard let text = kernel_source(file) else {
                 preconditionFailure("there is no Kernels/\(file).cl")
             }
@@ -94,11 +114,7 @@ package final class DeviceExecutor: Executor {
         try translatingErrors {
             // The old one goes first, so that both need not fit.
             regions[region] = nil
-            let buffer = try Buffer(context: context, byteCount: byteCount)
-            try [UInt8](repeating: 0, count: byteCount).withUnsafeBytes {
-                try queue.write(from: $0, to: buffer)
-            }
-            regions[region] = buffer
+            regions[region] = try Self.makeZeros(byteCount: byteCount, context, queue)
         }
     }
 
@@ -121,6 +137,10 @@ package final class DeviceExecutor: Executor {
         Lowering.workspaceByteCount(of: node, in: graph, traits: traits)
     }
 
+    package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool {
+        Lowering.writesChannelViews(node, in: graph, traits: traits)
+    }
+
     /// Whether a convolution's node runs as minimal filtering, whose sums are rounded differently.
     package func usesWinograd(for node: Node, in graph: Graph) -> Bool {
         Lowering.usesWinograd(node, in: graph, traits: traits)
@@ -135,7 +155,7 @@ package final class DeviceExecutor: Executor {
             }
             let run = Lowering.longestRunOfZeros(in: plan.graph)
             if zeros.byteCount < 4 * run {
-                zeros = try Self.makeZeros(count: run, context, queue)
+                zeros = try Self.makeZeros(byteCount: 4 * run, context, queue)
             }
             return try CommandList(plan, executor: self, arena: arena)
         }

@@ -19,7 +19,7 @@ struct Liveness {
     /// The block of each value that lives in the arena.
     private(set) var blockOfValue: [Int?]
 
-    init(_ graph: Graph) {
+    init(_ graph: Graph, _ channelViews: [ValueID: ChannelView] = [:]) {
         // Results are read after the last node, so that not even that one may overwrite them.
         let end = graph.nodes.count
         var lastUse = [Int](repeating: -1, count: graph.values.count)
@@ -33,14 +33,19 @@ struct Liveness {
             for (position, output) in node.outputs.enumerated() where graph[output].source == .node {
                 // A view of something in a region is not in the arena: `Plan` places it there.
                 if node.op.isView && blockOfValue[node.inputs[0].index] == nil { continue }
-                let byteCount = graph[output].type.byteCount
+                // What lies among another's channels takes that one's block, from the first of them on.
+                let owner = channelViews[output]?.whole ?? output
+                let byteCount = graph[owner].type.byteCount
                 let block: Int
-                if let shared = blockToShare(node, at: index, position, byteCount, graph) {
+                if let begun = blockOfValue[owner.index] {
+                    block = begun
+                } else if let shared = blockToShare(node, at: index, position, byteCount, graph) {
                     block = shared
                 } else {
                     blocks.append(Block(byteCount: byteCount, lifetime: index...index))
                     block = blocks.count - 1
                 }
+                blockOfValue[owner.index] = block
                 blockOfValue[output.index] = block
                 // A shared block serves until the last use of any value in it.
                 let last = max(blocks[block].lifetime.upperBound, lastUse[output.index])

@@ -112,6 +112,8 @@ package protocol Executor: AnyObject {
     var memoryLimits: (total: Int, allocation: Int) { get }
     /// Scratch memory that a node needs in the arena.
     func workspaceByteCount(of node: Node, in graph: Graph) -> Int
+    /// Whether it can write a node's first output among another value's channels (`Plan.channelViews`).
+    func writesChannelViews(_ node: Node, in graph: Graph) -> Bool
     /// Makes a region of that size, filled with zeros; a region that exists already is replaced.
     func allocate(_ region: Region, byteCount: Int) throws
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws
@@ -175,9 +177,11 @@ extension Executable {
 
 extension Executor {
     package func calibrate() throws -> Calibration? { nil }
+    package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool { false }
 
     package func makePlan(_ graph: Graph) -> Plan {
-        Plan(graph, workspaceByteCount: workspaceByteCount(of:in:))
+        Plan(
+            graph, workspaceByteCount: workspaceByteCount(of:in:), writesViews: writesChannelViews(_:in:))
     }
 
     package func write<Element: BitwiseCopyable>(

@@ -6,7 +6,7 @@ extension Graph {
     ///
     /// - convolution → batch norm with running statistics becomes one node;
     /// - convolution → ReLU, batch norm → ReLU, addition → ReLU become one node each;
-    /// - the gradient of a ReLU joins the convolution, pooling or addition that produces the gradient it masks.
+    /// - the gradient of a ReLU joins the convolution, pooling, addition or slice that produces the gradient it masks.
     ///
     /// Comes after differentiation: a ReLU's gradient reads the ReLU's output, which the fused node still gives.
     package func fused() -> Graph {
@@ -92,6 +92,9 @@ extension Op {
         case .maxPool2DGradient(var op) where op.epilogue == .none && epilogue == .reluMask:
             op.epilogue = epilogue
             return .maxPool2DGradient(op)
+        case .channelSlice(var op) where op.epilogue == .none && epilogue == .reluMask:
+            op.epilogue = epilogue
+            return .channelSlice(op)
         case .convolution2D, .batchNorm, .batchNormInference, .add, .convolution2DInputGradient,
             .maxPool2DGradient, .imageInput, .labelInput, .convolution2DFilterGradient, .maxPool2D,
             .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,

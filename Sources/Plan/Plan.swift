@@ -17,6 +17,8 @@ package struct Plan: Sendable {
     /// Scratch memory in the arena, by node, as the executor asked for it.
     package let workspaces: [Int: Range<Int>]
     package let arenaByteCount: Int
+    /// Values that lie among another's channels, where that one is placed.
+    package let channelViews: [ValueID: ChannelView]
     package let parameterLayout: FlatLayout
     package let statisticLayout: FlatLayout
 
@@ -27,15 +29,21 @@ package struct Plan: Sendable {
         return placement
     }
 
-    /// - Parameter workspaceByteCount: scratch memory that the executor's form of a node needs.
-    package init(_ source: Graph, workspaceByteCount: (Node, Graph) -> Int = { _, _ in 0 }) {
+    /// - Parameters:
+    ///   - workspaceByteCount: scratch memory that the executor's form of a node needs.
+    ///   - writesViews: whether the executor's form of a node can write its first output among another value's channels.
+    package init(
+        _ source: Graph, workspaceByteCount: (Node, Graph) -> Int = { _, _ in 0 },
+        writesViews: (Node, Graph) -> Bool = { _, _ in false }
+    ) {
         let graph = source.fused()
         graph.checkInvariants()
         self.graph = graph
         parameterLayout = FlatLayout(counts: graph.parameters.map(\.layout.count))
         statisticLayout = FlatLayout(counts: graph.statistics.map(\.count))
 
-        var liveness = Liveness(graph)
+        channelViews = graph.channelViews(writtenBy: writesViews)
+        var liveness = Liveness(graph, channelViews)
         var workspaceBlocks: [Int: Int] = [:]
         for (index, node) in graph.nodes.enumerated() {
             let byteCount = workspaceByteCount(node, graph)

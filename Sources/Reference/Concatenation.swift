@@ -24,7 +24,9 @@ extension Op.ChannelSlice {
         let y = invocation.outputs[0].floats
         for pixel in 0..<image.pixels {
             for c in 0..<channels.count {
-                y[pixel * channels.count + c] = x[pixel * image.channels + channels.lowerBound + c]
+                let at = pixel * channels.count + c
+                let value = x[pixel * image.channels + channels.lowerBound + c]
+                y[at] = epilogue == .reluMask && !(invocation.inputs[1].floats[at] > 0) ? 0 : value
             }
         }
     }

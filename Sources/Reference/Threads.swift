@@ -1,15 +1,4 @@
-import Dispatch
-
-/// Runs `work(0)` … `work(count − 1)` on all processors. Each writes elements of its own and sums in an order
-/// of its own, so the results do not depend on the number of threads.
-func concurrently(_ count: Int, _ work: (Int) -> Void) {
-    if count == 1 { return work(0) }
-    withoutActuallyEscaping(work) { work in
-        // What the calls share, they only read, or write apart from each other.
-        nonisolated(unsafe) let work = work
-        DispatchQueue.concurrentPerform(iterations: count) { work($0) }
-    }
-}
+import ResinTensor
 
 /// Splits 0 ..< `count` into ranges of `size`, the last one shorter, and runs them on all processors.
 func concurrently(_ count: Int, inRangesOf size: Int, _ work: (Range<Int>) -> Void) {

@@ -51,8 +51,8 @@ public final class Bench {
         planByteCount =
             MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: images.byteCount).total
         try executor.upload(images, as: trains ? .train : .test, batch: batch)
-        try model.initialise(.kaiming, seed: 42, on: executor)
-        executable = try executor.prepare(plan)
+        executable = try model.initialise(
+            .default, seed: 42, on: executor, while: { [executor, plan] in try executor.prepare(plan) })
     }
 
     /// Floating-point operations of a step.

@@ -27,18 +27,32 @@ package struct ModelState: Sendable {
         }
     }
 
-    package func initialise(_ initialiser: Initialiser, seed: UInt64, on executor: any Executor) throws {
-        var flat = [Float](repeating: 0, count: parameterLayout.count)
-        for (index, parameter) in parameters.enumerated() {
-            let values = initialiser.values(for: parameter, index: index, seed: seed)
-            flat.replaceSubrange(parameterLayout.ranges[index], with: values)
-        }
-        try executor.write(flat, to: .parameters)
-        flat = [Float](repeating: 0, count: statisticLayout.count)
+    /// Draws the parameters' first values on other threads while this one is in `preparing`, which compiles kernels, and
+    /// then writes them.
+    package func initialise<Prepared>(
+        _ initialiser: Initialiser, seed: UInt64, on executor: any Executor,
+        while preparing: () throws -> Prepared
+    ) throws -> Prepared {
+        let values = Background { firstValues(initialiser, seed: seed) }
+        let prepared = try preparing()
+        try executor.write(values.value, to: .parameters)
+        var flat = [Float](repeating: 0, count: statisticLayout.count)
         for (index, statistic) in statistics.enumerated() {
             for place in statisticLayout.ranges[index] { flat[place] = statistic.initialValue }
         }
         for region in Self.statisticRegions { try executor.write(flat, to: region) }
+        return prepared
+    }
+
+    private func firstValues(_ initialiser: Initialiser, seed: UInt64) -> [Float] {
+        var flat = [Float](repeating: 0, count: parameterLayout.count)
+        flat.withUnsafeMutableBufferPointer { flat in
+            concurrently(parameters.count) { index in
+                let values = initialiser.values(for: parameters[index], index: index, seed: seed)
+                _ = flat[parameterLayout.ranges[index]].update(fromContentsOf: values)
+            }
+        }
+        return flat
     }
 
     private static let statisticRegions = [Region.statistics, .keptStatistics]

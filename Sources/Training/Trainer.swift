@@ -76,8 +76,9 @@ public final class Trainer {
         try executor.upload(dataset.train, as: .train, batch: configuration.batch)
         try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(plans.evaluation.channelCount, 1))
-        try model.initialise(configuration.initialiser, seed: configuration.seed, on: executor)
-        training = try executor.prepare(plans.trainingPlan)
+        training = try model.initialise(
+            configuration.initialiser, seed: configuration.seed, on: executor,
+            while: { [plans] in try executor.prepare(plans.trainingPlan) })
         evaluator = try Evaluator(
             plans.evaluation, plan: plans.evaluationPlan, configuration, images: dataset.test,
             on: executor)

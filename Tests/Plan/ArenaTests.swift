@@ -98,6 +98,39 @@ struct ArenaTests {
         #expect(plan[other] != plan[x])
     }
 
+    /// Two dropouts of the images side by side, and, where asked for, something else that reads the first.
+    private func concatenated(
+        readElsewhere: Bool = false
+    ) throws -> (plan: Plan, x: ValueID, y: ValueID, whole: ValueID) {
+        var graph = Graph()
+        let images = graph.addRegion(.images(.test), TensorType([1, 2, 2, 64]))
+        let x = try graph.apply(dropout(0), to: [images], name: "x")[0]
+        let y = try graph.apply(dropout(1), to: [images], name: "y")[0]
+        let whole = try graph.apply(.concatenation, to: [x, y], name: "whole")[0]
+        graph.results = [whole]
+        if readElsewhere {
+            graph.results += try graph.apply(.globalAveragePool, to: [x], name: "pooled")
+        }
+        let plan = Plan(graph, writesViews: { node, _ in node.op != .concatenation })
+        return (plan, x, y, whole)
+    }
+
+    @Test("the inputs of a concatenation lie in it")
+    func concatenation() throws {
+        let (plan, x, y, whole) = try concatenated()
+        #expect(
+            plan.channelViews == [x: .init(whole: whole, first: 0), y: .init(whole: whole, first: 64)])
+        #expect(plan[x] == plan[whole] && plan[y] == plan[whole])
+        #expect(plan.arenaByteCount == 2048)
+    }
+
+    @Test("an input of a concatenation that something else reads lies apart")
+    func concatenationOfAnInputReadElsewhere() throws {
+        let (plan, x, y, whole) = try concatenated(readElsewhere: true)
+        #expect(plan.channelViews == [y: .init(whole: whole, first: 64)])
+        #expect(plan[x] != plan[whole])
+    }
+
     @Test("scratch memory overlaps nothing that its node reads or writes")
     func workspace() throws {
         var graph = Graph()

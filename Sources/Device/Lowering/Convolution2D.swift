@@ -1,7 +1,7 @@
 import ResinGraph
 import ResinTensor
 
-/// The register tile of `convolution2d_gather`: PIXELS × COLUMNS vectors of sums.
+/// The register tile of `convolution2d_gather`: ROWS × COLUMNS vectors of sums.
 struct ConvolutionTile: Hashable {
     var pixels: Int
     var columns: Int
@@ -29,7 +29,7 @@ struct ConvolutionTile: Hashable {
         tiles = divide(channels, by: columns * lanes)
     }
 
-    var definitions: [(String, Int)] { [("PIXELS", pixels), ("COLUMNS", columns)] }
+    var definitions: [(String, Int)] { [("ROWS", pixels), ("COLUMNS", columns)] }
 
     /// The filter in the kernel's order, with whole tiles.
     func packedByteCount(taps: Int, reduced: Int) -> Int { 4 * tiles * columns * lanes * taps * reduced }
@@ -119,16 +119,30 @@ extension Lowering {
             return try winograd(
                 tile, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
         }
+        if let tile = DenseTile(op.window, inputs: source, outputs: result, traits) {
+            return try dense(tile, op, inputs: source, outputs: result, offset: offset)
+        }
         let rows = RowsTile(op.window, image: source, result: result, traits)
         let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
-        try pack(tile, filter: node.inputs[1], op.window, inputs: source.channels, outputs: result.channels)
+        // A filter of just one tile's channels is packed as it is.
+        let filter: Argument
+        if result.channels == tile.columns * tile.lanes {
+            filter = .value(node.inputs[1])
+        } else {
+            filter = .workspace
+            try pack(
+                tile, filter: node.inputs[1], taps: op.window.kernel.area, inputs: source.channels,
+                outputs: result.channels)
+        }
         if let rows {
             return try rowsConvolution(
-                rows, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
+                rows, filter: filter, op.window, image: source, result: result, offset: offset,
+                epilogue: op.epilogue)
         }
         if let tile = PackedTile(op.window, image: source, result: result, traits) {
             return try packedConvolution(
-                tile, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
+                tile, filter: filter, op.window, image: source, result: result, offset: offset,
+                epilogue: op.epilogue)
         }
         var geometry = ConvolutionGeometry(
             source: source, result: result, window: op.window, offset: offset, epilogue: op.epilogue)
@@ -136,7 +150,17 @@ extension Lowering {
             (Int32(op.window.stride.height), Int32(op.window.stride.width))
         (geometry.originHeight, geometry.originWidth) =
             (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
-        try gather(tile, geometry, bias: offset.argument, mask: .zeros)
+        try gather(tile, filter: filter, geometry, bias: offset.argument, mask: .zeros)
+    }
+
+    /// Whether a node is a convolution by one of the kernels that can write among another value's channels.
+    static func writesChannelViews(_ node: Node, in graph: Graph, traits: DeviceTraits) -> Bool {
+        guard case .convolution2D(let op) = node.op, traits.groupTiles.isEmpty else { return false }
+        let (image, result) = (graph.shape(of: node.inputs[0]), graph.shape(of: node.outputs[0]))
+        if WinogradTile(op.window, image: image, result: result, traits) != nil { return true }
+        return DenseTile(op.window, inputs: image, outputs: result, traits) == nil
+            && (RowsTile(op.window, image: image, result: result, traits) != nil
+                || PackedTile(op.window, image: image, result: result, traits) != nil)
     }
 
     mutating func lower(_ op: Op.Convolution2DInputGradient) throws {
@@ -150,22 +174,34 @@ extension Lowering {
                 tile, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue,
                 isTransposed: true)
         }
+        if let tile = DenseTile(window, inputs: result, outputs: source, traits) {
+            return try denseInputGradient(tile, op, outputs: source)
+        }
+        if let rows = RowsInputGradientTile(window, image: result, gradient: source, traits) {
+            let run = window.kernel.width * result.channels
+            try pack(
+                ConvolutionTile(channels: run, columns: rows.columns, traits), filter: node.inputs[1],
+                taps: window.kernel.height, inputs: run, outputs: source.channels, isTransposed: true)
+            return try rowsInputGradient(rows, op, gradient: source)
+        }
         let rows =
             window.stride == Extent(1)
             ? window.mirrored.flatMap { RowsTile($0, image: source, result: result, traits) } : nil
         let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
         try pack(
-            tile, filter: node.inputs[1], window, inputs: result.channels, outputs: source.channels,
-            isTransposed: true)
+            tile, filter: node.inputs[1], taps: window.kernel.area, inputs: result.channels,
+            outputs: source.channels, isTransposed: true)
         if let rows, let mirrored = window.mirrored {
             return try rowsConvolution(
-                rows, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue)
+                rows, filter: .workspace, mirrored, image: source, result: result, offset: .none,
+                epilogue: op.epilogue)
         }
         if window.stride == Extent(1), let mirrored = window.mirrored,
             let tile = PackedTile(mirrored, image: source, result: result, traits)
         {
             return try packedConvolution(
-                tile, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue)
+                tile, filter: .workspace, mirrored, image: source, result: result, offset: .none,
+                epilogue: op.epilogue)
         }
         for row in 0..<window.stride.height {
             let rows = Phase(
@@ -187,30 +223,30 @@ extension Lowering {
                 (geometry.resultStepHeight, geometry.resultStepWidth) =
                     (geometry.tapStepHeight, geometry.tapStepWidth)
                 (geometry.phaseHeight, geometry.phaseWidth) = (Int32(row), Int32(column))
-                try gather(tile, geometry, bias: .zeros, mask: mask(op.epilogue))
+                try gather(tile, filter: .workspace, geometry, bias: .zeros, mask: mask(op.epilogue))
             }
         }
     }
 
     private mutating func pack(
-        _ tile: ConvolutionTile, filter: ValueID, _ window: Window, inputs: Int, outputs: Int,
+        _ tile: ConvolutionTile, filter: ValueID, taps: Int, inputs: Int, outputs: Int,
         isTransposed: Bool = false
     ) throws {
-        let taps = window.kernel.area
         try launch(
             "convolution2d_pack", in: "convolution2d", defining: tile.definitions,
-            global: [taps * (isTransposed ? outputs : inputs), tile.tiles],
+            global: [taps * divide(isTransposed ? outputs : inputs, by: tile.lanes), tile.tiles],
             [.value(filter), .workspace, .int(taps), .int(inputs), .int(outputs), .int(isTransposed ? 1 : 0)])
     }
 
     private mutating func gather(
-        _ tile: ConvolutionTile, _ geometry: ConvolutionGeometry, bias: Argument, mask: Argument
+        _ tile: ConvolutionTile, filter: Argument, _ geometry: ConvolutionGeometry, bias: Argument,
+        mask: Argument
     ) throws {
         try launch(
             "convolution2d_gather", in: "convolution2d", defining: tile.definitions,
             global: [divide(geometry.pixels, by: tile.pixels), tile.tiles],
             [
-                .value(node.inputs[0]), .workspace, bias, mask, .value(node.outputs[0]), .zeros,
+                .value(node.inputs[0]), filter, bias, mask, .value(node.outputs[0]), .zeros,
                 .geometry(geometry),
             ])
     }

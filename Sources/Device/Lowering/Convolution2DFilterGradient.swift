@@ -59,6 +59,9 @@ extension Lowering {
             return try winogradFilterGradient(
                 tile, window, image: image, result: gradient, hasBias: op.hasBias)
         }
+        if let tile = DenseTile(window, inputs: image, outputs: gradient, traits) {
+            return try denseFilterGradient(tile, op, inputs: image, outputs: gradient)
+        }
         let splits: Int
         if let form = RowsFilterGradientTile(window, image: image, gradient: gradient, traits) {
             try rowsFilterGradient(form, window, image: image, gradient: gradient, hasBias: op.hasBias)
@@ -66,6 +69,7 @@ extension Lowering {
         } else if let tile = PackedFilterGradientTile(window, image: image, gradient: gradient, traits) {
             try packedFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
             splits = tile.splits
+            if splits == 1 { return }
         } else {
             let tile = FilterGradientTile(window, image: image, gradient: gradient, traits)
             try directFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
@@ -73,8 +77,7 @@ extension Lowering {
         }
         let filterCount = window.kernel.area * image.channels * gradient.channels
         try launch(
-            "convolution2d_filter_reduce", in: "convolution2d_filter_gradient",
-            defining: [("ROWS", 1), ("COLUMNS", 1)],
+            "convolution2d_filter_reduce", in: "convolution2d_filter_reduce",
             global: [divide(filterCount + (op.hasBias ? gradient.channels : 0), by: traits.lanes)],
             [
                 .workspace, .value(node.outputs[0]), op.hasBias ? .value(node.outputs[1]) : .zeros,

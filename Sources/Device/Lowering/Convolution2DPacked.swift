@@ -12,6 +12,7 @@ struct PatchGeometry: BitwiseCopyable {
     var splits: Int32 = 0, groupTiles: Int32 = 0, partRows: Int32 = 0
     var patchStride: Int32
     var block: Int32
+    var resultStride: Int32, resultFirst: Int32 = 0
 
     init(image: Shape, result: Shape, _ window: Window, patchStride: Int, block: Int = 0) {
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
@@ -23,6 +24,12 @@ struct PatchGeometry: BitwiseCopyable {
         outputChannels = Int32(result.channels)
         self.patchStride = Int32(patchStride)
         self.block = Int32(block)
+        resultStride = outputChannels
+    }
+
+    /// How the result's pixels lie, where they may be among another value's channels.
+    mutating func setResult(_ layout: (stride: Int, first: Int)) {
+        (resultStride, resultFirst) = (Int32(layout.stride), Int32(layout.first))
     }
 }
 
@@ -108,26 +115,29 @@ struct PackedFilterGradientTile: Hashable {
 
     var patchesByteCount: Int { 4 * block * patchStride }
     var gradientsByteCount: Int { 4 * block * groupTiles * columns * lanes }
-    var partialByteCount: Int { 4 * splits * valuesASplit }
+    /// None for one split, which writes the gradients themselves.
+    var partialByteCount: Int { splits == 1 ? 0 : 4 * splits * valuesASplit }
     var definitions: [(String, Int)] { [("ROWS", rows), ("COLUMNS", columns)] }
 }
 
 extension Lowering {
     private static let packedFile = "convolution2d_packed"
 
-    /// A convolution of `image`, the node's first input, with the packed filter in the workspace.
+    /// A convolution of `image`, the node's first input, with the packed filter.
     mutating func packedConvolution(
-        _ tile: PackedTile, _ window: Window, image: Shape, result: Shape, offset: ConvolutionOffset,
+        _ tile: PackedTile, filter: Argument, _ window: Window, image: Shape, result: Shape,
+        offset: ConvolutionOffset,
         epilogue: Epilogue
     ) throws {
         var geometry = PatchGeometry(
             image: image, result: result, window, patchStride: tile.patchStride, block: tile.block)
         geometry.hasBias = offset.kind
         geometry.epilogue = epilogue.code
+        geometry.setResult(pixelLayout(of: node.outputs[0]))
         try launch(
             "convolution2d_packed", in: Self.packedFile, defining: tile.definitions, global: [tile.blocks],
             [
-                .value(node.inputs[0]), .workspace, offset.argument, mask(epilogue), .value(node.outputs[0]),
+                .value(node.inputs[0]), filter, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.packedByteCount), .local(byteCount: tile.lineByteCount),
                 .geometry(geometry),
             ])
@@ -146,7 +156,9 @@ extension Lowering {
             "convolution2d_filter_gradient_packed", in: Self.packedFile, defining: tile.definitions,
             global: [tile.splits, tile.groups, tile.parts],
             [
-                .value(node.inputs[0]), .value(node.inputs[1]), .workspace,
+                .value(node.inputs[0]), .value(node.inputs[1]),
+                tile.splits == 1 ? .value(node.outputs[0]) : .workspace,
+                tile.splits == 1 && hasBias ? .value(node.outputs[1]) : .zeros,
                 .local(byteCount: tile.patchesByteCount), .local(byteCount: tile.gradientsByteCount),
                 .geometry(geometry),
             ])

@@ -72,7 +72,8 @@ struct RowsTile: Hashable {
     private mutating func setLine(_ window: Window, image: Shape, result: Shape) {
         let padded = (window.padding.width + image.width) * image.channels
         let read = (max(result.width, rows) - 1) * step + window.kernel.width * image.channels + rows
-        line = max(padded, read).roundedUp(toMultipleOf: lanes)
+        // Copying a row may write a vector's other lanes behind it.
+        line = max(padded + lanes - 1, read).roundedUp(toMultipleOf: lanes)
     }
 
     var lineByteCount: Int { 4 * (kernelHeight * line + lanes) }
@@ -110,23 +111,75 @@ struct RowsFilterGradientTile: Hashable {
     var partialByteCount: Int { 4 * splits * valuesASplit }
 }
 
+/// The form of `convolution2d_input_gradient_rows`.
+struct RowsInputGradientTile: Hashable {
+    /// Vectors of what lies under a row of the filter.
+    var columns: Int
+    /// Pixels of dy a register tile.
+    var rows: Int
+    var taps: Int
+    private var gatheredRows: Int
+    var line: Int
+
+    /// Nil where image channels fill vectors by themselves, or an image outgrows a core's cache.
+    init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
+        let run = window.kernel.width * image.channels
+        columns = divide(run, by: traits.lanes)
+        taps = window.kernel.height
+        let registers = traits.lanes < 16 ? 12 : 24
+        guard traits.prefersLongWorkItems, 2 * image.channels <= traits.lanes, columns <= 2,
+            columns * taps <= registers, gradient.height * gradient.width > 1
+        else { return nil }
+        rows = min(registers / (columns * taps), 4)
+        gatheredRows = max(
+            (gradient.height - 1) * window.stride.height + taps, window.padding.height + image.height)
+        let gathered = (gradient.width - 1) * window.stride.width * image.channels
+        let read = (window.padding.width + image.width) * image.channels
+        // Either may take part of a vector beyond its last float.
+        line = (max(gathered + columns * traits.lanes, read + traits.lanes))
+            .roundedUp(toMultipleOf: traits.lanes)
+        guard linesByteCount <= traits.localMemoryByteCount / 2 else { return nil }
+    }
+
+    var linesByteCount: Int { 4 * gatheredRows * line }
+    var definitions: [(String, Int)] { [("STEP", 0), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps)] }
+}
+
 extension Lowering {
     private static let rowsFile = "convolution2d_rows"
 
-    /// A convolution of `image`, the node's first input, with the packed filter in the workspace.
+    /// A convolution of `image`, the node's first input, with the packed filter.
     mutating func rowsConvolution(
-        _ tile: RowsTile, _ window: Window, image: Shape, result: Shape, offset: ConvolutionOffset,
+        _ tile: RowsTile, filter: Argument, _ window: Window, image: Shape, result: Shape,
+        offset: ConvolutionOffset,
         epilogue: Epilogue
     ) throws {
         var geometry = PatchGeometry(image: image, result: result, window, patchStride: tile.line)
         geometry.hasBias = offset.kind
         geometry.epilogue = epilogue.code
+        geometry.setResult(pixelLayout(of: node.outputs[0]))
         try launch(
             "convolution2d_rows", in: Self.rowsFile, defining: tile.definitions,
             global: [min(result.images * result.height, 32 * traits.computeUnits)],
             [
-                .value(node.inputs[0]), .workspace, offset.argument, mask(epilogue), .value(node.outputs[0]),
+                .value(node.inputs[0]), filter, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.lineByteCount), .geometry(geometry),
+            ])
+    }
+
+    /// With the filter in the workspace, packed as one of KH × 1 taps and KW·C channels.
+    mutating func rowsInputGradient(
+        _ tile: RowsInputGradientTile, _ op: Op.Convolution2DInputGradient, gradient: Shape
+    ) throws {
+        var geometry = PatchGeometry(
+            image: op.inputShape, result: gradient, op.window, patchStride: tile.line)
+        geometry.epilogue = op.epilogue.code
+        try launch(
+            "convolution2d_input_gradient_rows", in: Self.rowsFile, defining: tile.definitions,
+            global: [min(gradient.images, 32 * traits.computeUnits)],
+            [
+                .value(node.inputs[0]), .workspace, mask(op.epilogue), .value(node.outputs[0]),
+                .local(byteCount: tile.linesByteCount), .geometry(geometry),
             ])
     }
 

@@ -47,6 +47,15 @@ struct WinogradTiling: Hashable {
         return resultChannels <= lanes ? (24, 1) : (12, 2)
     }
 
+    /// The same for all three passes of a size, which so share a program.
+    var definitions: [(String, Int)] {
+        let (rows, columns) = registerTile
+        return [
+            ("POINTS", points), ("KERNEL", kernel), ("ROWS", rows), ("COLUMNS", columns),
+            ("GRADIENT_BLOCK", WinogradFilterGradientTile.block),
+        ]
+    }
+
     /// Of so many floats a frequency, APART.
     func byteCount(aFrequency count: Int) -> Int { 4 * frequencies * (count + lanes) }
     /// For a pair of channels; transforming the filter counts as much as some tiles.
@@ -88,12 +97,6 @@ struct WinogradTile: Hashable {
         4 * channelTiles * tiling.frequencies * tiling.vectors * tiling.lanes * columns * tiling.lanes
     }
     var blocks: Int { divide(tiling.tiles, by: block) }
-    var definitions: [(String, Int)] {
-        [
-            ("POINTS", tiling.points), ("KERNEL", tiling.kernel), ("BLOCK", block), ("PIXELS", pixels),
-            ("ROWS", pixels), ("COLUMNS", columns),
-        ]
-    }
 }
 
 /// The form of the filter gradient's kernels.
@@ -119,12 +122,6 @@ struct WinogradFilterGradientTile: Hashable {
     }
 
     var channelTiles: Int { divide(tiling.resultChannels, by: columns * tiling.lanes) }
-    var definitions: [(String, Int)] {
-        [
-            ("POINTS", tiling.points), ("KERNEL", tiling.kernel), ("BLOCK", Self.block), ("PIXELS", 1),
-            ("ROWS", rows), ("COLUMNS", columns),
-        ]
-    }
 
     private var blocks: Int { chunk / Self.block }
     /// The parts of the workspace, one behind the other. A register tile reads up to `rows` channels past the last.
@@ -159,13 +156,14 @@ private struct WinogradGeometry: BitwiseCopyable {
     var paddingHeight, paddingWidth: Int32
     var resultHeight, resultWidth, resultChannels: Int32
     var tileRows, tileColumns: Int32
+    var block: Int32
+    var resultStride: Int32, resultFirst: Int32 = 0
     var offsetKind: Int32
     var epilogue: Int32
 
     init(
-        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling,
-        offset: ConvolutionOffset = .none,
-        epilogue: Epilogue = .none
+        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling, block: Int,
+        offset: ConvolutionOffset = .none, epilogue: Epilogue = .none
     ) {
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
         channels = Int32(image.channels)
@@ -173,6 +171,8 @@ private struct WinogradGeometry: BitwiseCopyable {
         (resultHeight, resultWidth) = (Int32(result.height), Int32(result.width))
         resultChannels = Int32(result.channels)
         (tileRows, tileColumns) = (Int32(tiling.tileRows), Int32(tiling.tileColumns))
+        self.block = Int32(block)
+        resultStride = resultChannels
         offsetKind = offset.kind
         self.epilogue = epilogue.code
     }
@@ -204,13 +204,17 @@ extension Lowering {
         let (inputs, outputs) =
             isTransposed ? (result.channels, image.channels) : (image.channels, result.channels)
         try launch(
-            "winograd_pack", in: Self.winogradFile, defining: tile.definitions,
+            "winograd_pack", in: Self.winogradFile, defining: tile.tiling.definitions,
             global: [tile.tiling.vectors * tile.tiling.lanes, tile.channelTiles],
             [.value(node.inputs[1]), .workspace, .int(inputs), .int(outputs), .int(isTransposed ? 1 : 0)])
-        let geometry = WinogradGeometry(
-            image: image, result: result, window, tile.tiling, offset: offset, epilogue: epilogue)
+        var geometry = WinogradGeometry(
+            image: image, result: result, window, tile.tiling, block: tile.block, offset: offset,
+            epilogue: epilogue)
+        let layout = pixelLayout(of: node.outputs[0])
+        (geometry.resultStride, geometry.resultFirst) = (Int32(layout.stride), Int32(layout.first))
         try launch(
-            "winograd_convolution", in: Self.winogradFile, defining: tile.definitions, global: [tile.blocks],
+            "winograd_convolution", in: Self.winogradFile, defining: tile.tiling.definitions,
+            global: [tile.blocks],
             [
                 .value(node.inputs[0]), .workspace, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.transformedByteCount), .local(byteCount: tile.productsByteCount),
@@ -222,7 +226,7 @@ extension Lowering {
         _ tile: WinogradFilterGradientTile, _ window: Window, image: Shape, result: Shape, hasBias: Bool
     ) throws {
         let geometry = WinogradGeometry(
-            image: image, result: result, window, tile.tiling)
+            image: image, result: result, window, tile.tiling, block: WinogradFilterGradientTile.block)
         let images = Argument.workspacePart(offset: 0, byteCount: tile.imageByteCount)
         let gradients = Argument.workspacePart(
             offset: tile.imageByteCount, byteCount: tile.gradientByteCount)
@@ -233,20 +237,20 @@ extension Lowering {
             let count = min(tile.chunk, tiling.tiles - first)
             let blocks = divide(count, by: WinogradFilterGradientTile.block)
             try launch(
-                "winograd_transform_image", in: Self.winogradFile, defining: tile.definitions,
+                "winograd_transform_image", in: Self.winogradFile, defining: tile.tiling.definitions,
                 global: [blocks],
                 [.value(node.inputs[0]), images, .int(first), .int(count), .geometry(geometry)])
             try launch(
-                "winograd_transform_gradient", in: Self.winogradFile, defining: tile.definitions,
+                "winograd_transform_gradient", in: Self.winogradFile, defining: tile.tiling.definitions,
                 global: [blocks],
                 [.value(node.inputs[1]), gradients, .int(first), .int(count), .geometry(geometry)])
             try launch(
-                "winograd_multiply", in: Self.winogradFile, defining: tile.definitions,
+                "winograd_multiply", in: Self.winogradFile, defining: tile.tiling.definitions,
                 global: [tile.channelTiles, tiling.frequencies],
                 [images, gradients, products, .int(tiling.channels), .int(count), .int(first == 0 ? 1 : 0)])
         }
         try launch(
-            "winograd_filter_gradient", in: Self.winogradFile, defining: tile.definitions,
+            "winograd_filter_gradient", in: Self.winogradFile, defining: tile.tiling.definitions,
             global: [tiling.channels, tile.channelTiles],
             [
                 products, .value(node.outputs[0]), hasBias ? .value(node.outputs[1]) : .zeros,

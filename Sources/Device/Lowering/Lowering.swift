@@ -104,7 +104,14 @@ struct Lowering {
 
     private mutating func buffer(for value: ValueID) throws -> Buffer {
         if case .region(let region) = graph[value].source { return executor.buffer(of: region) }
-        return try part(Part(placement: plan[value], byteCount: graph[value].type.byteCount))
+        let whole = plan.channelViews[value]?.whole ?? value
+        return try part(Part(placement: plan[value], byteCount: graph[whole].type.byteCount))
+    }
+
+    /// How a value's pixels lie in its buffer: floats from one to the next, and to its first channel.
+    func pixelLayout(of value: ValueID) -> (stride: Int, first: Int) {
+        guard let view = plan.channelViews[value] else { return (graph.shape(of: value).channels, 0) }
+        return (graph.shape(of: view.whole).channels, view.first)
     }
 
     private mutating func part(_ part: Part) throws -> Buffer {
@@ -178,6 +185,9 @@ struct Lowering {
                 return tile.packedByteCount.roundedUp(toMultipleOf: FlatLayout.alignment)
                     + foldedByteCount(op)
             }
+            if DenseTile(op.window, inputs: shapes[0], outputs: result, traits) != nil {
+                return foldedByteCount(op)
+            }
             let rows = RowsTile(op.window, image: shapes[0], result: result, traits)
             let packed = ConvolutionTile(channels: op.outputChannels, columns: rows?.columns, traits)
                 .packedByteCount(taps: op.window.kernel.area, reduced: shapes[0].channels)
@@ -188,6 +198,14 @@ struct Lowering {
             {
                 return tile.packedByteCount
             }
+            if DenseTile(op.window, inputs: op.inputShape, outputs: shapes[0], traits) != nil { return 0 }
+            if let rows = RowsInputGradientTile(
+                op.window, image: op.inputShape, gradient: shapes[0], traits)
+            {
+                let run = op.window.kernel.width * op.inputShape.channels
+                return ConvolutionTile(channels: run, columns: rows.columns, traits).packedByteCount(
+                    taps: op.window.kernel.height, reduced: shapes[0].channels)
+            }
             // The largest of what its forms need.
             return ConvolutionTile(channels: op.inputShape.channels, columns: 2, traits).packedByteCount(
                 taps: op.window.kernel.area, reduced: shapes[0].channels)
@@ -195,6 +213,7 @@ struct Lowering {
             if let tile = WinogradFilterGradientTile(op.window, image: shapes[0], result: shapes[1], traits) {
                 return tile.byteCount
             }
+            if DenseTile(op.window, inputs: shapes[0], outputs: shapes[1], traits) != nil { return 0 }
             if let form = RowsFilterGradientTile(
                 op.window, image: shapes[0], gradient: shapes[1], traits)
             {

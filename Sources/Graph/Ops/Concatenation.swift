@@ -30,13 +30,17 @@ extension Op {
     }
 
     /// Consecutive channels of the input: an input's share of a concatenation's gradient.
-    /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`.
+    /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. With `.reluMask` another
+    /// input, of the output's shape.
     public struct ChannelSlice: Operator {
         public var channels: Range<Int>
+        /// `.none` or `.reluMask`.
+        public var epilogue: Epilogue
 
-        public init(_ channels: Range<Int>) {
+        public init(_ channels: Range<Int>, epilogue: Epilogue = .none) {
             precondition(channels.lowerBound >= 0 && !channels.isEmpty, "a slice has at least one channel")
             self.channels = channels
+            self.epilogue = epilogue
         }
 
         package var summary: String { "channels \(channels.lowerBound) to \(channels.upperBound - 1)" }
@@ -51,7 +55,7 @@ extension Op {
 
         /// Only what is kept is read.
         package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-            Cost(bytes: 2 * outputs[0].byteCount)
+            Cost(bytes: (epilogue == .reluMask ? 3 : 2) * outputs[0].byteCount)
         }
     }
 }

@@ -13,6 +13,9 @@ extension OperatorTrial {
         convolution([1, 33, 31, 1], to: 96, Window(kernel: 11, stride: 4), bias: true),
         convolution([3, 7, 9, 33], to: 10, Window(kernel: 3, padding: 1), bias: false),
         convolution([5, 100], to: 10, Window(kernel: 1), bias: true),
+        convolution([3, 700], to: 101, Window(kernel: 1), bias: true),
+        convolution([64, 70], to: 1100, Window(kernel: 1), bias: true),
+        convolution([3, 14, 14, 6], to: 16, Window(kernel: 5), bias: true),
         convolution([2, 9, 12, 6], to: 7, Window(kernel: 4, stride: 3, padding: 2), bias: true),
         convolution([1, 1, 1, 17], to: 5, Window(kernel: 3, padding: 1), bias: true),
         convolution(
@@ -50,6 +53,7 @@ extension OperatorTrial {
         pooling([2, 13, 11, 33], Window(kernel: 3, stride: 2)),
         pooling([1, 5, 7, 1], Window(kernel: 2, stride: 2, padding: 1)),
         pooling([3, 8, 9, 6], Window(kernel: 3, stride: 1, padding: 1)),
+        pooling([3, 9, 10, 6], Window(kernel: 2, stride: 2)),
         pooling([2, 9, 9, 96], Window(kernel: 5, stride: 3, padding: 2)),
         pooling([2, 28, 28, 64], Window(kernel: 3, stride: 2, padding: 1)),
     ]
@@ -186,6 +190,7 @@ extension OperatorTrial {
     static let concatenation: [OperatorTrial] = [
         concatenation([2, 6, 5], [64, 128, 32]), concatenation([5, 4, 9], [3, 17, 1, 33]),
         concatenation([7], [10, 5]), concatenation([1, 1, 1], [1, 1]), concatenation([2, 28, 28], [16, 24]),
+        branches([2, 28, 28, 16], [24, 17, 32]), branches([3, 9, 5, 3], [7, 16]),
     ]
 
     private static func concatenation(_ pixels: [Int], _ channels: [Int]) -> OperatorTrial {
@@ -197,6 +202,31 @@ extension OperatorTrial {
             for count in channels {
                 results += try trial.apply(
                     .channelSlice(Op.ChannelSlice(first..<first + count)), to: whole[0])
+                first += count
+            }
+            return results
+        }
+    }
+
+    /// Convolutions with ReLUs side by side, of odd and even kernels, and the gradients of their ReLUs from the whole's:
+    /// what devices may write and read in place.
+    private static func branches(_ image: Shape, _ channels: [Int]) -> OperatorTrial {
+        OperatorTrial(name: "branches of \(image) to \(channels)") { trial in
+            let x = try trial.tensor(image)
+            let branches = try channels.enumerated().flatMap { index, count in
+                let window = Window(kernel: 2 * index + 1, padding: index)
+                let op = Op.Convolution2D(window: window, outputChannels: count, hasBias: false)
+                let weights = trial.filter(window, inputs: image.channels, outputs: count)
+                return try trial.apply(.relu, to: trial.apply(.convolution2D(op), to: [x, weights]))
+            }
+            let whole = try trial.apply(.concatenation, to: branches)
+            let gradient = try trial.tensor(trial.graph.shape(of: whole[0]))
+            var results = whole
+            var first = 0
+            for (branch, count) in zip(branches, channels) {
+                let slice = try trial.apply(
+                    .channelSlice(Op.ChannelSlice(first..<first + count)), to: gradient)
+                results += try trial.apply(.reluGradient, to: slice[0], branch)
                 first += count
             }
             return results
