@@ -193,6 +193,18 @@ void winograd_pack(__global const float *restrict filter, __global float *restri
     }
 }
 
+// sums += ROWS values, LANES apart, for each of `count` rows of the filter.
+#define ACCUMULATE(count)                                                                   \
+    for (int lane = 0; lane < (count); lane++) {                                            \
+        lanes row[COLUMNS];                                                                 \
+        UNROLL for (int v = 0; v < COLUMNS; v++) row[v] = LOAD(w + v * LANES);              \
+        UNROLL for (int m = 0; m < ROWS; m++) {                                             \
+            const lanes value = (lanes)(values[m * LANES + lane]);                          \
+            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, row[v], sums[m][v]); \
+        }                                                                                   \
+        w += TILE_CHANNELS;                                                                 \
+    }
+
 // Forward and input gradient. A work-item transforms its block of tiles; then, for each channel tile, multiplies
 // by the filter frequency by frequency, ROWS × COLUMNS vectors of sums in registers, and transforms back.
 // Work-items: global (blocks). Local: transformed [FREQUENCIES][vectors][block][LANES], products
@@ -204,7 +216,7 @@ void winograd_convolution(__global const float *restrict image, __global const f
                           __local float *restrict products, const WinogradGeometry g) {
     const int first = get_global_id(0) * g.block;
     const int tiles = g.images * g.tile_rows * g.tile_columns;
-    const int vectors = (g.channels + LANES - 1) / LANES;
+    const int vectors = (g.channels + LANES - 1) / LANES, whole = g.channels / LANES, rest = g.channels % LANES;
     const int transformed_step = APART(vectors * g.block * LANES), products_step = APART(g.block * TILE_CHANNELS);
 
     for (int t = 0; t < g.block; t++) {
@@ -231,19 +243,10 @@ void winograd_convolution(__global const float *restrict image, __global const f
                     UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
                 __global const float *w = weights;
                 __local const float *values = transformed + frequency * transformed_step + t * LANES;
-                for (int vector = 0; vector < vectors; vector++) {
-                    // Unrolled, every address is a constant away from one pointer.
-                    UNROLL for (int lane = 0; lane < LANES; lane++) {
-                        lanes row[COLUMNS];
-                        UNROLL for (int v = 0; v < COLUMNS; v++) row[v] = LOAD(w + v * LANES);
-                        UNROLL for (int m = 0; m < ROWS; m++) {
-                            const lanes value = (lanes)(values[m * LANES + lane]);
-                            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, row[v], sums[m][v]);
-                        }
-                        w += TILE_CHANNELS;
-                    }
-                    values += g.block * LANES;
-                }
+                // Unrolled over a whole vector, every address is a constant away from one pointer.
+                for (int vector = 0; vector < whole; vector++, values += g.block * LANES)
+                    UNROLL ACCUMULATE(LANES)
+                ACCUMULATE(rest)
                 __local float *to = products + frequency * products_step + t * TILE_CHANNELS;
                 UNROLL for (int m = 0; m < ROWS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], to + m * TILE_CHANNELS + v * LANES);

@@ -100,7 +100,8 @@ static inline Windows windows_over(int place, int kernel_size, int stride, int p
     for (int i = rows.first; i < rows.end; i++)        \
         for (int j = columns.first; j < columns.end; j++)
 
-// dx[pixel] = Σ dy over the windows that the pixel won; then masked by the ReLU output that was pooled.
+// dx[pixel] = Σ dy over the windows that the pixel won; with a mask, the pooling's output, those where it is above zero:
+// the gradient of a ReLU before the pooling, whose output is there what the pixel won with.
 __kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
                                  __global const float *restrict mask, __global float *restrict dx,
                                  const PoolGeometry g) {
@@ -116,9 +117,10 @@ __kernel void maxpool2d_gradient(__global const float *restrict dy, __global con
                                   g.padding_width - j * g.stride_width;
                 const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
                 const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
-                sum += select((lanes)(0.0f), load_first(dy + at, left), won);
+                lanes gradient = select((lanes)(0.0f), load_first(dy + at, left), won);
+                if (g.epilogue == EPILOGUE_RELU_MASK) gradient = rectify_gradient(gradient, load_first(mask + at, left));
+                sum += gradient;
             }
-            if (g.epilogue == EPILOGUE_RELU_MASK) sum = rectify_gradient(sum, load_first(mask + result + channel, left));
             store_first(sum, dx + result + channel, left);
         }
     }

@@ -6,7 +6,8 @@ extension Graph {
     ///
     /// - convolution → batch norm with running statistics becomes one node;
     /// - convolution → ReLU, batch norm → ReLU, addition → ReLU become one node each;
-    /// - the gradient of a ReLU joins the convolution, pooling, addition or slice that produces the gradient it masks.
+    /// - the gradient of a ReLU joins the convolution, pooling, addition or slice that produces the gradient it masks;
+    ///   that of max pooling takes the pooling's output for a mask, so that what was pooled need not be kept.
     ///
     /// Comes after differentiation: a ReLU's gradient reads the ReLU's output, which the fused node still gives.
     package func fused() -> Graph {
@@ -17,12 +18,17 @@ extension Graph {
 
         var producers: [ValueID: Int] = [:]
         var removed = Set<Int>()
+        /// The pooling whose gradient a node is.
+        func pooling(of node: Node) -> Node? {
+            guard case .maxPool2DGradient = node.op else { return nil }
+            return producers[node.inputs[1]].map { graph.nodes[$0] }
+        }
         for index in graph.nodes.indices {
             let node = graph.nodes[index]
             if let input = node.inputs.first, consumerCounts[input.index] == 1,
                 let producer = producers[input],
                 graph.nodes[producer].outputs[0] == input,
-                let fused = graph.nodes[producer].absorbing(node)
+                let fused = graph.nodes[producer].absorbing(node, pooling: pooling(of: graph.nodes[producer]))
             {
                 // The fused node stands where the later one stood, so that all it reads is computed.
                 graph.nodes[index] = fused
@@ -37,7 +43,7 @@ extension Graph {
 
 extension Node {
     /// This node with `next`'s work as its epilogue, or nil where there is no such fusion.
-    fileprivate func absorbing(_ next: Node) -> Node? {
+    fileprivate func absorbing(_ next: Node, pooling: Node?) -> Node? {
         let fusedOp: Op?
         switch next.op {
         case .relu: fusedOp = op.with(.relu)
@@ -54,7 +60,12 @@ extension Node {
         guard let fusedOp else { return nil }
         var fused = self
         fused.op = fusedOp
-        fused.inputs += next.inputs.dropFirst()
+        if case .maxPool2DGradient = op {
+            guard let pooling, next.inputs[1] == pooling.inputs[0] else { return nil }
+            fused.inputs.append(pooling.outputs[0])
+        } else {
+            fused.inputs += next.inputs.dropFirst()
+        }
         fused.outputs[0] = next.outputs[0]
         return fused
     }

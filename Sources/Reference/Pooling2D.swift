@@ -67,14 +67,13 @@ extension Op.MaxPool2DGradient {
                         let start = ((n * gradient.height + i) * gradient.width + j) * channels
                         window.forEachPlace(ofOutput: i, j, on: inputShape) { place, pixel in
                             for c in 0..<channels where Int(indices[start + c]) == place {
-                                sums[pixel * channels + c] += Double(dy[start + c])
+                                sums[pixel * channels + c] += Double(
+                                    epilogue(Double(dy[start + c]), mask, start + c))
                             }
                         }
                     }
                 }
-                for index in 0..<imageCount {
-                    dx[n * imageCount + index] = epilogue(sums[index], mask, n * imageCount + index)
-                }
+                for index in 0..<imageCount { dx[n * imageCount + index] = Float(sums[index]) }
             }
         }
     }

@@ -63,7 +63,8 @@ struct PoolingConfiguration: Sendable {
             if fused { dx = try graph.apply(.reluGradient, to: [dx[0], inputs[2]], name: "relu") }
             return [pooled[0], dx[0]]
         }
-        backward.launches = 2
+        // The mask is not what was pooled, so that the ReLU's gradient stays apart.
+        backward.launches = fused ? 3 : 2
         forward.isExactOnIntegers = true
         backward.isExactOnIntegers = true
         return [forward, backward]

@@ -32,8 +32,8 @@ extension Op {
         }
     }
 
-    /// Each window's gradient goes to the place that won. Inputs: dy, indices, and with `.reluMask` the ReLU
-    /// output that was pooled; output: `inputShape`.
+    /// Each window's gradient goes to the place that won. Inputs: dy, indices, and with `.reluMask` the pooling's
+    /// output, whose values are those of the ReLU's output at the places that won; output: `inputShape`.
     public struct MaxPool2DGradient: Operator {
         public var window: Window
         public var inputShape: Shape
