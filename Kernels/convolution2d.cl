@@ -34,6 +34,7 @@ typedef struct {
     int offset_kind, epilogue;
 } ConvolutionGeometry;
 
+// As in patch.cl, which may stand in front.
 #define TILE_CHANNELS (COLUMNS * LANES)
 
 __kernel WORK_GROUP

@@ -13,7 +13,7 @@
 //                    of its split into partial[split]. It goes through them in blocks small enough to stay in
 //                    cache; for each block, and each ROWS elements of the run, it holds ROWS × COLUMNS vectors
 //                    of sums in registers, loads COLUMNS vectors of dy and broadcasts ROWS values of x a pixel.
-//   filter_reduce    global (values / LANES). Adds the splits in order.
+//   filter_reduce    Adds the splits in order (convolution2d_filter_reduce.cl).
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; partial [splits][KH·KW·C + 1][O], the last row the bias's.
 // Constants: LANES, ROWS, COLUMNS.

@@ -103,7 +103,7 @@ void convolution2d_packed(__global const float *restrict x, __global const float
 
 // Filter and bias gradient. A work-item goes through its split of the pixels in blocks: it packs the block's patches
 // and gradients and adds their product to its sums, which stay in cache as well, ROWS × COLUMNS vectors of them in
-// registers at a time. convolution2d_filter_reduce (convolution2d_filter_gradient.cl) adds the splits in order; a single
+// registers at a time. convolution2d_filter_reduce adds the splits in order; a single
 // split's sums are the gradients themselves.
 // Work-items: global (splits, groups of channel tiles, parts of the filter's rows).
 // partial [splits][KH·KW·C + 1][O], the last row the bias's; of a single split dw, and db beside it. Local: patches [block][patch_stride], where

@@ -3,11 +3,12 @@
 //
 //     y[n, i, j, o]  = Σ over t, k of line[t][j·STEP + k] · w[t, k, o]          k = u·C + c,  STEP = stride · C
 //     dw[t, k, o]    = Σ over n, i, j of line[t][j·STEP + k] · dy[n, i, j, o],  db[o] = Σ over n, i, j of dy[n, i, j, o]
+//     dline[t][j·STEP + k] += Σ over o of dy[n, i, j, o] · w[t, k, o]
 //
 // A work-item copies the KH image rows under a row of results into local memory, with the padding's zeros; there, what
 // lies under the filter's row t at column j is one run of KW·C floats, and its neighbour's begins STEP further on. The
-// input gradient of a convolution with stride 1 is the first sum with dy for the image and the filter transposed and
-// mirrored.
+// input gradient is the last sum where image channels are fewest; elsewhere, with stride 1, the first with dy for the
+// image and the filter transposed and mirrored.
 //
 // Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
 // Constants: LANES, STEP, COLUMNS (vectors of output channels a register tile), ROWS (columns j, or
@@ -161,7 +162,7 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
 
 // Filter and bias gradient. A work-item goes through its split of the N·H′ rows and adds to its sums, which stay in
 // local memory, TAPS × ROWS × COLUMNS vectors of them in registers for the length of a row.
-// convolution2d_filter_reduce (convolution2d_filter_gradient.cl) adds the splits in order.
+// convolution2d_filter_reduce adds the splits in order.
 // Work-items: global (splits). partial [splits][KH·KW·C + 1][O], the last row the bias's. Local: lines [KH][patch_stride]
 // and a vector; sums [channel tiles][KH][part_rows][TILE_CHANNELS], part_rows being KW·C in whole tiles of ROWS, and behind them
 // [channel tiles][TILE_CHANNELS] of the bias.

@@ -23,7 +23,7 @@ package final class DeviceExecutor: Executor {
     private var arena: Buffer?
 
     private struct ProgramKey: Hashable {
-        var file: String
+        var files: [String]
         var options: [String]
     }
 
@@ -67,18 +67,18 @@ package final class DeviceExecutor: Executor {
     private static func sharedFiles(of file: String) -> [String] {
         if file.hasSuffix("_tiled") { return ["tile"] }
         if file.hasSuffix("_grouped") { return ["group"] }
-        return ["convolution2d_dense", "convolution2d_packed", "convolution2d_rows"].contains(file)
-            ? ["patch"] : []
+        let usesPatches = ["convolution2d_dense", "convolution2d_packed", "convolution2d_rows"]
+        return usesPatches.contains(file) ? ["patch"] : []
     }
 
-    /// Files that are one program on CPUs: those without constants of their own, and those with the same. PoCL takes a
-    /// twentieth of a second for each program, even where it finds the kernels in its cache.
+    /// Files that are one program on CPUs: those without constants of their own, and those with the same, behind what
+    /// they share. PoCL takes a twentieth of a second for each program, even where it finds the kernels in its cache.
     private static let families = [
         [
             "batch_norm", "channels", "convolution2d_filter_reduce", "elementwise", "input", "loss",
             "optimizer", "pooling2d",
         ],
-        ["convolution2d", "convolution2d_packed"],
+        ["patch", "convolution2d", "convolution2d_packed"],
     ]
 
     /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
@@ -89,10 +89,10 @@ package final class DeviceExecutor: Executor {
         ]
         options += definitions.map { "-D\($0.0)=\($0.1)" }
         let family = traits.prefersLongWorkItems ? Self.families.first { $0.contains(file) } : nil
-        let files = family ?? [file]
-        let key = ProgramKey(file: files[0], options: options)
+        let files = family ?? Self.sharedFiles(of: file) + [file]
+        let key = ProgramKey(files: files, options: options)
         if let program = programs[key] { return try program.kernel(named: name) }
-        let source = (["common", "philox"] + Self.sharedFiles(of: files.last!) + files).map { file in
+        let source = (["common", "philox"] + files).map { file in
             guard let text = kernel_source(file) else {
                 preconditionFailure("there is no Kernels/\(file).cl")
             }
