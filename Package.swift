@@ -20,12 +20,14 @@ let package = Package(
     products: [
         .library(name: "Resin", targets: ["Resin"]),
         .library(name: "ResinOpenCL", targets: ["ResinOpenCL"]),
+        .library(name: "CActiveWait", targets: ["CActiveWait"]),
         .executable(name: "resin", targets: ["ResinCommand"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
     ],
     targets: [
+        .target(name: "CActiveWait", path: "Sources/CActiveWait"),
         .target(name: "COpenCL", path: "Sources/COpenCL"),
         .systemLibrary(
             name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -51,11 +53,12 @@ let package = Package(
         .executableTarget(
             name: "ResinCommand",
             dependencies: [
-                "Resin", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Resin", "CActiveWait",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/ResinCommand"),
 
-        tests("OpenCL", ["ResinOpenCL"]),
+        tests("OpenCL", ["ResinOpenCL", "CActiveWait"]),
         .target(name: "ResinFixtures", dependencies: ["CZlib"], path: "Tests/Fixtures"),
         // The executable is a dependency so that it is built before the tests that run it.
         tests("Command", ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "CZlib"]),

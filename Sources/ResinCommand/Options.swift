@@ -1,4 +1,5 @@
 import ArgumentParser
+import CActiveWait
 import Resin
 
 struct DeviceOption: ParsableArguments {
@@ -17,6 +18,7 @@ struct DeviceOption: ParsableArguments {
     func choose() throws -> ComputeDevice {
         var chosen = try device.map(ComputeDevice.matching) ?? best()
         chosen.math = math ?? .fast
+        wait_actively_in_pocl()
         return chosen
     }
 
