@@ -92,14 +92,16 @@ __kernel void batch_norm_inference(__global const float *x, __global const float
     }
 }
 
-// The same as factors and offsets of the convolution before it: [2][O], offsets first. Work-items: global (vectors of O).
+// The same as factors and offsets of the convolution before it: [2][O], offsets first.
+// Work-items: global (vectors of O).
 __kernel void batch_norm_fold(__global const float *restrict bias, __global const float *restrict scale,
                               __global const float *restrict shift, __global const float *restrict mean,
                               __global const float *restrict variance, __global float *restrict folded,
                               int channels, int has_bias, float epsilon) {
     const int channel = get_global_id(0) * LANES, left = channels - channel;
     const lanes factor = load_first(scale + channel, left) / sqrt(load_first(variance + channel, left) + epsilon);
-    const lanes centre = load_first(mean + channel, left) - (has_bias ? load_first(bias + channel, left) : (lanes)(0.0f));
+    const lanes before = has_bias ? load_first(bias + channel, left) : (lanes)(0.0f);
+    const lanes centre = load_first(mean + channel, left) - before;
     store_first(load_first(shift + channel, left) - centre * factor, folded + channel, left);
     store_first(factor, folded + channels + channel, left);
 }

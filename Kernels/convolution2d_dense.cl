@@ -147,8 +147,9 @@ void dense_filter_gradient(__global const float *restrict x, __global const floa
             for (int m = 0; m < min(ROWS, rows - row); m++)
                 for (int v = 0; v < COLUMNS; v++) {
                     const int count = outputs - channel - v * LANES;
-                    if (count > 0)
-                        store_first(results[m][v], dw + (size_t)(first + row + m) * outputs + channel + v * LANES, count);
+                    if (count <= 0) continue;
+                    const size_t at = (size_t)(first + row + m) * outputs + channel + v * LANES;
+                    store_first(results[m][v], dw + at, count);
                 }
         }
 

@@ -5,7 +5,8 @@
 // Adds the splits in order. Work-items: global (values / LANES, rounded up).
 __kernel WORK_GROUP
 void convolution2d_filter_reduce(__global const float *restrict partial, __global float *restrict filter,
-                                 __global float *restrict bias, int filter_count, int outputs, int splits, int has_bias) {
+                                 __global float *restrict bias, int filter_count, int outputs, int splits,
+                                 int has_bias) {
     const int first = get_global_id(0) * LANES;
     const int total = filter_count + (has_bias ? outputs : 0);
     const int stride = filter_count + outputs;

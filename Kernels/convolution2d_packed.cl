@@ -11,6 +11,12 @@
 // `block` pixels are packed at a time. Constants: LANES, ROWS and COLUMNS (the register tile: ROWS pixels or filter rows
 // by COLUMNS vectors of output channels; ROWS divides the block for the first sum, 4 for the second).
 
+// A patch is then a pixel's channels.
+static inline bool is_pointwise(const PatchGeometry *g) {
+    return g->kernel_height * g->kernel_width * g->stride_height * g->stride_width == 1 &&
+           g->padding_height + g->padding_width == 0;
+}
+
 // What lies under `rows` rows of the filter from `first_row` on, at a pixel.
 static inline void copy_patch(__local float *patch, __global const float *restrict x, int pixel, int first_row,
                               int rows, const PatchGeometry *g) {
@@ -57,11 +63,9 @@ void convolution2d_packed(__global const float *restrict x, __global const float
     const int length = g.kernel_height * g.kernel_width * g.channels;
     const int whole = length / LANES, rest = length % LANES;
 
-    const bool is_pointwise = g.kernel_height * g.kernel_width * g.stride_height * g.stride_width == 1 &&
-                              g.padding_height + g.padding_width == 0;
     for (int p = 0; p < g.block; p++) {
         const int pixel = min(first + p, pixels - 1);
-        if (is_pointwise) {
+        if (is_pointwise(&g)) {
             __global const float *values = x + (size_t)pixel * length;
             for (int vector = 0; vector * LANES < length; vector++)
                 STORE(load_first(values + vector * LANES, length - vector * LANES),
@@ -77,7 +81,7 @@ void convolution2d_packed(__global const float *restrict x, __global const float
     for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
         for (int p = 0; p < min(g.block, pixels - first); p += ROWS) {
             // The next block of pixels comes into the cache while this one is multiplied.
-            if (is_pointwise && tile_channel == 0 && first + g.block + p + ROWS <= pixels)
+            if (is_pointwise(&g) && tile_channel == 0 && first + g.block + p + ROWS <= pixels)
                 prefetch_floats(x + (size_t)(first + g.block + p) * length, ROWS * length);
             lanes sums[ROWS][COLUMNS];
             UNROLL for (int m = 0; m < ROWS; m++)
@@ -87,12 +91,36 @@ void convolution2d_packed(__global const float *restrict x, __global const float
             for (int vector = 0; vector < whole; vector++, values += g.block * LANES)
                 UNROLL ACCUMULATE(sums, values, w, LANES)
             ACCUMULATE(sums, values, w, rest)
+            const size_t tile_at = (size_t)(first + p) * g.result_stride + g.result_first + tile_channel;
+            // What most tiles are and most layers have, without a question a vector: whole, with a bias or none, and a
+            // ReLU or one that lets all through; or without a bias and with a mask.
+            if (pixels - first - p >= ROWS && g.output_channels - tile_channel >= TILE_CHANNELS) {
+                if (g.has_bias != OFFSET_FACTOR && g.epilogue != EPILOGUE_RELU_MASK) {
+                    const lanes least = (lanes)(g.epilogue == EPILOGUE_RELU ? 0.0f : -INFINITY);
+                    UNROLL for (int v = 0; v < COLUMNS; v++) {
+                        const lanes offset = g.has_bias ? LOAD(bias + tile_channel + v * LANES) : (lanes)(0.0f);
+                        UNROLL for (int m = 0; m < ROWS; m++) {
+                            const lanes value = sums[m][v] + offset;
+                            STORE(select(value, least, value < least), y + tile_at + m * g.result_stride + v * LANES);
+                        }
+                    }
+                    continue;
+                }
+                if (!g.has_bias) {
+                    UNROLL for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) {
+                            const size_t at = tile_at + m * g.result_stride + v * LANES;
+                            STORE(rectify_gradient(sums[m][v], LOAD(mask + at)), y + at);
+                        }
+                    continue;
+                }
+            }
             lanes results[ROWS][COLUMNS];
             COPY_TILE(results, sums)
             for (int m = 0; m < min(ROWS, pixels - first - p); m++)
                 for (int v = 0; v < COLUMNS; v++) {
                     const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
-                    const size_t at = (size_t)(first + p + m) * g.result_stride + g.result_first + channel;
+                    const size_t at = tile_at + (size_t)m * g.result_stride + v * LANES;
                     if (count > 0)
                         store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
                 }
@@ -103,11 +131,12 @@ void convolution2d_packed(__global const float *restrict x, __global const float
 
 // Filter and bias gradient. A work-item goes through its split of the pixels in blocks: it packs the block's patches
 // and gradients and adds their product to its sums, which stay in cache as well, ROWS × COLUMNS vectors of them in
-// registers at a time. convolution2d_filter_reduce adds the splits in order; a single
-// split's sums are the gradients themselves.
+// registers at a time. convolution2d_filter_reduce adds the splits in order; a single split's sums are the gradients
+// themselves.
 // Work-items: global (splits, groups of channel tiles, parts of the filter's rows).
-// partial [splits][KH·KW·C + 1][O], the last row the bias's; of a single split dw, and db beside it. Local: patches [block][patch_stride], where
-// patch_stride is at least ROWS more than a part's patch; gradients [tiles a group][block][TILE_CHANNELS].
+// partial [splits][KH·KW·C + 1][O], the last row the bias's; of a single split dw, and db beside it.
+// Local: patches [block][patch_stride], where patch_stride is at least ROWS more than a part's patch; gradients
+// [tiles a group][block][TILE_CHANNELS].
 __kernel WORK_GROUP
 void convolution2d_filter_gradient_packed(__global const float *restrict x, __global const float *restrict dy,
                                           __global float *restrict partial, __global float *restrict db,
@@ -136,7 +165,8 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                     clear_run(gradients + (tile * g.block + p) * TILE_CHANNELS, TILE_CHANNELS);
                 continue;
             }
-            copy_patch(patch, x, pixel, first_row, rows, &g);
+            if (is_pointwise(&g)) copy_run(patch, x + (size_t)pixel * length, length);
+            else copy_patch(patch, x, pixel, first_row, rows, &g);
             __global const float *gradient = dy + (size_t)pixel * outputs + first_channel;
             for (int channel = 0; channel < tiles * TILE_CHANNELS; channel += LANES) {
                 const int left_over = outputs - first_channel - channel;
@@ -150,15 +180,21 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
             for (int k = 0; k < length; k += ROWS) {
                 __global float *stored = sums_of_split + (size_t)(first_row * run + k) * outputs + channel;
                 const bool has_sums = block > first_pixel;
+                const bool is_whole = k + ROWS <= length && channel + TILE_CHANNELS <= outputs;
                 lanes results[ROWS][COLUMNS], sums[ROWS][COLUMNS];
-                for (int m = 0; m < ROWS; m++)
-                    for (int v = 0; v < COLUMNS; v++) {
-                        const int count = outputs - channel - v * LANES;
-                        results[m][v] = has_sums && k + m < length && count > 0
-                                            ? load_first(stored + m * outputs + v * LANES, count)
-                                            : (lanes)(0.0f);
-                    }
-                COPY_TILE(sums, results)
+                if (is_whole && has_sums) {
+                    UNROLL for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = LOAD(stored + m * outputs + v * LANES);
+                } else {
+                    for (int m = 0; m < ROWS; m++)
+                        for (int v = 0; v < COLUMNS; v++) {
+                            const int count = outputs - channel - v * LANES;
+                            results[m][v] = has_sums && k + m < length && count > 0
+                                                ? load_first(stored + m * outputs + v * LANES, count)
+                                                : (lanes)(0.0f);
+                        }
+                    COPY_TILE(sums, results)
+                }
                 __local const float *values = patches + k;
                 __local const float *gradient = gradients + tile * g.block * TILE_CHANNELS;
                 for (int p = 0; p < g.block; p += 4) {
@@ -173,6 +209,11 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                         gradient += TILE_CHANNELS;
                     }
                 }
+                if (is_whole) {
+                    UNROLL for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], stored + m * outputs + v * LANES);
+                    continue;
+                }
                 COPY_TILE(results, sums)
                 for (int m = 0; m < min(ROWS, length - k); m++)
                     for (int v = 0; v < COLUMNS; v++) {
@@ -186,9 +227,13 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                 for (int v = 0; v < COLUMNS; v++) {
                     const int count = outputs - channel - v * LANES;
                     if (count <= 0) break;
-                    lanes sum = block > first_pixel ? load_first(bias + v * LANES, count) : (lanes)(0.0f);
-                    for (int p = 0; p < g.block; p++)
-                        sum += LOAD(gradients + (tile * g.block + p) * TILE_CHANNELS + v * LANES);
+                    // Four sums, since one would wait for itself.
+                    lanes parts[4] = {(lanes)(0.0f), (lanes)(0.0f), (lanes)(0.0f), (lanes)(0.0f)};
+                    for (int p = 0; p < g.block; p += 4)
+                        UNROLL for (int next = 0; next < 4; next++)
+                            parts[next] += LOAD(gradients + (tile * g.block + p + next) * TILE_CHANNELS + v * LANES);
+                    lanes sum = (parts[0] + parts[1]) + (parts[2] + parts[3]);
+                    if (block > first_pixel) sum += load_first(bias + v * LANES, count);
                     store_first(sum, bias + v * LANES, count);
                 }
             }

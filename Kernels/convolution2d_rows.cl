@@ -88,7 +88,7 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                     size_t at = ((size_t)row * g.output_width + first) * g.result_stride + g.result_first + channel;
                     const int end = min(ROWS, g.output_width - first);
                     if (g.has_bias == OFFSET_BIAS && g.epilogue != EPILOGUE_RELU_MASK) {
-                        // What most layers have, in a loop without questions: a ReLU, or one that lets everything through.
+                        // What most layers have, in a loop without questions: a ReLU, or one that lets all through.
                         const lanes offset = load_first(bias + channel, count);
                         const lanes least = (lanes)(g.epilogue == EPILOGUE_RELU ? 0.0f : -INFINITY);
                         for (int m = 0; m < end; m++, at += g.result_stride) {
@@ -133,7 +133,8 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
                 for (int o = 0; o < outputs; o++)
                     UNROLL for (int t = 0; t < TAPS; t++)
                         UNROLL for (int v = 0; v < COLUMNS; v++) {
-                            const lanes weight = LOAD(filter + ((TAPS - 1 - t) * outputs + o) * TILE_CHANNELS + v * LANES);
+                            const int at = ((TAPS - 1 - t) * outputs + o) * TILE_CHANNELS + v * LANES;
+                            const lanes weight = LOAD(filter + at);
                             UNROLL for (int m = 0; m < ROWS; m++)
                                 sums[m][t][v] = fma((lanes)(values[m][o]), weight, sums[m][t][v]);
                         }
@@ -163,9 +164,9 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
 // Filter and bias gradient. A work-item goes through its split of the N·H′ rows and adds to its sums, which stay in
 // local memory, TAPS × ROWS × COLUMNS vectors of them in registers for the length of a row.
 // convolution2d_filter_reduce adds the splits in order.
-// Work-items: global (splits). partial [splits][KH·KW·C + 1][O], the last row the bias's. Local: lines [KH][patch_stride]
-// and a vector; sums [channel tiles][KH][part_rows][TILE_CHANNELS], part_rows being KW·C in whole tiles of ROWS, and behind them
-// [channel tiles][TILE_CHANNELS] of the bias.
+// Work-items: global (splits). partial [splits][KH·KW·C + 1][O], the last row the bias's.
+// Local: lines [KH][patch_stride] and a vector; sums [channel tiles][KH][part_rows][TILE_CHANNELS], part_rows being KW·C
+// in whole tiles of ROWS, and behind them [channel tiles][TILE_CHANNELS] of the bias.
 __kernel WORK_GROUP
 void convolution2d_filter_gradient_rows(__global const float *restrict x, __global const float *restrict dy,
                                         __global float *restrict partial, __local float *restrict lines,

@@ -291,7 +291,8 @@ void winograd_convolution(__global const float *restrict image, __global const f
 // The filter gradient goes through the batch in chunks of tiles, `count` from `first` on, small enough for the last
 // cache: two launches transform, one multiplies; after the last chunk, one transforms back.
 
-// B·x·Bᵀ: transformed [blocks][FREQUENCIES][GRADIENT_BLOCK][vectors · LANES], frequencies APART, zeros past the last tile.
+// B·x·Bᵀ: transformed [blocks][FREQUENCIES][GRADIENT_BLOCK][vectors · LANES], frequencies APART, zeros past the last
+// tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_image(__global const float *restrict image, __global float *restrict transformed, int first,
@@ -304,7 +305,8 @@ void winograd_transform_image(__global const float *restrict image, __global flo
         for (int vector = 0; vector < vectors; vector++) {
             __global float *to = block + (t * vectors + vector) * LANES;
             if (start + t >= count) {
-                for (int frequency = 0; frequency < FREQUENCIES; frequency++) STORE((lanes)(0.0f), to + frequency * step);
+                for (int frequency = 0; frequency < FREQUENCIES; frequency++)
+                    STORE((lanes)(0.0f), to + frequency * step);
                 continue;
             }
             lanes rows[POINTS][POINTS];
@@ -318,7 +320,8 @@ void winograd_transform_image(__global const float *restrict image, __global flo
     }
 }
 
-// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][GRADIENT_BLOCK][TILE_CHANNELS], frequencies APART, zeros past the last tile.
+// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][GRADIENT_BLOCK][TILE_CHANNELS], frequencies APART, zeros past
+// the last tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_gradient(__global const float *restrict dy, __global float *restrict transformed, int first,
@@ -343,7 +346,9 @@ void winograd_transform_gradient(__global const float *restrict dy, __global flo
                 }
                 transform_filter(rows[i], x, OUTPUT);
             }
-            __global float *to = block + (channel / TILE_CHANNELS * GRADIENT_BLOCK + t) * TILE_CHANNELS + channel % TILE_CHANNELS;
+            const int channel_tile = channel / TILE_CHANNELS;
+            __global float *to =
+                block + (channel_tile * GRADIENT_BLOCK + t) * TILE_CHANNELS + channel % TILE_CHANNELS;
             for (int j = 0; j < POINTS; j++) {
                 lanes x[OUTPUT], column[POINTS];
                 UNROLL for (int i = 0; i < OUTPUT; i++) x[i] = rows[i][j];
@@ -368,8 +373,10 @@ void winograd_multiply(__global const float *restrict image, __global const floa
     const int channel_tiles = get_global_size(0), frequency = get_global_id(1);
     const int stride = (channels + LANES - 1) / LANES * LANES, blocks = (count + GRADIENT_BLOCK - 1) / GRADIENT_BLOCK;
     const size_t panel = (size_t)frequency * channel_tiles + get_global_id(0);
-    const int values_step = APART(GRADIENT_BLOCK * stride), gradients_step = APART(channel_tiles * GRADIENT_BLOCK * TILE_CHANNELS);
-    const size_t block_values = (size_t)FREQUENCIES * values_step, block_gradients = (size_t)FREQUENCIES * gradients_step;
+    const int values_step = APART(GRADIENT_BLOCK * stride);
+    const int gradients_step = APART(channel_tiles * GRADIENT_BLOCK * TILE_CHANNELS);
+    const size_t block_values = (size_t)FREQUENCIES * values_step;
+    const size_t block_gradients = (size_t)FREQUENCIES * gradients_step;
     __global const float *first_gradients =
         gradient + frequency * gradients_step + get_global_id(0) * GRADIENT_BLOCK * TILE_CHANNELS;
     __global float *stored = products + panel * channels * TILE_CHANNELS;
@@ -401,7 +408,8 @@ void winograd_multiply(__global const float *restrict image, __global const floa
     }
 
     if (frequency == SUM_FREQUENCY) {
-        __global float *bias = products + ((size_t)FREQUENCIES * channel_tiles * channels + get_global_id(0)) * TILE_CHANNELS;
+        const size_t products_rows = (size_t)FREQUENCIES * channel_tiles * channels;
+        __global float *bias = products + (products_rows + get_global_id(0)) * TILE_CHANNELS;
         for (int v = 0; v < COLUMNS; v++) {
             lanes sum = is_first ? (lanes)(0.0f) : LOAD(bias + v * LANES);
             for (int block = 0; block < blocks; block++)
@@ -412,7 +420,8 @@ void winograd_multiply(__global const float *restrict image, __global const floa
     }
 }
 
-// dw [KERNEL][KERNEL][channels][outputs] and db [outputs] from the products. Work-items: global (channels, channel tiles).
+// dw [KERNEL][KERNEL][channels][outputs] and db [outputs] from the products.
+// Work-items: global (channels, channel tiles).
 __kernel WORK_GROUP
 void winograd_filter_gradient(__global const float *restrict products, __global float *restrict dw,
                               __global float *restrict db, int channels, int outputs, int has_bias) {

@@ -11,7 +11,7 @@ package final class DeviceExecutor: Executor {
     let context: Context
     let queue: Queue
     /// What the device likes: vector width, tiles, how work is cut up.
-    let traits: DeviceTraits
+    package let traits: DeviceTraits
     /// What every step reads: `StepUniforms`.
     let uniforms: Buffer
     /// What convolutions read outside the image; as long as the longest run of taps and channels asked for.
@@ -138,7 +138,7 @@ package final class DeviceExecutor: Executor {
     }
 
     package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool {
-        Lowering.writesChannelViews(node, in: graph, traits: traits)
+        ConvolutionForm(node, in: graph, traits)?.writesChannelViews ?? false
     }
 
     /// Whether a convolution's node runs as minimal filtering, whose sums are rounded differently.

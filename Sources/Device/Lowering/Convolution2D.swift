@@ -67,6 +67,52 @@ struct ConvolutionGeometry: BitwiseCopyable {
         self.epilogue = epilogue.code
     }
 
+    /// The forward pass of a layer.
+    static func convolution(
+        _ op: Op.Convolution2D, source: Shape, result: Shape, offset: ConvolutionOffset
+    ) -> ConvolutionGeometry {
+        var geometry = ConvolutionGeometry(
+            source: source, result: result, window: op.window, offset: offset, epilogue: op.epilogue)
+        (geometry.strideHeight, geometry.strideWidth) =
+            (Int32(op.window.stride.height), Int32(op.window.stride.width))
+        (geometry.originHeight, geometry.originWidth) =
+            (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
+        return geometry
+    }
+
+    /// The input gradient's phases, a launch each: the pixels of the image by their place within the stride.
+    static func phases(_ op: Op.Convolution2DInputGradient, gradient: Shape) -> [ConvolutionGeometry] {
+        let (window, image) = (op.window, op.inputShape)
+        var phases: [ConvolutionGeometry] = []
+        for row in 0..<window.stride.height {
+            let rows = Phase(
+                row, size: image.height, kernel: window.kernel.height, stride: window.stride.height,
+                padding: window.padding.height)
+            for column in 0..<window.stride.width {
+                let columns = Phase(
+                    column, size: image.width, kernel: window.kernel.width, stride: window.stride.width,
+                    padding: window.padding.width)
+                guard rows.pixels > 0 && columns.pixels > 0 else { continue }
+                var geometry = ConvolutionGeometry(
+                    source: gradient, result: image, window: window, epilogue: op.epilogue)
+                (geometry.gridHeight, geometry.gridWidth) = (Int32(rows.pixels), Int32(columns.pixels))
+                (geometry.originHeight, geometry.originWidth) = (Int32(rows.origin), Int32(columns.origin))
+                // No tap at all reaches a phase of a kernel narrower than the stride: zeros, without a step.
+                let isReached = rows.taps > 0 && columns.taps > 0
+                (geometry.tapRows, geometry.tapColumns) =
+                    isReached ? (Int32(rows.taps), Int32(columns.taps)) : (0, 0)
+                (geometry.firstRow, geometry.firstColumn) = (Int32(rows.firstTap), Int32(columns.firstTap))
+                (geometry.tapStepHeight, geometry.tapStepWidth) =
+                    (Int32(window.stride.height), Int32(window.stride.width))
+                (geometry.resultStepHeight, geometry.resultStepWidth) =
+                    (geometry.tapStepHeight, geometry.tapStepWidth)
+                (geometry.phaseHeight, geometry.phaseWidth) = (Int32(row), Int32(column))
+                phases.append(geometry)
+            }
+        }
+        return phases
+    }
+
     /// Pixels of the launch.
     var pixels: Int { Int(gridImages) * Int(gridHeight) * Int(gridWidth) }
 }
@@ -115,115 +161,62 @@ extension Lowering {
         let source = graph.shape(of: node.inputs[0])
         let result = graph.shape(of: node.outputs[0])
         let offset = try offset(op)
-        if let tile = WinogradTile(op.window, image: source, result: result, traits) {
-            return try winograd(
-                tile, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
-        }
-        if let tile = DenseTile(op.window, inputs: source, outputs: result, traits) {
-            return try dense(tile, op, inputs: source, outputs: result, offset: offset)
-        }
-        let rows = RowsTile(op.window, image: source, result: result, traits)
-        let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
+        let form = ConvolutionForm(op.window, image: source, result: result, traits)
+        var filter = Argument.value(node.inputs[1])
         // A filter of just one tile's channels is packed as it is.
-        let filter: Argument
-        if result.channels == tile.columns * tile.lanes {
-            filter = .value(node.inputs[1])
-        } else {
-            filter = .workspace
+        if let tile = form.filterTile, result.channels != tile.columns * tile.lanes {
             try pack(
                 tile, filter: node.inputs[1], taps: op.window.kernel.area, inputs: source.channels,
                 outputs: result.channels)
+            filter = .workspace
         }
-        if let rows {
-            return try rowsConvolution(
-                rows, filter: filter, op.window, image: source, result: result, offset: offset,
-                epilogue: op.epilogue)
-        }
-        if let tile = PackedTile(op.window, image: source, result: result, traits) {
-            return try packedConvolution(
+        switch form {
+        case .winograd(let tile):
+            try winograd(
+                tile, op.window, image: source, result: result, offset: offset, epilogue: op.epilogue)
+        case .dense(let tile):
+            try dense(tile, op, inputs: source, outputs: result, offset: offset)
+        case .rows(let tile, _):
+            try rowsConvolution(
                 tile, filter: filter, op.window, image: source, result: result, offset: offset,
                 epilogue: op.epilogue)
+        case .packed(let tile):
+            try packedConvolution(
+                tile, filter: filter, op.window, image: source, result: result, offset: offset,
+                epilogue: op.epilogue)
+        case .gather(let tile):
+            try gather(
+                tile, filter: filter, .convolution(op, source: source, result: result, offset: offset),
+                bias: offset.argument, mask: .zeros)
         }
-        var geometry = ConvolutionGeometry(
-            source: source, result: result, window: op.window, offset: offset, epilogue: op.epilogue)
-        (geometry.strideHeight, geometry.strideWidth) =
-            (Int32(op.window.stride.height), Int32(op.window.stride.width))
-        (geometry.originHeight, geometry.originWidth) =
-            (Int32(-op.window.padding.height), Int32(-op.window.padding.width))
-        try gather(tile, filter: filter, geometry, bias: offset.argument, mask: .zeros)
-    }
-
-    /// Whether a node is a convolution by one of the kernels that can write among another value's channels.
-    static func writesChannelViews(_ node: Node, in graph: Graph, traits: DeviceTraits) -> Bool {
-        guard case .convolution2D(let op) = node.op, traits.groupTiles.isEmpty else { return false }
-        let (image, result) = (graph.shape(of: node.inputs[0]), graph.shape(of: node.outputs[0]))
-        if WinogradTile(op.window, image: image, result: result, traits) != nil { return true }
-        return DenseTile(op.window, inputs: image, outputs: result, traits) == nil
-            && (RowsTile(op.window, image: image, result: result, traits) != nil
-                || PackedTile(op.window, image: image, result: result, traits) != nil)
     }
 
     mutating func lower(_ op: Op.Convolution2DInputGradient) throws {
-        let source = graph.shape(of: node.inputs[0])
-        let result = op.inputShape
-        let window = op.window
-        if let mirrored = window.mirrored,
-            let tile = WinogradTile(mirrored, image: source, result: result, traits)
-        {
-            return try winograd(
-                tile, mirrored, image: source, result: result, offset: .none, epilogue: op.epilogue,
-                isTransposed: true)
-        }
-        if let tile = DenseTile(window, inputs: result, outputs: source, traits) {
-            return try denseInputGradient(tile, op, outputs: source)
-        }
-        if let rows = RowsInputGradientTile(window, image: result, gradient: source, traits) {
-            let run = window.kernel.width * result.channels
+        let gradient = graph.shape(of: node.inputs[0])
+        let form = InputGradientForm(op, gradient: gradient, traits)
+        if let filter = form.filter(op) {
             try pack(
-                ConvolutionTile(channels: run, columns: rows.columns, traits), filter: node.inputs[1],
-                taps: window.kernel.height, inputs: run, outputs: source.channels, isTransposed: true)
-            return try rowsInputGradient(rows, op, gradient: source)
+                filter.tile, filter: node.inputs[1], taps: filter.taps, inputs: filter.channels,
+                outputs: gradient.channels, isTransposed: true)
         }
-        let rows =
-            window.stride == Extent(1)
-            ? window.mirrored.flatMap { RowsTile($0, image: source, result: result, traits) } : nil
-        let tile = ConvolutionTile(channels: result.channels, columns: rows?.columns, traits)
-        try pack(
-            tile, filter: node.inputs[1], taps: window.kernel.area, inputs: result.channels,
-            outputs: source.channels, isTransposed: true)
-        if let rows, let mirrored = window.mirrored {
-            return try rowsConvolution(
-                rows, filter: .workspace, mirrored, image: source, result: result, offset: .none,
+        switch form {
+        case .winograd(let tile, let mirrored):
+            try winograd(
+                tile, mirrored, image: gradient, result: op.inputShape, offset: .none,
+                epilogue: op.epilogue, isTransposed: true)
+        case .rows(let tile, let mirrored, _):
+            try rowsConvolution(
+                tile, filter: .workspace, mirrored, image: gradient, result: op.inputShape, offset: .none,
                 epilogue: op.epilogue)
-        }
-        if window.stride == Extent(1), let mirrored = window.mirrored,
-            let tile = PackedTile(mirrored, image: source, result: result, traits)
-        {
-            return try packedConvolution(
-                tile, filter: .workspace, mirrored, image: source, result: result, offset: .none,
+        case .packed(let tile, let mirrored):
+            try packedConvolution(
+                tile, filter: .workspace, mirrored, image: gradient, result: op.inputShape, offset: .none,
                 epilogue: op.epilogue)
-        }
-        for row in 0..<window.stride.height {
-            let rows = Phase(
-                row, size: result.height, kernel: window.kernel.height, stride: window.stride.height,
-                padding: window.padding.height)
-            for column in 0..<window.stride.width {
-                let columns = Phase(
-                    column, size: result.width, kernel: window.kernel.width, stride: window.stride.width,
-                    padding: window.padding.width)
-                guard rows.pixels > 0 && columns.pixels > 0 else { continue }
-                var geometry = ConvolutionGeometry(
-                    source: source, result: result, window: window, epilogue: op.epilogue)
-                (geometry.gridHeight, geometry.gridWidth) = (Int32(rows.pixels), Int32(columns.pixels))
-                (geometry.originHeight, geometry.originWidth) = (Int32(rows.origin), Int32(columns.origin))
-                (geometry.tapRows, geometry.tapColumns) = (Int32(rows.taps), Int32(columns.taps))
-                (geometry.firstRow, geometry.firstColumn) = (Int32(rows.firstTap), Int32(columns.firstTap))
-                (geometry.tapStepHeight, geometry.tapStepWidth) =
-                    (Int32(window.stride.height), Int32(window.stride.width))
-                (geometry.resultStepHeight, geometry.resultStepWidth) =
-                    (geometry.tapStepHeight, geometry.tapStepWidth)
-                (geometry.phaseHeight, geometry.phaseWidth) = (Int32(row), Int32(column))
-                try gather(tile, filter: .workspace, geometry, bias: .zeros, mask: mask(op.epilogue))
+        case .dense(let tile): try denseInputGradient(tile, op, outputs: gradient)
+        case .scatter(let tile, _): try rowsInputGradient(tile, op, gradient: gradient)
+        case .gather(let tile):
+            for phase in ConvolutionGeometry.phases(op, gradient: gradient) {
+                try gather(tile, filter: .workspace, phase, bias: .zeros, mask: mask(op.epilogue))
             }
         }
     }

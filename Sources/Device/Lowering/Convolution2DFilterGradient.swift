@@ -55,26 +55,21 @@ extension Lowering {
         let image = graph.shape(of: node.inputs[0])
         let gradient = graph.shape(of: node.inputs[1])
         let window = op.window
-        if let tile = WinogradFilterGradientTile(window, image: image, result: gradient, traits) {
-            return try winogradFilterGradient(
+        let form = FilterGradientForm(window, image: image, gradient: gradient, traits)
+        switch form {
+        case .winograd(let tile):
+            try winogradFilterGradient(
                 tile, window, image: image, result: gradient, hasBias: op.hasBias)
-        }
-        if let tile = DenseTile(window, inputs: image, outputs: gradient, traits) {
-            return try denseFilterGradient(tile, op, inputs: image, outputs: gradient)
-        }
-        let splits: Int
-        if let form = RowsFilterGradientTile(window, image: image, gradient: gradient, traits) {
-            try rowsFilterGradient(form, window, image: image, gradient: gradient, hasBias: op.hasBias)
-            splits = form.splits
-        } else if let tile = PackedFilterGradientTile(window, image: image, gradient: gradient, traits) {
+        case .dense(let tile):
+            try denseFilterGradient(tile, op, inputs: image, outputs: gradient)
+        case .rows(let tile):
+            try rowsFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
+        case .packed(let tile):
             try packedFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
-            splits = tile.splits
-            if splits == 1 { return }
-        } else {
-            let tile = FilterGradientTile(window, image: image, gradient: gradient, traits)
+        case .direct(let tile):
             try directFilterGradient(tile, window, image: image, gradient: gradient, hasBias: op.hasBias)
-            splits = tile.splits
         }
+        guard let splits = form.splits else { return }
         let filterCount = window.kernel.area * image.channels * gradient.channels
         try launch(
             "convolution2d_filter_reduce", in: "convolution2d_filter_reduce",

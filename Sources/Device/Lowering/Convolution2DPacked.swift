@@ -105,6 +105,8 @@ struct PackedFilterGradientTile: Hashable {
         let length = partRows * run
         if 4 * length * block > share { block = 64 }
         patchStride = (length + rows).roundedUp(toMultipleOf: lanes) + lanes
+        // An odd number of cache lines, so that a column of the patches is spread over all sets of the cache.
+        if lanes == 16 && patchStride % 32 == 0 { patchStride += 16 }
         let channelTiles = divide(gradient.channels, by: columns * lanes)
         groupTiles = min(max(share / (4 * length * columns * lanes), 1), channelTiles)
         groups = divide(channelTiles, by: groupTiles)

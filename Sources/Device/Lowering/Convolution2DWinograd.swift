@@ -181,15 +181,15 @@ private struct WinogradGeometry: BitwiseCopyable {
 extension Lowering {
     static func usesWinograd(_ node: Node, in graph: Graph, traits: DeviceTraits) -> Bool {
         func shape(_ index: Int) -> Shape { graph.shape(of: node.inputs[index]) }
-        if case .convolution2D(let op) = node.op {
-            let result = graph.shape(of: node.outputs[0])
-            return WinogradTile(op.window, image: shape(0), result: result, traits) != nil
-        }
-        if case .convolution2DInputGradient(let op) = node.op, let window = op.window.mirrored {
-            return WinogradTile(window, image: shape(0), result: op.inputShape, traits) != nil
-        }
-        if case .convolution2DFilterGradient(let op) = node.op {
-            return WinogradFilterGradientTile(op.window, image: shape(0), result: shape(1), traits) != nil
+        switch node.op {
+        case .convolution2D:
+            if case .winograd = ConvolutionForm(node, in: graph, traits) { return true }
+        case .convolution2DInputGradient(let op):
+            if case .winograd = InputGradientForm(op, gradient: shape(0), traits) { return true }
+        case .convolution2DFilterGradient(let op):
+            let form = FilterGradientForm(op.window, image: shape(0), gradient: shape(1), traits)
+            if case .winograd = form { return true }
+        default: break
         }
         return false
     }

@@ -181,51 +181,15 @@ struct Lowering {
                 .partialByteCount
         case .convolution2D(let op):
             let result = graph.shape(of: node.outputs[0])
-            if let tile = WinogradTile(op.window, image: shapes[0], result: result, traits) {
-                return tile.packedByteCount.roundedUp(toMultipleOf: FlatLayout.alignment)
-                    + foldedByteCount(op)
-            }
-            if DenseTile(op.window, inputs: shapes[0], outputs: result, traits) != nil {
-                return foldedByteCount(op)
-            }
-            let rows = RowsTile(op.window, image: shapes[0], result: result, traits)
-            let packed = ConvolutionTile(channels: op.outputChannels, columns: rows?.columns, traits)
-                .packedByteCount(taps: op.window.kernel.area, reduced: shapes[0].channels)
-            return packed.roundedUp(toMultipleOf: FlatLayout.alignment) + foldedByteCount(op)
+            let filterByteCount = ConvolutionForm(op.window, image: shapes[0], result: result, traits)
+                .filterByteCount(op.window, reduced: shapes[0].channels)
+            return filterByteCount.roundedUp(toMultipleOf: FlatLayout.alignment) + foldedByteCount(op)
         case .convolution2DInputGradient(let op):
-            if let mirrored = op.window.mirrored,
-                let tile = WinogradTile(mirrored, image: shapes[0], result: op.inputShape, traits)
-            {
-                return tile.packedByteCount
-            }
-            if DenseTile(op.window, inputs: op.inputShape, outputs: shapes[0], traits) != nil { return 0 }
-            if let rows = RowsInputGradientTile(
-                op.window, image: op.inputShape, gradient: shapes[0], traits)
-            {
-                let run = op.window.kernel.width * op.inputShape.channels
-                return ConvolutionTile(channels: run, columns: rows.columns, traits).packedByteCount(
-                    taps: op.window.kernel.height, reduced: shapes[0].channels)
-            }
-            // The largest of what its forms need.
-            return ConvolutionTile(channels: op.inputShape.channels, columns: 2, traits).packedByteCount(
-                taps: op.window.kernel.area, reduced: shapes[0].channels)
+            return InputGradientForm(op, gradient: shapes[0], traits)
+                .filterByteCount(op, gradient: shapes[0])
         case .convolution2DFilterGradient(let op):
-            if let tile = WinogradFilterGradientTile(op.window, image: shapes[0], result: shapes[1], traits) {
-                return tile.byteCount
-            }
-            if DenseTile(op.window, inputs: shapes[0], outputs: shapes[1], traits) != nil { return 0 }
-            if let form = RowsFilterGradientTile(
-                op.window, image: shapes[0], gradient: shapes[1], traits)
-            {
-                return form.partialByteCount
-            }
-            if let tile = PackedFilterGradientTile(
-                op.window, image: shapes[0], gradient: shapes[1], traits)
-            {
-                return tile.partialByteCount
-            }
-            return FilterGradientTile(op.window, image: shapes[0], gradient: shapes[1], traits)
-                .partialByteCount
+            return FilterGradientForm(op.window, image: shapes[0], gradient: shapes[1], traits)
+                .workspaceByteCount
         case .batchNorm where !traits.prefersLongWorkItems,
             .batchNormGradient where !traits.prefersLongWorkItems:
             return GroupedChunks(shapes[0], traits).partialByteCount
