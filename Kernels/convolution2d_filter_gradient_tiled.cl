@@ -74,7 +74,8 @@ static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g)
 #define STORE_ALONG(tile, pitch, slots, step, width, values, loads)                                 \
     UNROLL for (int l = 0; l < (loads); l++)                                                        \
         *(__local VECTOR(width) *)((__local float *)(tile) +                                        \
-                                   (id / (slots) + l * (step)) * (pitch) * 4 + id % (slots) * width) = values[l];
+                                   (id / (slots) + l * (step)) * (pitch) * 4 + id % (slots) * width) =    \
+            OPERAND(width, values[l]);
 #define STORE_A(tile) STORE_ALONG(tile, PITCH_M, A_SLOTS, A_STEP, SOURCE_WIDTH, a_next, A_LOADS)
 #define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_STEP, RESULT_WIDTH, b_next, B_LOADS)
 
@@ -84,7 +85,6 @@ void convolution2d_filter_gradient_tiled(__global const float *restrict x, __glo
                                          const TiledGradientGeometry g) {
     __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
     const int id = get_local_id(0);
-    const int thread_row = id / THREADS_N, thread_column = id % THREADS_N;
     const int rows = g.kernel_height * g.kernel_width * g.channels;
     const int channel_tiles = (g.output_channels + TILE_N - 1) / TILE_N;
     const int row_tiles = (rows + TILE_M - 1) / TILE_M;
@@ -130,7 +130,7 @@ void convolution2d_filter_gradient_tiled(__global const float *restrict x, __glo
         // Past the last chunk of the split these bring what nobody multiplies.
         LOAD_A
         LOAD_B
-        MULTIPLY(a[current], b[current], thread_row, thread_column)
+        MULTIPLY(a[current], b[current])
         current ^= 1;
         STORE_A(a[current])
         STORE_B(b[current])
@@ -139,9 +139,9 @@ void convolution2d_filter_gradient_tiled(__global const float *restrict x, __glo
 
     __global float *stored = filter_sums + (size_t)split * g.split_stride;
     UNROLL for (int m = 0; m < THREAD_M; m++) {
-        const int row = row_tile * TILE_M + TILE_ROW(m, thread_row);
+        const int row = row_tile * TILE_M + TILE_ROW(m);
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-            const int column = first_channel + TILE_COLUMN(v, thread_column);
+            const int column = first_channel + TILE_COLUMN(v);
             const int count = g.output_channels - column;
             if (row < rows && count > 0)
                 store_run(sums[m][v], stored + (size_t)row * g.output_channels + column, count, RESULT_WIDTH);

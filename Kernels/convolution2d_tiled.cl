@@ -87,10 +87,11 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
     }
 #if SOURCE_WIDTH == 4
 #define STORE_DOWN_VALUES(column, step, value)                                                      \
-    column[0] = value.s0, column[step] = value.s1, column[2 * (step)] = value.s2,                   \
-    column[3 * (step)] = value.s3;
+    const float4 operand = OPERAND(4, value);                                                       \
+    column[0] = operand.s0, column[step] = operand.s1, column[2 * (step)] = operand.s2,             \
+    column[3 * (step)] = operand.s3;
 #else
-#define STORE_DOWN_VALUES(column, step, value) column[0] = value;
+#define STORE_DOWN_VALUES(column, step, value) column[0] = OPERAND(1, value);
 #endif
 
 #if TRANSPOSED
@@ -122,7 +123,7 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
 #define STORE_B(tile)                                                                               \
     UNROLL for (int l = 0; l < B_LOADS; l++)                                                        \
         *(__local VECTOR(B_WIDTH) *)((__local float *)(tile) + (id / B_SLOTS + l * B_STEP) * PITCH_N * 4 + \
-                                     id % B_SLOTS * B_WIDTH) = b_next[l];
+                                     id % B_SLOTS * B_WIDTH) = OPERAND(B_WIDTH, b_next[l]);
 #endif
 
 __kernel TILED_GROUP
@@ -131,7 +132,6 @@ void convolution2d_tiled(__global const float *restrict source, __global const f
                          __global float *restrict result, const TiledGeometry g) {
     __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
     const int id = get_local_id(0);
-    const int thread_row = id / THREADS_N, thread_column = id % THREADS_N;
     const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;
     const int first_pixel = get_group_id(0) / channel_tiles * TILE_M;
     const int first_channel = get_group_id(0) % channel_tiles * TILE_N;
@@ -172,14 +172,14 @@ void convolution2d_tiled(__global const float *restrict source, __global const f
         tap = advance(tap, TILE_K, &g);
         LOAD_A
         LOAD_B
-        MULTIPLY(a[current], b[current], thread_row, thread_column)
+        MULTIPLY(a[current], b[current])
         STORE_DOWN(a[current ^ 1], PITCH_M, a_next, A_LOADS)
         STORE_B(b[current ^ 1])
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
     UNROLL for (int m = 0; m < THREAD_M; m++) {
-        const int position = first_pixel + TILE_ROW(m, thread_row);
+        const int position = first_pixel + TILE_ROW(m);
         if (position < grid) {
             const int j = position % g.grid_width;
             const int i = position / g.grid_width % g.grid_height;
@@ -188,7 +188,7 @@ void convolution2d_tiled(__global const float *restrict source, __global const f
             const int column = j * g.result_step_width + g.phase_width;
             const size_t pixel = ((size_t)n * g.result_height + row) * g.result_width + column;
             UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-                const int channel = first_channel + TILE_COLUMN(v, thread_column);
+                const int channel = first_channel + TILE_COLUMN(v);
                 const int count = g.result_channels - channel;
                 if (count > 0) {
                     const size_t at = pixel * g.result_channels + channel;

@@ -5,20 +5,44 @@
 // b[TILE_K][TILE_N]. There are two of each: while the work-items multiply one pair, the loads of the next are on
 // their way into registers, so one barrier a chunk is enough.
 //
-// A work-item's rows and columns come in runs of four, THREADS_M and THREADS_N runs apart: neighbours
-// read neighbouring runs, which lie in different banks, and store neighbouring runs of the result. The sum over k
-// is in k's order whatever the tile, so the tile does not change a bit of the result.
+// A work-item's rows and columns come in runs of four, which the plain form deals out THREADS_M and THREADS_N runs apart:
+// neighbours read neighbouring runs, which lie in different banks, and store neighbouring runs of the result. The sum
+// over k is in k's order whatever the tile, so the tile does not change a bit of the result.
 //
-// Constants: TILE_M, TILE_N, TILE_K; THREAD_M, THREAD_N, multiples of 4. LANES is 4.
+// With TENSOR = 1, NVIDIA's tensor cores make the sums from operands rounded to TF32 (8 bits of exponent, 10 of
+// mantissa): a warp holds 8 · THREAD_M × 32 of them, THREAD_N being 8. mma.m16n8k8 (PTX ISA, "Matrix fragments for
+// mma.m16n8k8") puts rows g and g + 8, columns 2t and 2t + 1 of a 16 × 8 product into lane 4g + t. Which rows and columns
+// of the tile these are is free: here row run g of every eight is the rows g and g + 8 of two products, and column run g
+// the columns g of four products, so that operands come from local memory in runs of four, and a lane's results are runs
+// of four again. Elsewhere the same operands and sums are made without tensor cores, for tests.
+//
+// Constants: TENSOR; TILE_M, TILE_N, TILE_K; THREAD_M, THREAD_N, multiples of 4. LANES is 4. With TENSOR, TILE_M is a
+// multiple of 8 · THREAD_M, TILE_N of 32, TILE_K of 8.
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
 #define THREADS (THREADS_M * THREADS_N)
 #define TILED_GROUP __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 
-// Runs of four from one k to the next; one more than needed, so that stores down a column meet few banks twice.
+// Row run `q` and column run `v` of a work-item's sums, as runs of the tile; and the runs from one k to the next, which
+// are more than needed, so that loads and stores meet few banks twice.
+#if TENSOR
+#define WARP (id / 32)
+#define WARPS_N (TILE_N / 32)
+#define ROW_RUN(q) (WARP / WARPS_N * (2 * THREAD_M) + (q) * 8 + id % 32 / 4)
+#define COLUMN_RUN(v) (WARP % WARPS_N * 8 + id % 4 * 2 + (v))
+#define PITCH_M (TILE_M / 4 + 2)
+#define PITCH_N (TILE_N / 4 + 2)
+#else
+#define ROW_RUN(q) ((q) * THREADS_M + id / THREADS_N)
+#define COLUMN_RUN(v) ((v) * THREADS_N + id % THREADS_N)
 #define PITCH_M (TILE_M / 4 + 1)
 #define PITCH_N (TILE_N / 4 + 1)
+#endif
+
+// Row `m` of a work-item's sums is this row of the tile, and column run `v` starts at this column.
+#define TILE_ROW(m) (ROW_RUN((m) / 4) * 4 + (m) % 4)
+#define TILE_COLUMN(v) (COLUMN_RUN(v) * 4)
 
 typedef float4 Sums[THREAD_M][THREAD_N / 4];
 
@@ -29,29 +53,90 @@ typedef float4 Sums[THREAD_M][THREAD_N / 4];
 #define VECTOR(width) JOIN(VECTOR_, width)
 #define LOAD_WIDE(width, pointer) (*(__global const VECTOR(width) *)(pointer))
 
+// An operand as it is multiplied, of so many floats.
+#if TENSOR
+#define OPERAND_1(value) to_tf32(value)
+#define OPERAND_4(value) \
+    (float4)(to_tf32((value).s0), to_tf32((value).s1), to_tf32((value).s2), to_tf32((value).s3))
+#else
+#define OPERAND_1(value) (value)
+#define OPERAND_4(value) (value)
+#endif
+#define OPERAND(width, value) JOIN(OPERAND_, width)(value)
+
+#if TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__))
+#ifdef __NV_CL_C_VERSION
+#define PTX asm volatile
+#else
+#define PTX __asm__ volatile
+#endif
+
+static inline float to_tf32(float value) {
+    uint bits;
+    PTX("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
+    return as_float(bits);
+}
+
+// Rows m and m + 1 of the sums, column `v` of their two runs.
+#define MULTIPLY_PAIR(m, v, first, second)                                                          \
+    {                                                                                               \
+        float c0 = sums[m][0].v, c1 = sums[m][1].v, c2 = sums[m + 1][0].v, c3 = sums[m + 1][1].v;   \
+        PTX("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "                                   \
+            "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                                 \
+            : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)                                                \
+            : "r"(as_uint(rows.first)), "r"(as_uint(rows.second)), "r"(as_uint(later_rows.first)),  \
+              "r"(as_uint(later_rows.second)), "r"(as_uint(columns.v)), "r"(as_uint(later_columns.v))); \
+        sums[m][0].v = c0;                                                                          \
+        sums[m][1].v = c1;                                                                          \
+        sums[m + 1][0].v = c2;                                                                      \
+        sums[m + 1][1].v = c3;                                                                      \
+    }
+#define MULTIPLY_COLUMN(q, v)                     \
+    MULTIPLY_PAIR(4 * (q), v, s0, s1)             \
+    MULTIPLY_PAIR(4 * (q) + 2, v, s2, s3)
+
+// sums += a · b over one chunk, eight steps of k at a time: a lane brings k and k + 4.
+#define MULTIPLY(a, b)                                                                              \
+    UNROLL for (int k = id % 4; k < TILE_K; k += 8) {                                               \
+        const int column_run = WARP % WARPS_N * 8 + id % 32 / 4;                                    \
+        const float4 columns = (b)[k * PITCH_N + column_run];                                       \
+        const float4 later_columns = (b)[(k + 4) * PITCH_N + column_run];                           \
+        UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
+            const float4 rows = (a)[k * PITCH_M + ROW_RUN(q)];                                      \
+            const float4 later_rows = (a)[(k + 4) * PITCH_M + ROW_RUN(q)];                          \
+            MULTIPLY_COLUMN(q, s0)                                                                  \
+            MULTIPLY_COLUMN(q, s1)                                                                  \
+            MULTIPLY_COLUMN(q, s2)                                                                  \
+            MULTIPLY_COLUMN(q, s3)                                                                  \
+        }                                                                                           \
+    }
+#else
+#if TENSOR
+// As cvt.rna does: to the nearest, ties away from zero.
+static inline float to_tf32(float value) {
+    return isfinite(value) ? as_float((as_uint(value) + 0x1000u) & 0xFFFFE000u) : value;
+}
+#endif
+
 #define MULTIPLY_ROW(m, value)                        \
     UNROLL for (int v = 0; v < THREAD_N / 4; v++)     \
         sums[m][v] = fma((float4)(value), columns[v], sums[m][v]);
 
-// sums += a · b over one chunk, for the work-item of that thread row and column. Two steps at a time: unrolled as a
-// whole, compilers fetch so far ahead that only half as many work-groups fit into the registers.
-#define MULTIPLY(a, b, thread_row, thread_column)                                                   \
+// sums += a · b over one chunk. Two steps at a time: unrolled as a whole, compilers fetch so far ahead that only half as
+// many work-groups fit into the registers.
+#define MULTIPLY(a, b)                                                                              \
     _Pragma("unroll 2") for (int k = 0; k < TILE_K; k++) {                                          \
         float4 columns[THREAD_N / 4];                                                               \
-        UNROLL for (int v = 0; v < THREAD_N / 4; v++)                                               \
-            columns[v] = (b)[k * PITCH_N + v * THREADS_N + (thread_column)];                        \
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++) columns[v] = (b)[k * PITCH_N + COLUMN_RUN(v)]; \
         UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const float4 rows = (a)[k * PITCH_M + q * THREADS_M + (thread_row)];                    \
+            const float4 rows = (a)[k * PITCH_M + ROW_RUN(q)];                                      \
             MULTIPLY_ROW(4 * q + 0, rows.s0)                                                        \
             MULTIPLY_ROW(4 * q + 1, rows.s1)                                                        \
             MULTIPLY_ROW(4 * q + 2, rows.s2)                                                        \
             MULTIPLY_ROW(4 * q + 3, rows.s3)                                                        \
         }                                                                                           \
     }
-
-// Row `m` of a work-item's sums is this row of the tile, and column run `v` starts at this column.
-#define TILE_ROW(m, thread_row) (((m) / 4 * THREADS_M + (thread_row)) * 4 + (m) % 4)
-#define TILE_COLUMN(v, thread_column) (((v) * THREADS_N + (thread_column)) * 4)
+#endif
 
 // The first `count` of four floats; all of them in one store where addresses are multiples of 16 bytes. Without
 // arrays, which would live in memory.

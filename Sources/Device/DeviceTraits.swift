@@ -17,15 +17,20 @@ package struct DeviceTraits: Hashable, Sendable {
     /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
     var allowsWinograd: Bool
 
-    /// - Parameter asGPU: whether to choose what a GPU runs; nil where the device's type decides.
-    package init(_ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil) {
+    /// - Parameters:
+    ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.
+    ///   - hasTensorCores: whether the probe of `mma.sync` with TF32 operands has worked.
+    package init(
+        _ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil,
+        hasTensorCores: Bool = false
+    ) {
         let isGPU = asGPU ?? (device.type == .gpu)
         prefersLongWorkItems = !isGPU
         lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
         groupTiles =
             !isGPU
             ? []
-            : GroupTile.all.filter {
+            : (hasTensorCores && math == .fast ? GroupTile.onTensorCores : GroupTile.all).filter {
                 $0.localByteCount <= device.localMemoryByteCount
                     && $0.workItems <= device.maximumWorkGroupSize
             }
@@ -35,4 +40,7 @@ package struct DeviceTraits: Hashable, Sendable {
         localMemoryByteCount = device.localMemoryByteCount
         allowsWinograd = math == .fast
     }
+
+    /// Whether convolutions round their operands to TF32.
+    package var usesTensorCores: Bool { groupTiles.contains { $0.usesTensorCores } }
 }

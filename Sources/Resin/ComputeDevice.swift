@@ -70,7 +70,18 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
 
     package func makeExecutor(profiling: Bool = false) throws -> any Executor {
         guard let openCL else { return ReferenceExecutor(index: details.index) }
-        return try DeviceExecutor(device: openCL, index: details.index, math: math, profiling: profiling)
+        // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
+        // `resin devices --check`.
+        let traits = DeviceTraits(
+            openCL, math: math, hasTensorCores: DeviceProbes.kept(for: self)?.works(.tf32) ?? false)
+        return try DeviceExecutor(
+            device: openCL, index: details.index, profiling: profiling, traits: traits)
+    }
+
+    /// Whether what its driver can do decides about the kernels, and has not been asked.
+    public var awaitsProbes: Bool {
+        details.type == .gpu && math == .fast && openCL?.vendor.lowercased().contains("nvidia") == true
+            && DeviceProbes.kept(for: self) == nil
     }
 
     /// Its limits, measured in about a second; nil for the reference executor.

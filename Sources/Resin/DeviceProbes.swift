@@ -65,6 +65,10 @@ public struct DeviceProbes: Codable, Hashable, Sendable {
         return probes
     }
 
+    package func works(_ probe: Probe) -> Bool {
+        results.contains { $0.name == probe.rawValue && $0.works }
+    }
+
     /// Keeps the answers for the next time.
     ///
     /// - Throws: `ResinError(.cannotWrite)`.

@@ -79,6 +79,27 @@ struct ChildCheck {
     }
 }
 
+extension DeviceProbes {
+    /// Asks a device's driver, one thing a process, and keeps the answers.
+    static func found(for device: ComputeDevice) throws -> DeviceProbes {
+        let specification = device.details.platformDevice ?? "reference"
+        let results = try names.map { name in
+            let child = ChildCheck(kind: .probe, name: name, device: specification, secondsAllowed: 60)
+            return switch try child.run(as: ProbeResult.self) {
+            case .ended(let result): result
+            case .failed(let reason): ProbeResult(name: name, works: false, reason: reason)
+            }
+        }
+        let probes = DeviceProbes(device: device.details.name, driver: device.driver ?? "", results: results)
+        do {
+            try probes.keep(for: device)
+        } catch let error as ResinError {
+            note("the answers are not kept: \(error.message)")
+        }
+        return probes
+    }
+}
+
 /// What `ChildCheck` runs. Not for people, so no help lists it.
 struct CheckOneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -92,7 +113,7 @@ struct CheckOneCommand: ParsableCommand {
     @OptionGroup var deviceOption: DeviceOption
 
     func run() throws {
-        let device = try deviceOption.choose()
+        let device = try deviceOption.choose(asksDriver: false)
         switch kind {
         case .probe: try printJSON(DeviceProbes.run(name, on: device))
         case .training: try printJSON(SelfCheck(on: device).verdict)

@@ -116,10 +116,11 @@ struct DevicesCommand: ParsableCommand {
         }
         say(row.check!)
         if device.driver != nil {
-            let (results, isKept) = try probe(device, child)
+            let kept = again ? nil : DeviceProbes.kept(for: device)
+            let results = try (kept ?? DeviceProbes.found(for: device)).results
             row.probes = results
             for result in results { say(describe(result)) }
-            if isKept { say("(as found before with driver \(device.driver!); --again asks anew)") }
+            if kept != nil { say("(as found before with driver \(device.driver!); --again asks anew)") }
         }
         guard operators else { return isRight }
         row.operators = []
@@ -134,26 +135,6 @@ struct DevicesCommand: ParsableCommand {
             if result.failure != nil { isRight = false }
         }
         return isRight
-    }
-
-    /// The device's answers, and whether they are from the cache folder.
-    private func probe(
-        _ device: ComputeDevice, _ child: (CheckOneCommand.Kind, String, Double) -> ChildCheck
-    ) throws -> ([ProbeResult], isKept: Bool) {
-        if !again, let kept = DeviceProbes.kept(for: device) { return (kept.results, true) }
-        let results = try DeviceProbes.names.map { name in
-            switch try child(.probe, name, 60).run(as: ProbeResult.self) {
-            case .ended(let result): result
-            case .failed(let reason): ProbeResult(name: name, works: false, reason: reason)
-            }
-        }
-        let probes = DeviceProbes(device: device.details.name, driver: device.driver ?? "", results: results)
-        do {
-            try probes.keep(for: device)
-        } catch let error as ResinError {
-            note("the answers are not kept: \(error.message)")
-        }
-        return (results, false)
     }
 
     private func describe(_ result: ProbeResult) -> String {

@@ -12,12 +12,17 @@ struct DeviceOption: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "fast, or exact: without Winograd's convolution, whose sums are rounded differently."))
+            "fast, or exact: without Winograd's convolution and tensor cores, which round differently."))
     var math: MathMode?
 
-    func choose() throws -> ComputeDevice {
+    /// - Parameter asksDriver: whether a driver that has not been asked what it can do is asked now.
+    func choose(asksDriver: Bool = true) throws -> ComputeDevice {
         var chosen = try device.map(ComputeDevice.matching) ?? best()
         chosen.math = math ?? .fast
+        if asksDriver && chosen.awaitsProbes {
+            note("asking the driver of \(chosen.details.name) what it can do, once")
+            _ = try DeviceProbes.found(for: chosen)
+        }
         wait_actively_in_pocl()
         return chosen
     }

@@ -31,6 +31,10 @@ private enum TiledConvolutions {
 
 @Suite(.enabled(if: TiledConvolutions.device != nil, "no OpenCL device found"))
 struct GroupTileTests {
+    private static let layers = [
+        "2×15×13×64 to 48", "1×33×5×6 to 100", "3×5×3×96 to 33", "3×11×9×3 to 17", "1×17×17×32 to 64",
+    ]
+
     /// The smallest tile, which meets most edges, and which a CPU's compiler is quickest with.
     @Test("Convolutions in local memory agree with the reference", arguments: TiledConvolutions.cases)
     func agreement(of opCase: OpCase) throws {
@@ -40,12 +44,12 @@ struct GroupTileTests {
     }
 
     /// One layer a tile, all three passes, since a CPU's compiler takes seconds for each; together they load
-    /// four floats or one, of images and of filters, in every combination.
+    /// four floats or one, of images and of filters, in every combination. Small integers are exact in TF32, so that
+    /// tiles on tensor cores, whose operands and sums a CPU makes without them, give the same numbers.
     @Test(
         "With any tile they give the reference's very numbers on integers",
-        arguments: zip(
-            GroupTile.all,
-            ["2×15×13×64 to 48", "1×33×5×6 to 100", "3×5×3×96 to 33", "3×11×9×3 to 17", "1×17×17×32 to 64"]))
+        arguments: zip(GroupTile.all + GroupTile.onTensorCores, GroupTileTests.layers + GroupTileTests.layers)
+    )
     func integers(_ tile: GroupTile, layer: String) throws {
         let cases = TiledConvolutions.cases.filter { $0.name.contains(layer) }
         #expect(cases.count == 3)

@@ -1,5 +1,5 @@
 /// The part of a matrix product that a work-group holds, with its operands in local memory (Kernels/tile.cl).
-/// The sum has the same order with every tile, so the choice is one of speed alone.
+/// The sum has the same order with every tile of a kind, so the choice among them is one of speed alone.
 package struct GroupTile: Hashable, Sendable {
     /// Of the result: TILE_M, TILE_N.
     package var rows, columns: Int
@@ -9,6 +9,8 @@ package struct GroupTile: Hashable, Sendable {
     package var itemRows, itemColumns: Int
     /// Speed against the largest tile's where both are full: a smaller tile reads more for each product.
     private var efficiency: Double
+    /// Whether NVIDIA's tensor cores make the sums, from operands rounded to TF32: TENSOR.
+    package var usesTensorCores = false
 
     /// The largest first. Narrow tiles are deeper, so that every work-item has something to bring.
     package static let all = [
@@ -19,14 +21,37 @@ package struct GroupTile: Hashable, Sendable {
         GroupTile(rows: 64, columns: 32, depth: 16, itemRows: 4, itemColumns: 4, efficiency: 0.5),
     ]
 
+    /// The same, deeper: there is less to do for each barrier. The efficiencies are estimates from what is read from
+    /// local memory for each product; no GPU has measured them.
+    package static let onTensorCores = [
+        GroupTile(
+            rows: 128, columns: 128, depth: 16, itemRows: 8, itemColumns: 8, efficiency: 1,
+            usesTensorCores: true),
+        GroupTile(
+            rows: 128, columns: 64, depth: 16, itemRows: 8, itemColumns: 8, efficiency: 0.9,
+            usesTensorCores: true),
+        GroupTile(
+            rows: 64, columns: 64, depth: 16, itemRows: 4, itemColumns: 8, efficiency: 0.7,
+            usesTensorCores: true),
+        GroupTile(
+            rows: 128, columns: 32, depth: 16, itemRows: 4, itemColumns: 8, efficiency: 0.7,
+            usesTensorCores: true),
+        GroupTile(
+            rows: 64, columns: 32, depth: 16, itemRows: 4, itemColumns: 8, efficiency: 0.5,
+            usesTensorCores: true),
+    ]
+
     package var workItems: Int { rows / itemRows * (columns / itemColumns) }
     /// Two chunks of both operands, with the padding of tile.cl.
-    package var localByteCount: Int { 4 * 2 * depth * (rows + 4 + columns + 4) }
+    package var localByteCount: Int {
+        let padding = usesTensorCores ? 8 : 4
+        return 4 * 2 * depth * (rows + padding + columns + padding)
+    }
 
     var definitions: [(String, Int)] {
         [
             ("TILE_M", rows), ("TILE_N", columns), ("TILE_K", depth), ("THREAD_M", itemRows),
-            ("THREAD_N", itemColumns),
+            ("THREAD_N", itemColumns), ("TENSOR", usesTensorCores ? 1 : 0),
         ]
     }
 

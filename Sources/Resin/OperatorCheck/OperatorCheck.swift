@@ -20,10 +20,13 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         self.failure = failure
     }
 
-    private static let winograd = "Winograd"
+    /// Families of the convolutions that `--math exact` does without; which a device has depends.
+    private static let winograd = "Winograd", tensorCores = "tensor cores"
+    package static let inexact = [winograd, tensorCores]
 
     private static let all: [(name: String, trials: [OperatorTrial])] = [
         ("convolution", OperatorTrial.convolutions), (winograd, OperatorTrial.convolutions),
+        (tensorCores, OperatorTrial.convolutions),
         ("pooling", OperatorTrial.pooling), ("batch norm", OperatorTrial.batchNorm),
         ("softmax cross-entropy", OperatorTrial.loss), ("element-wise", OperatorTrial.elementwise),
         ("concatenation", OperatorTrial.concatenation), ("input", OperatorTrial.input),
@@ -37,7 +40,7 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     /// - Throws: `ResinError(.usage)` where there is no such family, and the device's own where it fails.
     public static func run(_ family: String, on device: ComputeDevice) throws -> OperatorCheck {
         var device = device
-        device.math = family == winograd ? .fast : .exact
+        device.math = inexact.contains(family) ? .fast : .exact
         return try run(family, on: device.makeExecutor())
     }
 
@@ -48,12 +51,14 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
                 "there is no operator family '\(family)'; there are \(families.joined(separator: ", "))")
         }
         if family == winograd {
+            trials = try trials.filter { try usesWinograd($0, executor) }
             // Sums of other sums: the tests' bound for its worst form, 5×5 filters' gradients.
-            trials = try trials.filter { try usesWinograd($0, executor) }.map {
-                var trial = $0
-                trial.tolerance = 2e-4
-                return trial
-            }
+            for index in trials.indices { trials[index].tolerance = 2e-4 }
+        }
+        if family == tensorCores {
+            if (executor as? DeviceExecutor)?.traits.usesTensorCores != true { trials = [] }
+            // Two operands of 11 significant bits.
+            for index in trials.indices { trials[index].tolerance = 1e-3 }
         }
         let reference = ReferenceExecutor()
         var result = OperatorCheck(family: family, cases: trials.count, worstError: 0)
