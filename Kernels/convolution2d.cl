@@ -34,9 +34,6 @@ typedef struct {
     int offset_kind, epilogue;
 } ConvolutionGeometry;
 
-// As in patch.cl, which may stand in front.
-#define TILE_CHANNELS (COLUMNS * LANES)
-
 __kernel WORK_GROUP
 void convolution2d_gather(__global const float *restrict source, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict mask,
@@ -90,27 +87,25 @@ void convolution2d_gather(__global const float *restrict source, __global const 
         }
     }
 
-    UNROLL for (int m = 0; m < ROWS; m++) {
+    lanes results[ROWS][COLUMNS];
+    COPY_TILE(results, sums)
+    for (int m = 0; m < min(ROWS, grid - first); m++) {
         const int position = first + m;
-        if (position < grid) {
-            const int j = position % g.grid_width;
-            const int i = position / g.grid_width % g.grid_height;
-            const int n = position / (g.grid_width * g.grid_height);
-            const int row = i * g.result_step_height + g.phase_height;
-            const int column = j * g.result_step_width + g.phase_width;
-            const size_t pixel = ((size_t)n * g.result_height + row) * g.result_width + column;
-            UNROLL for (int v = 0; v < COLUMNS; v++) {
-                const int channel = tile * TILE_CHANNELS + v * LANES;
-                const int count = g.result_channels - channel;
-                if (count > 0) {
-                    const size_t at = pixel * g.result_channels + channel;
-                    lanes value = with_offset(sums[m][v], bias + channel, g.result_channels, count, g.offset_kind);
-                    if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
-                    if (g.epilogue == EPILOGUE_RELU_MASK)
-                        value = rectify_gradient(value, load_first(mask + at, count));
-                    store_first(value, result + at, count);
-                }
-            }
+        const int j = position % g.grid_width;
+        const int i = position / g.grid_width % g.grid_height;
+        const int n = position / (g.grid_width * g.grid_height);
+        const int row = i * g.result_step_height + g.phase_height;
+        const int column = j * g.result_step_width + g.phase_width;
+        const size_t pixel = ((size_t)n * g.result_height + row) * g.result_width + column;
+        for (int v = 0; v < COLUMNS; v++) {
+            const int channel = tile * TILE_CHANNELS + v * LANES;
+            const int count = g.result_channels - channel;
+            if (count <= 0) break;
+            const size_t at = pixel * g.result_channels + channel;
+            lanes value = with_offset(results[m][v], bias + channel, g.result_channels, count, g.offset_kind);
+            if (g.epilogue == EPILOGUE_RELU) value = rectify(value);
+            if (g.epilogue == EPILOGUE_RELU_MASK) value = rectify_gradient(value, load_first(mask + at, count));
+            store_first(value, result + at, count);
         }
     }
 }

@@ -89,34 +89,35 @@ void convolution2d_packed(__global const float *restrict x, __global const float
             __local const float *values = packed + p * LANES;
             __global const float *w = tile_filter;
             for (int vector = 0; vector < whole; vector++, values += g.block * LANES)
-                UNROLL ACCUMULATE(sums, values, w, LANES)
+                _Pragma("unroll 4") ACCUMULATE(sums, values, w, LANES)
             ACCUMULATE(sums, values, w, rest)
+            lanes results[ROWS][COLUMNS];
+            COPY_TILE(results, sums)
             const size_t tile_at = (size_t)(first + p) * g.result_stride + g.result_first + tile_channel;
             // What most tiles are and most layers have, without a question a vector: whole, with a bias or none, and a
             // ReLU or one that lets all through; or without a bias and with a mask.
             if (pixels - first - p >= ROWS && g.output_channels - tile_channel >= TILE_CHANNELS) {
                 if (g.has_bias != OFFSET_FACTOR && g.epilogue != EPILOGUE_RELU_MASK) {
                     const lanes least = (lanes)(g.epilogue == EPILOGUE_RELU ? 0.0f : -INFINITY);
-                    UNROLL for (int v = 0; v < COLUMNS; v++) {
-                        const lanes offset = g.has_bias ? LOAD(bias + tile_channel + v * LANES) : (lanes)(0.0f);
-                        UNROLL for (int m = 0; m < ROWS; m++) {
-                            const lanes value = sums[m][v] + offset;
+                    lanes offset[COLUMNS];
+                    UNROLL for (int v = 0; v < COLUMNS; v++)
+                        offset[v] = g.has_bias ? LOAD(bias + tile_channel + v * LANES) : (lanes)(0.0f);
+                    for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++) {
+                            const lanes value = results[m][v] + offset[v];
                             STORE(select(value, least, value < least), y + tile_at + m * g.result_stride + v * LANES);
                         }
-                    }
                     continue;
                 }
                 if (!g.has_bias) {
-                    UNROLL for (int m = 0; m < ROWS; m++)
+                    for (int m = 0; m < ROWS; m++)
                         UNROLL for (int v = 0; v < COLUMNS; v++) {
                             const size_t at = tile_at + m * g.result_stride + v * LANES;
-                            STORE(rectify_gradient(sums[m][v], LOAD(mask + at)), y + at);
+                            STORE(rectify_gradient(results[m][v], LOAD(mask + at)), y + at);
                         }
                     continue;
                 }
             }
-            lanes results[ROWS][COLUMNS];
-            COPY_TILE(results, sums)
             for (int m = 0; m < min(ROWS, pixels - first - p); m++)
                 for (int v = 0; v < COLUMNS; v++) {
                     const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
@@ -183,8 +184,9 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                 const bool is_whole = k + ROWS <= length && channel + TILE_CHANNELS <= outputs;
                 lanes results[ROWS][COLUMNS], sums[ROWS][COLUMNS];
                 if (is_whole && has_sums) {
-                    UNROLL for (int m = 0; m < ROWS; m++)
-                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = LOAD(stored + m * outputs + v * LANES);
+                    for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++)
+                            results[m][v] = LOAD(stored + m * outputs + v * LANES);
                 } else {
                     for (int m = 0; m < ROWS; m++)
                         for (int v = 0; v < COLUMNS; v++) {
@@ -193,8 +195,8 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                                                 ? load_first(stored + m * outputs + v * LANES, count)
                                                 : (lanes)(0.0f);
                         }
-                    COPY_TILE(sums, results)
                 }
+                COPY_TILE(sums, results)
                 __local const float *values = patches + k;
                 __local const float *gradient = gradients + tile * g.block * TILE_CHANNELS;
                 for (int p = 0; p < g.block; p += 4) {
@@ -209,12 +211,13 @@ void convolution2d_filter_gradient_packed(__global const float *restrict x, __gl
                         gradient += TILE_CHANNELS;
                     }
                 }
+                COPY_TILE(results, sums)
                 if (is_whole) {
-                    UNROLL for (int m = 0; m < ROWS; m++)
-                        UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], stored + m * outputs + v * LANES);
+                    for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int v = 0; v < COLUMNS; v++)
+                            STORE(results[m][v], stored + m * outputs + v * LANES);
                     continue;
                 }
-                COPY_TILE(results, sums)
                 for (int m = 0; m < min(ROWS, length - k); m++)
                     for (int v = 0; v < COLUMNS; v++) {
                         const int count = outputs - channel - v * LANES;

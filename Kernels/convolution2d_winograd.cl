@@ -245,7 +245,7 @@ void winograd_convolution(__global const float *restrict image, __global const f
                 __local const float *values = transformed + frequency * transformed_step + t * LANES;
                 // Unrolled over a whole vector, every address is a constant away from one pointer.
                 for (int vector = 0; vector < whole; vector++, values += g.block * LANES)
-                    UNROLL ACCUMULATE(LANES)
+                    _Pragma("unroll 4") ACCUMULATE(LANES)
                 ACCUMULATE(rest)
                 __local float *to = products + frequency * products_step + t * TILE_CHANNELS;
                 UNROLL for (int m = 0; m < ROWS; m++)

@@ -1,5 +1,5 @@
-// Shared by the convolutions for CPUs that copy what they read into local memory, convolution2d_packed.cl,
-// convolution2d_rows.cl and convolution2d_dense.cl, in front of which it stands.
+// Shared by the convolutions for CPUs, in front of which it stands: register tiles, and what convolution2d_packed.cl,
+// convolution2d_rows.cl and convolution2d_dense.cl copy into local memory.
 
 #define TILE_CHANNELS (COLUMNS * LANES)
 

@@ -67,7 +67,9 @@ package final class DeviceExecutor: Executor {
     private static func sharedFiles(of file: String) -> [String] {
         if file.hasSuffix("_tiled") { return ["tile"] }
         if file.hasSuffix("_grouped") { return ["group"] }
-        let usesPatches = ["convolution2d_dense", "convolution2d_packed", "convolution2d_rows"]
+        let usesPatches = [
+            "convolution2d", "convolution2d_dense", "convolution2d_packed", "convolution2d_rows",
+        ]
         return usesPatches.contains(file) ? ["patch"] : []
     }
 
