@@ -12,7 +12,9 @@
 //
 // Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
 // Constants: LANES, STEP, COLUMNS (vectors of output channels a register tile), ROWS (columns j, or
-// places k, a register tile), TAPS (filter rows a register tile of the gradients; divides KH).
+// places k, a register tile), TAPS (filter rows a register tile of the gradients; divides KH). PAIRS (0 or 1): whether
+// two neighbouring pixels share a vector, o's sums in lanes 2o and 2o + 1. For one image channel, steps of 1, no more
+// outputs than half a vector's lanes, and an even number of columns: the two values are then one load.
 
 // The filter's rows that lie on the image under the result's row `row` of all N·H′: the others would add zeros.
 typedef struct {
@@ -32,16 +34,16 @@ static inline void copy_line(__local float *line, __global const float *restrict
     copy_run(line + g->padding_width * g->channels, x + ((size_t)n * g->height + y) * length, length);
 }
 
-// The image rows under them, zeros outside the image.
-static inline void copy_lines(__local float *lines, __global const float *restrict x, int row, Taps taps,
-                              const PatchGeometry *g) {
-    const int i = row % g->output_height, n = row / g->output_height;
-    for (int t = taps.first; t < taps.end; t++) {
-        const int y = i * g->stride_height - g->padding_height + t;
-        if ((uint)y >= (uint)g->height) clear_run(lines + t * g->patch_stride, g->patch_stride);
-        else copy_line(lines + t * g->patch_stride, x, n, y, g);
-    }
-}
+#if PAIRS
+#define PIXELS 2
+// Two neighbouring floats, lane by lane in turn.
+#define SPREAD(pointer) as_float16((double8)(as_double(vload2(0, (pointer)))))
+#define FIRST_OF_PAIR(pair) (lanes)((pair).even, (float8)(0.0f))
+#define SECOND_OF_PAIR(pair) (lanes)((pair).odd, (float8)(0.0f))
+#else
+#define PIXELS 1
+#define SPREAD(pointer) (lanes)(*(pointer))
+#endif
 
 // Forward and input gradient of stride 1. A work-item goes through its share of the rows, ROWS columns by COLUMNS vectors
 // of sums in registers; the last tile of a row is moved to the left where it would stick out. Image row y is line y mod KH,
@@ -65,8 +67,8 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
         for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
             for (int start = 0; start < g.output_width; start += ROWS) {
                 const int first = min(start, max(g.output_width - ROWS, 0));
-                lanes sums[ROWS][COLUMNS], results[ROWS][COLUMNS];
-                UNROLL for (int m = 0; m < ROWS; m++)
+                lanes sums[ROWS / PIXELS][COLUMNS], results[ROWS][COLUMNS];
+                UNROLL for (int m = 0; m < ROWS / PIXELS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
                 __global const float *w = tile_filter;
                 for (int t = taps.first; t < taps.end; t++) {
@@ -75,13 +77,23 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                     for (int k = 0; k < run; k++, w += TILE_CHANNELS) {
                         lanes weights[COLUMNS];
                         UNROLL for (int v = 0; v < COLUMNS; v++) weights[v] = LOAD(w + v * LANES);
-                        UNROLL for (int m = 0; m < ROWS; m++) {
-                            const lanes value = (lanes)(values[m * STEP + k]);
+#if PAIRS
+                        weights[0] = weights[0].s0011223344556677;
+#endif
+                        UNROLL for (int m = 0; m < ROWS / PIXELS; m++) {
+                            const lanes value = SPREAD(values + m * PIXELS * STEP + k);
                             UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, weights[v], sums[m][v]);
                         }
                     }
                 }
+#if PAIRS
+                UNROLL for (int m = 0; m < ROWS / 2; m++) {
+                    results[2 * m][0] = FIRST_OF_PAIR(sums[m][0]);
+                    results[2 * m + 1][0] = SECOND_OF_PAIR(sums[m][0]);
+                }
+#else
                 COPY_TILE(results, sums)
+#endif
                 for (int v = 0; v < COLUMNS; v++) {
                     const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
                     if (count <= 0) break;
@@ -108,7 +120,8 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
 
 // Input gradient for so few image channels that KW·C floats are a vector or two: where the sum above would leave most
 // lanes empty, each pixel of dy adds Σ over o of dy[o] · w[t, k, o] to the KH · KW·C floats of dx under it, TAPS (= KH) ×
-// COLUMNS vectors of sums in registers for each of ROWS pixels. A work-item gathers an image in local memory.
+// COLUMNS vectors of sums in registers for each of ROWS pixels, which lie apart: a load of what the neighbour's store has
+// half overwritten would wait for it. A work-item gathers an image in local memory.
 // Work-items: global (shares of the images). filter [KH, mirrored][O][TILE_CHANNELS], k its channels. Local: lines
 // [gathered rows][patch_stride], the padding's among them.
 __kernel WORK_GROUP
@@ -117,15 +130,16 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
                                        __local float *restrict lines, const PatchGeometry g) {
     const int outputs = g.output_channels, length = g.width * g.channels;
     const int gathered_rows = max((g.output_height - 1) * g.stride_height + TAPS, g.padding_height + g.height);
+    const int apart = (g.output_width + ROWS - 1) / ROWS;
     const int end_image = (int)((long)g.images * (get_global_id(0) + 1) / get_global_size(0));
     for (int n = (int)((long)g.images * get_global_id(0) / get_global_size(0)); n < end_image; n++) {
         clear_run(lines, gathered_rows * g.patch_stride);
         for (int i = 0; i < g.output_height; i++)
-            for (int j = 0; j < g.output_width; j += ROWS) {
+            for (int j = 0; j < apart; j++) {
                 __global const float *values[ROWS];
                 lanes sums[ROWS][TAPS][COLUMNS];
                 UNROLL for (int m = 0; m < ROWS; m++) {
-                    const int column = min(j + m, g.output_width - 1);
+                    const int column = min(j + m * apart, g.output_width - 1);
                     values[m] = dy + (((size_t)n * g.output_height + i) * g.output_width + column) * outputs;
                     UNROLL for (int t = 0; t < TAPS; t++)
                         UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][t][v] = (lanes)(0.0f);
@@ -143,8 +157,8 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
                     UNROLL for (int t = 0; t < TAPS; t++)
                         UNROLL for (int v = 0; v < COLUMNS; v++) {
                             __local float *to =
-                                corner + t * g.patch_stride + m * g.stride_width * g.channels + v * LANES;
-                            if (j + m < g.output_width) STORE(LOAD(to) + sums[m][t][v], to);
+                                corner + t * g.patch_stride + m * apart * g.stride_width * g.channels + v * LANES;
+                            if (j + m * apart < g.output_width) STORE(LOAD(to) + sums[m][t][v], to);
                         }
             }
 
@@ -161,53 +175,66 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
     }
 }
 
-// Filter and bias gradient. A work-item goes through its split of the N·H′ rows and adds to its sums, which stay in
-// local memory, TAPS × ROWS × COLUMNS vectors of them in registers for the length of a row.
-// convolution2d_filter_reduce adds the splits in order.
+// Filter and bias gradient. A work-item goes through its split of the N·H′ rows, of one image at most `block` at a time,
+// under which lie (block − 1) · stride + KH lines. It adds to its sums, which stay in local memory, TAPS × ROWS × COLUMNS
+// vectors of them in registers for the whole block. convolution2d_filter_reduce adds the splits in order.
 // Work-items: global (splits). partial [splits][KH·KW·C + 1][O], the last row the bias's.
-// Local: lines [KH][patch_stride] and a vector; sums [channel tiles][KH][part_rows][TILE_CHANNELS], part_rows being KW·C
-// in whole tiles of ROWS, and behind them [channel tiles][TILE_CHANNELS] of the bias.
+// Local: lines [lines][patch_stride] and a vector; sums [channel tiles][KH][part_rows][TILE_CHANNELS], part_rows being
+// KW·C in whole tiles of ROWS, and behind them [channel tiles][TILE_CHANNELS] of the bias.
 __kernel WORK_GROUP
 void convolution2d_filter_gradient_rows(__global const float *restrict x, __global const float *restrict dy,
                                         __global float *restrict partial, __local float *restrict lines,
                                         __local float *restrict sums, const PatchGeometry g) {
     const int split = get_global_id(0), all_rows = g.images * g.output_height;
-    const int first_row = (int)((long)all_rows * split / g.splits);
     const int end_row = (int)((long)all_rows * (split + 1) / g.splits);
     const int outputs = g.output_channels, tiles = (outputs + TILE_CHANNELS - 1) / TILE_CHANNELS;
     const int run = g.kernel_width * g.channels, step = g.stride_width * g.channels;
     __local float *bias_sums = sums + tiles * g.kernel_height * g.part_rows * TILE_CHANNELS;
     clear_run(sums, tiles * (g.kernel_height * g.part_rows + 1) * TILE_CHANNELS);
 
-    for (int row = first_row; row < end_row; row++) {
-        // Where a register tile takes several of the filter's rows, it takes all in turn.
-        const Taps taps = TAPS > 1 ? (Taps){0, g.kernel_height} : taps_at(row, &g);
-        copy_lines(lines, x, row, taps, &g);
+    for (int row = (int)((long)all_rows * split / g.splits), count; row < end_row; row += count) {
+        const int n = row / g.output_height, i = row % g.output_height;
+        count = min(min(g.output_height - i, g.block), end_row - row);
+        for (int t = 0; t < (count - 1) * g.stride_height + g.kernel_height; t++) {
+            const int y = i * g.stride_height - g.padding_height + t;
+            if ((uint)y >= (uint)g.height) clear_run(lines + t * g.patch_stride, g.patch_stride);
+            else copy_line(lines + t * g.patch_stride, x, n, y, &g);
+        }
         for (int tile = 0; tile < tiles; tile++) {
             const int left = outputs - tile * TILE_CHANNELS;
             __global const float *first_gradient = dy + (size_t)row * g.output_width * outputs + tile * TILE_CHANNELS;
-            for (int t = taps.first; t < taps.end; t += TAPS) {
+            for (int t = 0; t < g.kernel_height; t += TAPS) {
                 for (int k = 0; k < run; k += ROWS) {
                     __local float *stored =
                         sums + ((tile * g.kernel_height + t) * g.part_rows + k) * TILE_CHANNELS;
-                    __local const float *values = lines + t * g.patch_stride + k;
                     __global const float *gradient = first_gradient;
                     lanes held[TAPS][ROWS][COLUMNS];
                     UNROLL for (int a = 0; a < TAPS; a++)
                         UNROLL for (int m = 0; m < ROWS; m++)
                             UNROLL for (int v = 0; v < COLUMNS; v++)
                                 held[a][m][v] = LOAD(stored + (a * g.part_rows + m) * TILE_CHANNELS + v * LANES);
-                    for (int j = 0; j < g.output_width; j++, gradient += outputs, values += step) {
-                        lanes d[COLUMNS];
-                        UNROLL for (int v = 0; v < COLUMNS; v++)
-                            d[v] = left > v * LANES ? load_first(gradient + v * LANES, left - v * LANES) : (lanes)(0.0f);
-                        UNROLL for (int a = 0; a < TAPS; a++)
-                            UNROLL for (int m = 0; m < ROWS; m++) {
-                                // Past the run's end these are the next columns', whose sums nobody stores.
-                                const lanes value = (lanes)(values[a * g.patch_stride + m]);
-                                UNROLL for (int v = 0; v < COLUMNS; v++)
-                                    held[a][m][v] = fma(value, d[v], held[a][m][v]);
+                    for (int line = 0; line < count; line++) {
+                        __local const float *values = lines + (line * g.stride_height + t) * g.patch_stride + k;
+                        for (int j = 0; j < g.output_width; j += PIXELS) {
+                            lanes d[COLUMNS];
+                            UNROLL for (int v = 0; v < COLUMNS; v++) {
+                                const int rest = left - v * LANES;
+                                d[v] = rest > 0 ? load_first(gradient + v * LANES, rest) : (lanes)(0.0f);
                             }
+#if PAIRS
+                            const lanes neighbour = load_first(gradient + outputs, left);
+                            const float8 first = d[0].lo;
+                            d[0].even = first, d[0].odd = neighbour.lo;
+#endif
+                            UNROLL for (int a = 0; a < TAPS; a++)
+                                UNROLL for (int m = 0; m < ROWS; m++) {
+                                    // Past the run's end these are the next columns', whose sums nobody stores.
+                                    const lanes value = SPREAD(values + a * g.patch_stride + m);
+                                    UNROLL for (int v = 0; v < COLUMNS; v++)
+                                        held[a][m][v] = fma(value, d[v], held[a][m][v]);
+                                }
+                            gradient += PIXELS * outputs, values += PIXELS * step;
+                        }
                     }
                     UNROLL for (int a = 0; a < TAPS; a++)
                         UNROLL for (int m = 0; m < ROWS; m++)
@@ -215,14 +242,12 @@ void convolution2d_filter_gradient_rows(__global const float *restrict x, __glob
                                 STORE(held[a][m][v], stored + (a * g.part_rows + m) * TILE_CHANNELS + v * LANES);
                 }
             }
-            if (g.has_bias) {
-                for (int v = 0; v < COLUMNS && left > v * LANES; v++) {
-                    __local float *stored = bias_sums + tile * TILE_CHANNELS + v * LANES;
-                    lanes sum = LOAD(stored);
-                    for (int j = 0; j < g.output_width; j++)
-                        sum += load_first(first_gradient + j * outputs + v * LANES, left - v * LANES);
-                    STORE(sum, stored);
-                }
+            for (int v = 0; g.has_bias && v < COLUMNS && left > v * LANES; v++) {
+                __local float *stored = bias_sums + tile * TILE_CHANNELS + v * LANES;
+                lanes sum = LOAD(stored);
+                for (int pixel = 0; pixel < count * g.output_width; pixel++)
+                    sum += load_first(first_gradient + (size_t)pixel * outputs + v * LANES, left - v * LANES);
+                STORE(sum, stored);
             }
         }
     }
@@ -231,9 +256,14 @@ void convolution2d_filter_gradient_rows(__global const float *restrict x, __glob
     for (int channel = 0; channel < outputs; channel += LANES) {
         const int tile = channel / TILE_CHANNELS, within = channel % TILE_CHANNELS, count = outputs - channel;
         for (int t = 0; t < g.kernel_height; t++)
-            for (int k = 0; k < run; k++)
-                store_first(LOAD(sums + ((tile * g.kernel_height + t) * g.part_rows + k) * TILE_CHANNELS + within),
-                            to + (t * run + k) * outputs + channel, count);
+            for (int k = 0; k < run; k++) {
+                const int at = ((tile * g.kernel_height + t) * g.part_rows + k) * TILE_CHANNELS + within;
+                lanes sum = LOAD(sums + at);
+#if PAIRS
+                sum = FIRST_OF_PAIR(sum) + SECOND_OF_PAIR(sum);
+#endif
+                store_first(sum, to + (t * run + k) * outputs + channel, count);
+            }
         if (g.has_bias)
             store_first(LOAD(bias_sums + channel), to + g.kernel_height * run * outputs + channel, count);
     }

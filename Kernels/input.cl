@@ -13,6 +13,7 @@ typedef struct {
     int source_height, source_width, channels;
     int height, width;
     int crop_padding, flips;
+    int rows;                                           // (n, i) of the batch
 } InputGeometry;
 
 // Row n of a batch; past the step's image count the last image is repeated.
@@ -75,44 +76,58 @@ __kernel void image_input(__global const uchar *restrict images, __global const 
     }
 }
 
-// Work-items: global (image rows (n, i)). Local: line [w][C].
+// Work-items: global (shares of the image rows (n, i)). Local: line [w][C].
 __kernel WORK_GROUP
 void image_input_rows(__global const uchar *restrict images, __global const int *restrict order,
                       __global float *restrict y, __global const StepUniforms *step,
                       __global const float *restrict factor_offset, __local float *restrict line,
                       const InputGeometry g) {
-    const int i = get_global_id(0) % g.height, n = get_global_id(0) / g.height;
-    __global const uchar *image =
-        images + (size_t)image_of(n, order, step) * g.source_height * g.source_width * g.channels;
-    const Augmentation a = augmentation_of(n, step, &g);
-    const Between rows = between(i, g.height, g.source_height);
-    if (a.shift_x == 0 && !a.mirrored) {
-        const int length = g.source_width * g.channels, low = rows.low + a.shift_y, high = rows.high + a.shift_y;
-        __global const uchar *top = image + (size_t)clamp(low, 0, g.source_height - 1) * length;
-        __global const uchar *bottom = image + (size_t)clamp(high, 0, g.source_height - 1) * length;
-        const float top_inside = (uint)low < (uint)g.source_height, bottom_inside = (uint)high < (uint)g.source_height;
-        for (int k = 0; k < length; k++) {
-            const float above = top[k] * top_inside, below = bottom[k] * bottom_inside;
-            line[k] = above + rows.weight * (below - above);
+    const int end = (int)((long)g.rows * (get_global_id(0) + 1) / get_global_size(0));
+    for (int at = (int)((long)g.rows * get_global_id(0) / get_global_size(0)); at < end; at++) {
+        const int i = at % g.height, n = at / g.height;
+        __global const uchar *image =
+            images + (size_t)image_of(n, order, step) * g.source_height * g.source_width * g.channels;
+        const Augmentation a = augmentation_of(n, step, &g);
+        const Between rows = between(i, g.height, g.source_height);
+        __global float *row = y + (size_t)at * g.width * g.channels;
+        // A grey image as it is.
+        if (g.channels == 1 && g.width == g.source_width && g.height == g.source_height && a.shift_x == 0 &&
+            a.shift_y == 0 && !a.mirrored) {
+            __global const uchar *bytes = image + (size_t)i * g.width;
+            const float factor = factor_offset[0], offset = factor_offset[1];
+            int j = 0;
+            for (; j + LANES <= g.width; j += LANES)
+                STORE(JOIN(convert_float, LANES)(JOIN(vload, LANES)(0, bytes + j)) * factor + offset, row + j);
+            for (; j < g.width; j++) row[j] = bytes[j] * factor + offset;
+            continue;
         }
-    } else {
-        for (int column = 0; column < g.source_width; column++)
-            for (int c = 0; c < g.channels; c++) {
-                const float above = byte_at(image, rows.low, column, c, a, &g);
-                const float below = byte_at(image, rows.high, column, c, a, &g);
-                line[column * g.channels + c] = above + rows.weight * (below - above);
+        if (a.shift_x == 0 && !a.mirrored) {
+            const int length = g.source_width * g.channels, low = rows.low + a.shift_y, high = rows.high + a.shift_y;
+            __global const uchar *top = image + (size_t)clamp(low, 0, g.source_height - 1) * length;
+            __global const uchar *bottom = image + (size_t)clamp(high, 0, g.source_height - 1) * length;
+            const float top_inside = (uint)low < (uint)g.source_height, bottom_inside = (uint)high < (uint)g.source_height;
+            for (int k = 0; k < length; k++) {
+                const float above = top[k] * top_inside, below = bottom[k] * bottom_inside;
+                line[k] = above + rows.weight * (below - above);
             }
-    }
-    __global float *row = y + (size_t)get_global_id(0) * g.width * g.channels;
-    for (int c = 0; c < g.channels; c++) {
-        const float factor = factor_offset[c], offset = factor_offset[g.channels + c];
-        if (g.width == g.source_width) {
-            for (int j = 0; j < g.width; j++) row[j * g.channels + c] = line[j * g.channels + c] * factor + offset;
         } else {
-            for (int j = 0; j < g.width; j++) {
-                const Between columns = between(j, g.width, g.source_width);
-                const float left = line[columns.low * g.channels + c], right = line[columns.high * g.channels + c];
-                row[j * g.channels + c] = (left + columns.weight * (right - left)) * factor + offset;
+            for (int column = 0; column < g.source_width; column++)
+                for (int c = 0; c < g.channels; c++) {
+                    const float above = byte_at(image, rows.low, column, c, a, &g);
+                    const float below = byte_at(image, rows.high, column, c, a, &g);
+                    line[column * g.channels + c] = above + rows.weight * (below - above);
+                }
+        }
+        for (int c = 0; c < g.channels; c++) {
+            const float factor = factor_offset[c], offset = factor_offset[g.channels + c];
+            if (g.width == g.source_width) {
+                for (int j = 0; j < g.width; j++) row[j * g.channels + c] = line[j * g.channels + c] * factor + offset;
+            } else {
+                for (int j = 0; j < g.width; j++) {
+                    const Between columns = between(j, g.width, g.source_width);
+                    const float left = line[columns.low * g.channels + c], right = line[columns.high * g.channels + c];
+                    row[j * g.channels + c] = (left + columns.weight * (right - left)) * factor + offset;
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ typedef struct {
     int has_bias, epilogue;                 // OFFSET_… for the first sum, whether there is one for the second
     int splits, group_tiles, part_rows;     // of the filter gradient
     int patch_stride;                       // floats from patch to patch, or from line to line
-    int block;                              // pixels packed, or rows of a dense filter, at a time
+    int block;                              // pixels packed, rows of results or of a dense filter at a time
     int result_stride, result_first;        // floats from pixel to pixel of the result, and to its first channel
 } PatchGeometry;
 

@@ -1,8 +1,8 @@
 // Max, average and global average pooling over [N][H][W][C], and their gradients.
 //
-// Work-items: global (channel workers, column workers, rows). Dimension 2 counts the image rows (n, i) of the
-// result; a work-item takes every size(1)-th pixel of its row and every size(0)-th vector of its channels, so
-// that a CPU runs whole rows (sizes 1, 1) and a GPU neighbouring channels side by side.
+// Work-items: global (channel workers, column workers, row workers). A work-item takes its share of the rows (n, i) of
+// the result, every size(1)-th pixel of a row and every size(0)-th vector of its channels, so that a CPU runs whole rows,
+// many at a time (sizes 1, 1), and a GPU one a work-item, neighbouring channels side by side.
 //
 // The gradients gather: each pixel of the image looks at the windows above it, so no two work-items add to
 // one place and the order of summation is fixed.
@@ -15,7 +15,17 @@ typedef struct {
     int output_height, output_width;
     int counts_padding;                                 // average pooling
     int gives_indices, epilogue;                        // max pooling
+    int rows;                                           // (n, i) of the result
 } PoolGeometry;
+
+#if LONG_WORK_ITEMS
+#define FOR_EACH_ROW(row)                                                                           \
+    for (int row = (int)((long)g.rows * get_global_id(2) / get_global_size(2)),                     \
+             end_row = (int)((long)g.rows * (get_global_id(2) + 1) / get_global_size(2));           \
+         row < end_row; row++)
+#else
+#define FOR_EACH_ROW(row) for (int row = get_global_id(2); row < g.rows; row += get_global_size(2))
+#endif
 
 #define FOR_EACH_PIXEL(column, columns) \
     for (int column = get_global_id(1); column < (columns); column += get_global_size(1))
@@ -58,24 +68,26 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
 // NaN wins and stays.
 __kernel void maxpool2d_forward(__global const float *restrict x, __global float *restrict y,
                                 __global uchar *restrict indices, const PoolGeometry g) {
-    const int i = get_global_id(2) % g.output_height, n = get_global_id(2) / g.output_height;
-    FOR_EACH_PIXEL(j, g.output_width) {
-        const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
-        const size_t result = ((size_t)get_global_id(2) * g.output_width + j) * g.channels;
-        FOR_EACH_CHANNELS(channel, left, g.channels) {
-            lanes best = (lanes)(-INFINITY);
-            int_lanes winner = (int_lanes)(-1);
-            for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
-                for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
-                    const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
-                    const lanes value = load_first(x + at * g.channels + channel, left);
-                    const int_lanes wins = value > best || isnan(value) || winner < 0;
-                    best = select(best, value, wins);
-                    winner = select(winner, (int_lanes)(kh * g.kernel_width + kw), wins);
+    FOR_EACH_ROW(row) {
+        const int i = row % g.output_height, n = row / g.output_height;
+        FOR_EACH_PIXEL(j, g.output_width) {
+            const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
+            const size_t result = ((size_t)row * g.output_width + j) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes best = (lanes)(-INFINITY);
+                int_lanes winner = (int_lanes)(-1);
+                for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
+                    for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
+                        const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                        const lanes value = load_first(x + at * g.channels + channel, left);
+                        const int_lanes wins = value > best || isnan(value) || winner < 0;
+                        best = select(best, value, wins);
+                        winner = select(winner, (int_lanes)(kh * g.kernel_width + kw), wins);
+                    }
                 }
+                store_first(best, y + result + channel, left);
+                if (g.gives_indices) store_first_bytes(winner, indices + result + channel, left);
             }
-            store_first(best, y + result + channel, left);
-            if (g.gives_indices) store_first_bytes(winner, indices + result + channel, left);
         }
     }
 }
@@ -105,23 +117,26 @@ static inline Windows windows_over(int place, int kernel_size, int stride, int p
 __kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
                                  __global const float *restrict mask, __global float *restrict dx,
                                  const PoolGeometry g) {
-    const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
-    const Windows rows = WINDOW_ROWS(y);
-    FOR_EACH_PIXEL(x, g.width) {
-        const Windows columns = WINDOW_COLUMNS(x);
-        const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
-        FOR_EACH_CHANNELS(channel, left, g.channels) {
-            lanes sum = (lanes)(0.0f);
-            FOR_EACH_WINDOW(i, j) {
-                const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
-                                  g.padding_width - j * g.stride_width;
-                const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
-                const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
-                lanes gradient = select((lanes)(0.0f), load_first(dy + at, left), won);
-                if (g.epilogue == EPILOGUE_RELU_MASK) gradient = rectify_gradient(gradient, load_first(mask + at, left));
-                sum += gradient;
+    FOR_EACH_ROW(row) {
+        const int y = row % g.height, n = row / g.height;
+        const Windows rows = WINDOW_ROWS(y);
+        FOR_EACH_PIXEL(x, g.width) {
+            const Windows columns = WINDOW_COLUMNS(x);
+            const size_t result = ((size_t)row * g.width + x) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                FOR_EACH_WINDOW(i, j) {
+                    const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
+                                      g.padding_width - j * g.stride_width;
+                    const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                    const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
+                    lanes gradient = select((lanes)(0.0f), load_first(dy + at, left), won);
+                    if (g.epilogue == EPILOGUE_RELU_MASK)
+                        gradient = rectify_gradient(gradient, load_first(mask + at, left));
+                    sum += gradient;
+                }
+                store_first(sum, dx + result + channel, left);
             }
-            store_first(sum, dx + result + channel, left);
         }
     }
 }
@@ -134,52 +149,78 @@ static inline int window_area(int i, int j, const PoolGeometry g) {
            (min(left + g.kernel_width, g.width) - max(left, 0));
 }
 
+// Whether the windows of a row of results are whole and side by side, and one work-item makes the row.
+static inline bool windows_side_by_side(const PoolGeometry g) {
+    return LONG_WORK_ITEMS && g.kernel_width == g.stride_width && g.padding_width + g.padding_height == 0 &&
+           g.output_width * g.stride_width == g.width;
+}
+
 __kernel void averagepool2d_forward(__global const float *restrict x, __global float *restrict y,
                                     const PoolGeometry g) {
-    const int i = get_global_id(2) % g.output_height, n = get_global_id(2) / g.output_height;
-    FOR_EACH_PIXEL(j, g.output_width) {
-        const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
-        const size_t result = ((size_t)get_global_id(2) * g.output_width + j) * g.channels;
-        const lanes share = (lanes)(1.0f / window_area(i, j, g));
-        FOR_EACH_CHANNELS(channel, left, g.channels) {
-            lanes sum = (lanes)(0.0f);
-            for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
-                for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
-                    const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
-                    sum += load_first(x + at * g.channels + channel, left);
+    FOR_EACH_ROW(row) {
+        const int i = row % g.output_height, n = row / g.output_height;
+        if (windows_side_by_side(g)) {
+            const int line = g.width * g.channels;
+            __global const float *from = x + ((size_t)n * g.height + i * g.stride_height) * line;
+            __global float *to = y + (size_t)row * g.output_width * g.channels;
+            const lanes share = (lanes)(1.0f / (g.kernel_height * g.kernel_width));
+            for (int j = 0; j < g.output_width; j++, from += g.kernel_width * g.channels, to += g.channels)
+                FOR_EACH_CHANNELS(channel, left, g.channels) {
+                    lanes sum = (lanes)(0.0f);
+                    for (int kh = 0; kh < g.kernel_height; kh++)
+                        for (int kw = 0; kw < g.kernel_width; kw++)
+                            sum += load_first(from + kh * line + kw * g.channels + channel, left);
+                    store_first(sum * share, to + channel, left);
                 }
+            continue;
+        }
+        FOR_EACH_PIXEL(j, g.output_width) {
+            const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
+            const size_t result = ((size_t)row * g.output_width + j) * g.channels;
+            const lanes share = (lanes)(1.0f / window_area(i, j, g));
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
+                    for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
+                        const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                        sum += load_first(x + at * g.channels + channel, left);
+                    }
+                }
+                store_first(sum * share, y + result + channel, left);
             }
-            store_first(sum * share, y + result + channel, left);
         }
     }
 }
 
 __kernel void averagepool2d_gradient(__global const float *restrict dy, __global float *restrict dx,
                                      const PoolGeometry g) {
-    const int y = get_global_id(2) % g.height, n = get_global_id(2) / g.height;
-    const Windows rows = WINDOW_ROWS(y);
-    // Windows side by side: a row is each window's value, as often as it is wide.
-    if (LONG_WORK_ITEMS && g.kernel_width == g.stride_width && g.padding_width == 0 && rows.end - rows.first == 1 &&
-        g.output_width * g.stride_width == g.width) {
-        __global const float *from = dy + ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
-        __global float *to = dx + (size_t)get_global_id(2) * g.width * g.channels;
-        const lanes share = (lanes)(1.0f / window_area(rows.first, 0, g));
-        for (int j = 0; j < g.output_width; j++, from += g.channels)
-            for (int copy = 0; copy < g.kernel_width; copy++, to += g.channels)
-                FOR_EACH_CHANNELS(channel, left, g.channels)
-                    store_first(load_first(from + channel, left) * share, to + channel, left);
-        return;
-    }
-    FOR_EACH_PIXEL(x, g.width) {
-        const Windows columns = WINDOW_COLUMNS(x);
-        const size_t result = ((size_t)get_global_id(2) * g.width + x) * g.channels;
-        FOR_EACH_CHANNELS(channel, left, g.channels) {
-            lanes sum = (lanes)(0.0f);
-            FOR_EACH_WINDOW(i, j) {
-                const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
-                sum = fma(load_first(dy + at, left), (lanes)(1.0f / window_area(i, j, g)), sum);
+    FOR_EACH_ROW(row) {
+        const int y = row % g.height, n = row / g.height;
+        const Windows rows = WINDOW_ROWS(y);
+        // A row is each window's value, as often as it is wide.
+        if (windows_side_by_side(g) && rows.end - rows.first == 1) {
+            __global const float *from = dy + ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
+            __global float *to = dx + (size_t)row * g.width * g.channels;
+            const lanes share = (lanes)(1.0f / window_area(rows.first, 0, g));
+            for (int j = 0; j < g.output_width; j++, from += g.channels, to += g.kernel_width * g.channels)
+                FOR_EACH_CHANNELS(channel, left, g.channels) {
+                    const lanes value = load_first(from + channel, left) * share;
+                    for (int copy = 0; copy < g.kernel_width; copy++)
+                        store_first(value, to + copy * g.channels + channel, left);
+                }
+            continue;
+        }
+        FOR_EACH_PIXEL(x, g.width) {
+            const Windows columns = WINDOW_COLUMNS(x);
+            const size_t result = ((size_t)row * g.width + x) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                FOR_EACH_WINDOW(i, j) {
+                    const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                    sum = fma(load_first(dy + at, left), (lanes)(1.0f / window_area(i, j, g)), sum);
+                }
+                store_first(sum, dx + result + channel, left);
             }
-            store_first(sum, dx + result + channel, left);
         }
     }
 }

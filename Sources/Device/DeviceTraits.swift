@@ -41,6 +41,10 @@ package struct DeviceTraits: Hashable, Sendable {
         allowsWinograd = math == .fast
     }
 
+    /// Work-items that share `count` short pieces of work on a CPU, where each has its price: enough for all cores to
+    /// end together.
+    func shares(of count: Int) -> Int { min(count, 32 * computeUnits) }
+
     /// Whether convolutions round their operands to TF32.
     package var usesTensorCores: Bool { groupTiles.contains { $0.usesTensorCores } }
 }

@@ -14,12 +14,14 @@ struct RowsTile: Hashable {
     var step: Int
     var kernelHeight: Int
     var lanes: Int
+    /// Whether two neighbouring pixels share a vector.
+    var isPaired: Bool
 
     /// The forward pass; nil where packed patches serve better: many channels on both sides, or results so narrow that
     /// register tiles would stick out of their rows.
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
         guard Self.serves(image: image, result: result, traits) else { return nil }
-        self.init(window, image: image, outputs: result.channels, traits)
+        self.init(of: window, image: image, result: result, traits)
         // As few register tiles a row as there can be, of equal size; of even size, so that programs are few.
         let tiles = divide(result.width, by: Self.registers(columns: columns, traits))
         rows = divide(result.width, by: tiles).roundedUp(toMultipleOf: 2)
@@ -30,7 +32,7 @@ struct RowsTile: Hashable {
     /// The filter gradient; nil as above.
     init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
         guard Self.serves(image: image, result: gradient, traits) else { return nil }
-        self.init(window, image: image, outputs: gradient.channels, traits)
+        self.init(of: window, image: image, result: gradient, traits)
         let registers = Self.registers(columns: columns, traits)
         let run = window.kernel.width * image.channels
         rows = divide(run, by: divide(run, by: registers))
@@ -42,13 +44,14 @@ struct RowsTile: Hashable {
         }
         setLine(window, image: image, result: gradient)
         step = 0
-        let tile = RowsFilterGradientTile(self, window, image: image, gradient: gradient)
-        guard lineByteCount + tile.sumsByteCount <= traits.localMemoryByteCount / 2 else { return nil }
     }
 
-    private init(_ window: Window, image: Shape, outputs: Int, _ traits: DeviceTraits) {
+    private init(of window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
         lanes = traits.lanes
-        columns = outputs <= lanes ? 1 : 2
+        columns = result.channels <= lanes ? 1 : 2
+        isPaired =
+            lanes == 16 && image.channels == 1 && window.stride.width == 1 && 2 * result.channels <= lanes
+            && result.width % 2 == 0
         (rows, line) = (0, 0)
         step = window.stride.width * image.channels
         kernelHeight = window.kernel.height
@@ -78,7 +81,10 @@ struct RowsTile: Hashable {
 
     var lineByteCount: Int { 4 * (kernelHeight * line + lanes) }
     var definitions: [(String, Int)] {
-        [("STEP", step), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps)]
+        [
+            ("STEP", step), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps),
+            ("PAIRS", isPaired ? 1 : 0),
+        ]
     }
 }
 
@@ -88,22 +94,38 @@ struct RowsFilterGradientTile: Hashable {
     var partRows: Int
     /// Parts of the batch's rows that are summed apart; a matter of shapes alone, which results depend on.
     var splits: Int
+    /// Rows of results whose lines are held at a time; sums do not depend on it.
+    var block: Int
+    private var lines: Int
     private var channelTiles: Int
     private var valuesASplit: Int
 
-    fileprivate init(_ tile: RowsTile, _ window: Window, image: Shape, gradient: Shape) {
+    /// Nil where sums and the lines under one row outgrow half of a core's cache.
+    fileprivate init?(
+        _ tile: RowsTile, _ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits
+    ) {
         self.tile = tile
         let run = window.kernel.width * image.channels
         partRows = run.roundedUp(toMultipleOf: tile.rows)
         channelTiles = divide(gradient.channels, by: tile.columns * tile.lanes)
         splits = min(16, gradient.images * gradient.height)
         valuesASplit = (window.kernel.height * run + 1) * gradient.channels
+        (block, lines) = (gradient.height, 0)
+        let allowed = traits.localMemoryByteCount / 2
+        repeat {
+            lines = (block - 1) * window.stride.height + window.kernel.height
+            if linesByteCount + sumsByteCount <= allowed { return }
+            block /= 2
+        } while block > 0
+        return nil
     }
 
     init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
         guard let tile = RowsTile(window, image: image, gradient: gradient, traits) else { return nil }
-        self.init(tile, window, image: image, gradient: gradient)
+        self.init(tile, window, image: image, gradient: gradient, traits)
     }
+
+    var linesByteCount: Int { 4 * (lines * tile.line + tile.lanes) }
 
     var sumsByteCount: Int {
         4 * channelTiles * (tile.kernelHeight * partRows + 1) * tile.columns * tile.lanes
@@ -142,7 +164,9 @@ struct RowsInputGradientTile: Hashable {
     }
 
     var linesByteCount: Int { 4 * gatheredRows * line }
-    var definitions: [(String, Int)] { [("STEP", 0), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps)] }
+    var definitions: [(String, Int)] {
+        [("STEP", 0), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps), ("PAIRS", 0)]
+    }
 }
 
 extension Lowering {
@@ -160,7 +184,7 @@ extension Lowering {
         geometry.setResult(pixelLayout(of: node.outputs[0]))
         try launch(
             "convolution2d_rows", in: Self.rowsFile, defining: tile.definitions,
-            global: [min(result.images * result.height, 32 * traits.computeUnits)],
+            global: [traits.shares(of: result.images * result.height)],
             [
                 .value(node.inputs[0]), filter, offset.argument, mask(epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.lineByteCount), .geometry(geometry),
@@ -176,7 +200,7 @@ extension Lowering {
         geometry.epilogue = op.epilogue.code
         try launch(
             "convolution2d_input_gradient_rows", in: Self.rowsFile, defining: tile.definitions,
-            global: [min(gradient.images, 32 * traits.computeUnits)],
+            global: [traits.shares(of: gradient.images)],
             [
                 .value(node.inputs[0]), .workspace, mask(op.epilogue), .value(node.outputs[0]),
                 .local(byteCount: tile.linesByteCount), .geometry(geometry),
@@ -186,7 +210,8 @@ extension Lowering {
     mutating func rowsFilterGradient(
         _ form: RowsFilterGradientTile, _ window: Window, image: Shape, gradient: Shape, hasBias: Bool
     ) throws {
-        var geometry = PatchGeometry(image: image, result: gradient, window, patchStride: form.tile.line)
+        var geometry = PatchGeometry(
+            image: image, result: gradient, window, patchStride: form.tile.line, block: form.block)
         geometry.hasBias = hasBias ? 1 : 0
         geometry.splits = Int32(form.splits)
         geometry.partRows = Int32(form.partRows)
@@ -195,7 +220,7 @@ extension Lowering {
             global: [form.splits],
             [
                 .value(node.inputs[0]), .value(node.inputs[1]), .workspace,
-                .local(byteCount: form.tile.lineByteCount), .local(byteCount: form.sumsByteCount),
+                .local(byteCount: form.linesByteCount), .local(byteCount: form.sumsByteCount),
                 .geometry(geometry),
             ])
     }

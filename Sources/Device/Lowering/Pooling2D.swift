@@ -11,6 +11,7 @@ private struct PoolGeometry: BitwiseCopyable {
     var countsPadding: Int32 = 0
     var givesIndices: Int32 = 0
     var epilogue: Int32 = 0
+    var rows: Int32 = 0
 
     init(_ window: Window, image: Shape, output: Shape) {
         (height, width, channels) = (Int32(image.height), Int32(image.width), Int32(image.channels))
@@ -26,7 +27,8 @@ extension Lowering {
         var geometry = poolGeometry(op.window, image: node.inputs[0], output: node.outputs[0])
         geometry.givesIndices = op.givesIndices ? 1 : 0
         try launch(
-            "maxpool2d_forward", in: "pooling2d", global: rows(of: graph.shape(of: node.outputs[0])),
+            "maxpool2d_forward", in: "pooling2d",
+            global: rows(of: graph.shape(of: node.outputs[0]), &geometry),
             [
                 .value(node.inputs[0]), .value(node.outputs[0]),
                 op.givesIndices ? .value(node.outputs[1]) : .zeros, .geometry(geometry),
@@ -37,7 +39,7 @@ extension Lowering {
         var geometry = poolGeometry(op.window, image: node.outputs[0], output: node.inputs[0])
         geometry.epilogue = op.epilogue.code
         try launch(
-            "maxpool2d_gradient", in: "pooling2d", global: rows(of: op.inputShape),
+            "maxpool2d_gradient", in: "pooling2d", global: rows(of: op.inputShape, &geometry),
             [
                 .value(node.inputs[0]), .value(node.inputs[1]), mask(op.epilogue), .value(node.outputs[0]),
                 .geometry(geometry),
@@ -48,7 +50,8 @@ extension Lowering {
         var geometry = poolGeometry(op.window, image: node.inputs[0], output: node.outputs[0])
         geometry.countsPadding = op.countsPadding ? 1 : 0
         try launch(
-            "averagepool2d_forward", in: "pooling2d", global: rows(of: graph.shape(of: node.outputs[0])),
+            "averagepool2d_forward", in: "pooling2d",
+            global: rows(of: graph.shape(of: node.outputs[0]), &geometry),
             [.value(node.inputs[0]), .value(node.outputs[0]), .geometry(geometry)])
     }
 
@@ -56,7 +59,7 @@ extension Lowering {
         var geometry = poolGeometry(op.forward.window, image: node.outputs[0], output: node.inputs[0])
         geometry.countsPadding = op.forward.countsPadding ? 1 : 0
         try launch(
-            "averagepool2d_gradient", in: "pooling2d", global: rows(of: op.inputShape),
+            "averagepool2d_gradient", in: "pooling2d", global: rows(of: op.inputShape, &geometry),
             [.value(node.inputs[0]), .value(node.outputs[0]), .geometry(geometry)])
     }
 
@@ -91,10 +94,11 @@ extension Lowering {
         traits.prefersLongWorkItems ? 1 : divide(shape.channels, by: traits.lanes)
     }
 
-    private func rows(of shape: Shape) -> [Int] {
-        [
-            channelWorkers(shape), traits.prefersLongWorkItems ? 1 : shape.width,
-            shape.images * shape.height,
-        ]
+    /// The launch's sizes for the rows of a result.
+    private func rows(of shape: Shape, _ geometry: inout PoolGeometry) -> [Int] {
+        let rows = shape.images * shape.height
+        geometry.rows = Int32(rows)
+        return traits.prefersLongWorkItems
+            ? [1, 1, traits.shares(of: rows)] : [channelWorkers(shape), shape.width, rows]
     }
 }
