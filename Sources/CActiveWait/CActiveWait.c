@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #if defined(__x86_64__)
 #define PAUSE() __builtin_ia32_pause()
@@ -32,15 +33,17 @@
 #define VERSION ""
 #endif
 
-enum { MOST_SEGMENTS = 8, PAUSES = 8 };
+enum { MOST_SEGMENTS = 8, PAUSES_A_PROCESSOR = 4, MOST_PAUSES = 256 };
 static const int64_t LONGEST = 200'000;    // nanoseconds of active waiting
 static const int64_t NO_WORK = 2'000;      // a worker that waits again so soon has found nothing to do
 
 typedef int Wait(pthread_cond_t *, pthread_mutex_t *);
 
-// PoCL's data: written once, before the count.
+// PoCL's data; like `pauses` written once, before the count.
 static struct { uintptr_t first, end; } segments[MOST_SEGMENTS];
 static atomic_int segment_count;
+// Between two looks of a worker: the more workers there are, the longer, since they all take one mutex.
+static int pauses;
 static atomic_long waits;
 
 static bool belongs_to_pool(const pthread_cond_t *condition) {
@@ -79,7 +82,7 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex) {
         return status;
     }
     pthread_mutex_unlock(mutex);
-    for (int k = 0; k < PAUSES; k++) PAUSE();
+    for (int k = 0; k < pauses; k++) PAUSE();
     pthread_mutex_lock(mutex);
     atomic_fetch_add_explicit(&waits, 1, memory_order_relaxed);
     returned = nanoseconds();
@@ -104,6 +107,8 @@ void wait_actively_in_pocl(void) {
     static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&once);
     if (atomic_load(&segment_count) == 0) {
+        const long wanted = PAUSES_A_PROCESSOR * sysconf(_SC_NPROCESSORS_ONLN);
+        pauses = wanted < MOST_PAUSES ? (int)wanted : MOST_PAUSES;
         int count = 0;
         dl_iterate_phdr(note_segments, &count);
         atomic_store_explicit(&segment_count, count, memory_order_release);
