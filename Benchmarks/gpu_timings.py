@@ -6,9 +6,9 @@
 
 A step is forward, backward and SGD with momentum 0.9 on images that lie in the device's memory. PyTorch runs eagerly in
 float32 (without TF32), TF32 and bf16 AMP, each with NCHW and channels_last tensors, and AMP channels_last replayed as a
-CUDA graph; compiled AMP comes last, as far as time allows. Resin runs with --math fast, which takes TF32 where the driver
-can, and with --math exact, which is float32. Each round times Resin and every form one after the other;
-figures are medians over the rounds. PyTorch is timed over many steps with one wait at the end, Resin step by step.
+CUDA graph; compiled AMP comes last, as far as time allows. Resin runs with --math fast, which takes TF32 where the
+driver can, and with --math exact, which is float32. Each round times Resin and every form one after the other; figures
+are medians over the rounds. PyTorch is timed over many steps with one wait at the end, Resin step by step.
 """
 import argparse
 import json

@@ -73,15 +73,17 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
         let traits = DeviceTraits(
-            openCL, math: math, hasTensorCores: DeviceProbes.kept(for: self)?.works(.tf32) ?? false)
+            openCL, math: math,
+            hasTensorCores: mayHaveTensorCores && DeviceProbes.kept(for: self)?.works(.tf32) == true)
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
     }
 
     /// Whether what its driver can do decides about the kernels, and has not been asked.
-    public var awaitsProbes: Bool {
+    public var awaitsProbes: Bool { mayHaveTensorCores && DeviceProbes.kept(for: self) == nil }
+
+    private var mayHaveTensorCores: Bool {
         details.type == .gpu && math == .fast && openCL?.vendor.lowercased().contains("nvidia") == true
-            && DeviceProbes.kept(for: self) == nil
     }
 
     /// Its limits, measured in about a second; nil for the reference executor.
