@@ -7,8 +7,9 @@
 A step is forward, backward and SGD with momentum 0.9 on images that lie in the device's memory. PyTorch runs eagerly in
 float32 (without TF32), TF32 and bf16 AMP, each with NCHW and channels_last tensors, and AMP channels_last replayed as a
 CUDA graph; compiled AMP comes last, as far as time allows. Resin runs with --math fast, which takes TF32 where the
-driver can, and with --math exact, which is float32. Each round times Resin and every form one after the other; figures
-are medians over the rounds. PyTorch is timed over many steps with one wait at the end, Resin step by step.
+driver can, with --math exact, which is float32, and with --precision mixed. Each round times Resin and every form one
+after the other; figures are medians over the rounds. PyTorch is timed over many steps with one wait at the end, Resin
+step by step.
 """
 import argparse
 import json
@@ -35,6 +36,7 @@ FLOAT32 = ["float32", "float32 ch. last"]
 PLAIN = [*FLOAT32, "TF32", "TF32 ch. last"]
 MIXED = ["AMP", "AMP ch. last", "AMP graph"]
 COMPILED = "AMP compiled"
+RESIN = {"exact": ["--math", "exact"], "fast": ["--math", "fast"], "mixed": ["--precision", "mixed"]}
 
 
 def make_network(name, side):
@@ -118,10 +120,10 @@ class TorchStep:
         return self.batch * steps / (time.perf_counter() - start)
 
 
-def resin_images_per_second(resin, device, work, steps, math):
+def resin_images_per_second(resin, device, work, steps, form):
     network, side, batch, options = WORK[work]
     command = [resin, "bench", network, "--input", f"1x{side}x{side}", "--batch", str(batch), "--steps", str(steps),
-               "--device", device, "--math", math, "--json", *options]
+               "--device", device, *RESIN[form], "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
@@ -145,9 +147,9 @@ def time_work(work, arguments, torch_device, forms, deadline, write):
         if time.monotonic() > deadline:
             return
         row = {"work": work, "round": number, "torch": {}}
-        for math in ["fast", "exact"]:
-            row[math] = attempt(
-                lambda: resin_images_per_second(arguments.resin, arguments.device, work, arguments.steps, math))
+        for form in RESIN:
+            row[form] = attempt(
+                lambda: resin_images_per_second(arguments.resin, arguments.device, work, arguments.steps, form))
         for form, peer in peers.items():
             row["torch"][form] = peer if isinstance(peer, str) else attempt(lambda: peer.images_per_second(arguments.span))
         write(row)
@@ -160,26 +162,29 @@ def median(values):
 
 def print_table(rows):
     forms = [*PLAIN, *MIXED, COMPILED]
-    print("images a second, medians; ratios: of Resin, exact for float32 and fast for the others, to PyTorch's best form")
-    print(f"{'work':20}{'exact':>9}{'fast':>9}" + "".join(f"{form:>17}" for form in forms)
+    print("images a second, medians; ratios: of Resin, exact for float32, fast for TF32, its best for all, to PyTorch's best")
+    print(f"{'work':20}" + "".join(f"{form:>9}" for form in RESIN) + "".join(f"{form:>17}" for form in forms)
           + f"{'/ float32':>11}{'/ TF32':>8}{'/ all':>7}")
     for work in dict.fromkeys(row["work"] for row in rows):
         rounds = [row for row in rows if row["work"] == work]
-
         medians = {form: median(row["torch"].get(form) for row in rounds) for form in forms}
-        fast, exact = (median(row[math] for row in rounds) for math in ["fast", "exact"])
+        resin = {form: median(row[form] for row in rounds) for form in RESIN}
 
-        def ratio(resin, kinds):
-            best = max([medians[form] for form in kinds if medians[form]], default=None)
-            return resin / best if resin and best else None
+        def best(figures, kinds):
+            return max([figures[form] for form in kinds if figures[form]], default=None)
+
+        def ratio(own, kinds):
+            ours, theirs = best(resin, own), best(medians, kinds)
+            return ours / theirs if ours and theirs else None
 
         def cell(value, width, decimals=0):
             return f"{value:{width}.{decimals}f}" if value is not None else f"{'–':>{width}}"
 
-        print(f"{work:20}" + cell(exact, 9) + cell(fast, 9) + "".join(cell(medians[form], 17) for form in forms)
-              + cell(ratio(exact, FLOAT32), 11, 2) + cell(ratio(fast, PLAIN), 8, 2) + cell(ratio(fast, forms), 7, 2))
+        print(f"{work:20}" + "".join(cell(resin[form], 9) for form in RESIN)
+              + "".join(cell(medians[form], 17) for form in forms) + cell(ratio(["exact"], FLOAT32), 11, 2)
+              + cell(ratio(["fast"], PLAIN), 8, 2) + cell(ratio(RESIN, forms), 7, 2))
     for row in rows:
-        for name, value in [("resin, fast", row["fast"]), ("resin, exact", row["exact"]), *row["torch"].items()]:
+        for name, value in [*((f"resin, {form}", row[form]) for form in RESIN), *row["torch"].items()]:
             if isinstance(value, str) and row["round"] == 0:
                 print(f"{row['work']}, {name}: {value}")
 
@@ -232,7 +237,7 @@ def main():
         if deadline - time.monotonic() > 60:
             time_work(work, arguments, torch_device, [COMPILED], deadline, write)
     print_table(rows)
-    missing = [row for row in rows if isinstance(row["fast"], str)]
+    missing = [row for row in rows if any(isinstance(row[form], str) for form in RESIN)]
     sys.exit(bool(missing) or not rows)
 
 

@@ -56,9 +56,9 @@ __kernel void batch_norm_combine(__global const float *restrict partial, __globa
 }
 
 // y from the batch's statistics.
-__kernel void batch_norm_normalise(__global const float *restrict x, __global const float *restrict scale,
+__kernel void batch_norm_normalise(__global const activation *restrict x, __global const float *restrict scale,
                                    __global const float *restrict shift, __global const float *restrict mean,
-                                   __global const float *restrict inverse_deviation, __global float *restrict y,
+                                   __global const float *restrict inverse_deviation, __global activation *restrict y,
                                    int pixels, int channels, int chunk, int epilogue) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left, channels) {
@@ -74,9 +74,9 @@ __kernel void batch_norm_normalise(__global const float *restrict x, __global co
 }
 
 // y from the running statistics, for prediction; may run in place.
-__kernel void batch_norm_inference(__global const float *x, __global const float *restrict scale,
+__kernel void batch_norm_inference(__global const activation *x, __global const float *restrict scale,
                                    __global const float *restrict shift, __global const float *restrict mean,
-                                   __global const float *restrict variance, __global float *y, int pixels,
+                                   __global const float *restrict variance, __global activation *y, int pixels,
                                    int channels, int chunk, int epilogue, float epsilon) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left, channels) {
@@ -142,11 +142,11 @@ __kernel void batch_norm_gradient_combine(__global const float *restrict partial
 }
 
 // dx = scale / deviation · (dy − dshift / pixels − x̂ · dscale / pixels); may overwrite dy.
-__kernel void batch_norm_gradient(__global const float *dy, __global const float *restrict x,
+__kernel void batch_norm_gradient(__global const activation *dy, __global const activation *restrict x,
                                   __global const float *restrict scale, __global const float *restrict mean,
                                   __global const float *restrict inverse_deviation,
                                   __global const float *restrict dscale, __global const float *restrict dshift,
-                                  __global float *dx, int pixels, int channels, int chunk) {
+                                  __global activation *dx, int pixels, int channels, int chunk) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left, channels) {
         const lanes inverse = load_first(inverse_deviation + channel, left);

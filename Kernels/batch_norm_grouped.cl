@@ -35,7 +35,7 @@ static inline Moments joined(Moments a, Moments b) {
     HALVE(reach, y, rows[y][x] = joined(rows[y][x], rows[y + reach][x]))                        \
     moments = rows[y][x];
 
-__kernel GROUP void batch_norm_statistics_grouped(__global const float *restrict x_values,
+__kernel GROUP void batch_norm_statistics_grouped(__global const activation *restrict x_values,
                                                   __global float *restrict partial, int pixels, int channels,
                                                   int chunk) {
     const int channel = GROUP_CHANNEL, left = GROUP_LEFT(channels), y = get_local_id(1), k = get_group_id(1);
@@ -102,8 +102,8 @@ __kernel GROUP void batch_norm_combine_grouped(__global const float *restrict pa
     products = product_sums[y][x];
 
 // As batch_norm_gradient_sums.
-__kernel GROUP void batch_norm_gradient_sums_grouped(__global const float *restrict dy,
-                                                     __global const float *restrict x_values,
+__kernel GROUP void batch_norm_gradient_sums_grouped(__global const activation *restrict dy,
+                                                     __global const activation *restrict x_values,
                                                      __global const float *restrict mean,
                                                      __global const float *restrict inverse_deviation,
                                                      __global float *restrict partial, int pixels, int channels,

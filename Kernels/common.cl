@@ -1,8 +1,8 @@
 // Shared by every kernel file, which is compiled with this text in front of it.
 //
 // Layouts: activations are NHWC, [images][height][width][channels]; filters [kernel height][kernel width]
-// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS and ALIGNED (0 or 1) are
-// given by -D.
+// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS, ALIGNED and MIXED (0 or 1)
+// are given by -D.
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -53,18 +53,20 @@ typedef struct {
     uint padding[3];
 } StepUniforms;
 
+#define OVERLOADED static inline __attribute__((overloadable))
+
 // The first `count` floats at `pointer`, zeros in the other lanes; and storing the first `count` lanes. Where channels
 // are few, every vector is a part of one, so that CPUs with masked moves use them.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && LANES == 16
 #define MASKED_MOVES 1
 #define FIRST_LANES(count) ((ushort)((1u << (count)) - 1u))
 
-static inline lanes load_first(__global const float *pointer, int count) {
+OVERLOADED lanes load_first(__global const float *pointer, int count) {
     if (count >= LANES) return LOAD(pointer);
     return __builtin_ia32_loadups512_mask((const float *)(size_t)pointer, (lanes)(0.0f), FIRST_LANES(count));
 }
 
-static inline void store_first(lanes value, __global float *pointer, int count) {
+OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
     if (count >= LANES)
         STORE(value, pointer);
     else
@@ -73,7 +75,7 @@ static inline void store_first(lanes value, __global float *pointer, int count) 
 #else
 #define MASKED_MOVES 0
 
-static inline lanes load_first(__global const float *pointer, int count) {
+OVERLOADED lanes load_first(__global const float *pointer, int count) {
 #if ALIGNED
     return count > 0 ? LOAD(pointer) : (lanes)(0.0f);
 #endif
@@ -83,7 +85,7 @@ static inline lanes load_first(__global const float *pointer, int count) {
     return JOIN(vload, LANES)(0, values);
 }
 
-static inline void store_first(lanes value, __global float *pointer, int count) {
+OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
 #if ALIGNED
     if (count > 0) STORE(value, pointer);
     return;
@@ -96,6 +98,61 @@ static inline void store_first(lanes value, __global float *pointer, int count) 
     JOIN(vstore, LANES)(value, 0, values);
     for (int lane = 0; lane < count; lane++) pointer[lane] = values[lane];
 }
+#endif
+
+// MIXED (0 or 1): activations and their gradients lie in memory as bfloat16, the upper halves of floats, and are floats
+// once they are loaded. The functions above have namesakes for them, so that kernels say what is an activation by its
+// type alone. Only GPUs' kernels are built so.
+#if MIXED
+typedef ushort activation;
+typedef JOIN(ushort, LANES) activation_lanes;
+
+// To the nearest, ties to even; a NaN stays one.
+#define ROUNDED(bits, is_nan) (select((bits) + 0x7FFFu + ((bits) >> 16 & 1u), (bits) | 0x400000u, is_nan) >> 16)
+
+static inline float from_bfloat16(ushort value) { return as_float((uint)value << 16); }
+static inline ushort to_bfloat16(float value) {
+    return (ushort)ROUNDED(as_uint(value), (uint)(isnan(value) ? 1 : 0));
+}
+static inline lanes lanes_from_bfloat16(activation_lanes value) {
+    return JOIN(as_float, LANES)(JOIN(convert_uint, LANES)(value) << 16);
+}
+static inline activation_lanes lanes_to_bfloat16(lanes value) {
+    const uint_lanes bits = JOIN(as_uint, LANES)(value);
+    return JOIN(convert_ushort, LANES)(ROUNDED(bits, JOIN(as_uint, LANES)(isnan(value))));
+}
+
+OVERLOADED lanes load_first(__global const activation *pointer, int count) {
+#if ALIGNED
+    return count > 0 ? lanes_from_bfloat16(*(__global const activation_lanes *)pointer) : (lanes)(0.0f);
+#else
+    if (count >= LANES) return lanes_from_bfloat16(JOIN(vload, LANES)(0, pointer));
+    float values[LANES];
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? from_bfloat16(pointer[lane]) : 0.0f;
+    return JOIN(vload, LANES)(0, values);
+#endif
+}
+
+OVERLOADED void store_first(lanes value, __global activation *pointer, int count) {
+#if ALIGNED
+    if (count > 0) *(__global activation_lanes *)pointer = lanes_to_bfloat16(value);
+#else
+    if (count >= LANES) {
+        JOIN(vstore, LANES)(lanes_to_bfloat16(value), 0, pointer);
+        return;
+    }
+    float values[LANES];
+    JOIN(vstore, LANES)(value, 0, values);
+    for (int lane = 0; lane < count; lane++) pointer[lane] = to_bfloat16(values[lane]);
+#endif
+}
+
+#define LOAD_ONE(pointer) from_bfloat16(*(pointer))
+#define STORE_ONE(value, pointer) (*(pointer) = to_bfloat16(value))
+#else
+typedef float activation;
+#define LOAD_ONE(pointer) (*(pointer))
+#define STORE_ONE(value, pointer) (*(pointer) = (value))
 #endif
 
 // What is added to a convolution's sums (ConvolutionOffset in Sources/Device/Lowering/Convolution2D.swift): nothing, a bias

@@ -80,7 +80,8 @@ static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g)
 #define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_STEP, RESULT_WIDTH, b_next, B_LOADS)
 
 __kernel TILED_GROUP
-void convolution2d_filter_gradient_tiled(__global const float *restrict x, __global const float *restrict dy,
+void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
+                                         __global const activation *restrict dy,
                                          __global float *filter_sums, __global float *bias_sums,
                                          const TiledGradientGeometry g) {
     __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];

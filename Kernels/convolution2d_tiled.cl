@@ -127,9 +127,9 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
 #endif
 
 __kernel TILED_GROUP
-void convolution2d_tiled(__global const float *restrict source, __global const float *restrict filter,
-                         __global const float *restrict bias, __global const float *restrict mask,
-                         __global float *restrict result, const TiledGeometry g) {
+void convolution2d_tiled(__global const activation *restrict source, __global const float *restrict filter,
+                         __global const float *restrict bias, __global const activation *restrict mask,
+                         __global activation *restrict result, const TiledGeometry g) {
     __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
     const int id = get_local_id(0);
     const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;

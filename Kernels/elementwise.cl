@@ -7,11 +7,11 @@
     for (int vector = get_global_id(0) * chunk, at = vector * LANES, left = count - at;             \
          vector < (int)(get_global_id(0) + 1) * chunk && left > 0; vector++, at += LANES, left -= LANES)
 
-__kernel void relu(__global const float *x, __global float *y, int count, int chunk) {
+__kernel void relu(__global const activation *x, __global activation *y, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) store_first(rectify(load_first(x + at, left)), y + at, left);
 }
 
-__kernel void relu_gradient(__global const float *dy, __global const float *y, __global float *dx, int count,
+__kernel void relu_gradient(__global const activation *dy, __global const activation *y, __global activation *dx, int count,
                             int chunk) {
     FOR_EACH_VECTOR(at, left)
         store_first(rectify_gradient(load_first(dy + at, left), load_first(y + at, left)), dx + at, left);
@@ -36,12 +36,12 @@ static inline lanes exponential(lanes x) {
 }
 
 // y = 1 / (1 + exp(-x)).
-__kernel void sigmoid(__global const float *x, __global float *y, int count, int chunk) {
+__kernel void sigmoid(__global const activation *x, __global activation *y, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) store_first(1.0f / (1.0f + exponential(-load_first(x + at, left))), y + at, left);
 }
 
 // dx = dy · y · (1 − y); y is the sigmoid's output.
-__kernel void sigmoid_gradient(__global const float *dy, __global const float *y, __global float *dx, int count,
+__kernel void sigmoid_gradient(__global const activation *dy, __global const activation *y, __global activation *dx, int count,
                                int chunk) {
     FOR_EACH_VECTOR(at, left) {
         const lanes output = load_first(y + at, left);
@@ -49,13 +49,13 @@ __kernel void sigmoid_gradient(__global const float *dy, __global const float *y
     }
 }
 
-__kernel void scale(__global const float *x, __global float *y, float factor, int count, int chunk) {
+__kernel void scale(__global const activation *x, __global activation *y, float factor, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) store_first(factor * load_first(x + at, left), y + at, left);
 }
 
 // y = a + b, then the epilogue; `mask` is a ReLU's output.
-__kernel void add(__global const float *a, __global const float *b, __global const float *mask,
-                  __global float *y, int epilogue, int count, int chunk) {
+__kernel void add(__global const activation *a, __global const activation *b, __global const activation *mask,
+                  __global activation *y, int epilogue, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) {
         lanes value = load_first(a + at, left) + load_first(b + at, left);
         if (epilogue == EPILOGUE_RELU) value = rectify(value);
@@ -66,7 +66,7 @@ __kernel void add(__global const float *a, __global const float *b, __global con
 
 // Drops an element when its random word is below `threshold`, else multiplies it by `scale`. The word of
 // element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask.
-__kernel void dropout(__global const float *x, __global float *y, __global const StepUniforms *step, uint node,
+__kernel void dropout(__global const activation *x, __global activation *y, __global const StepUniforms *step, uint node,
                       uint threshold, float scale, int count, int chunk) {
     const uint2 key = philox_key(step, STREAM_DROPOUT);
     FOR_EACH_VECTOR(at, left) {
@@ -75,7 +75,7 @@ __kernel void dropout(__global const float *x, __global float *y, __global const
             const uint word[4] = {words.x, words.y, words.z, words.w};
             for (int lane = 0; lane < 4 && four + lane < left; lane++) {
                 const int e = at + four + lane;
-                y[e] = word[lane] < threshold ? 0.0f : x[e] * scale;
+                STORE_ONE(word[lane] < threshold ? 0.0f : LOAD_ONE(x + e) * scale, y + e);
             }
         }
     }

@@ -57,7 +57,7 @@ static inline float byte_at(__global const uchar *image, int row, int column, in
 
 // Work-items: global (W, image rows (n, i)).
 __kernel void image_input(__global const uchar *restrict images, __global const int *restrict order,
-                          __global float *restrict y, __global const StepUniforms *step,
+                          __global activation *restrict y, __global const StepUniforms *step,
                           __global const float *restrict factor_offset, const InputGeometry g) {
     const int j = get_global_id(0), i = get_global_id(1) % g.height, n = get_global_id(1) / g.height;
     __global const uchar *image =
@@ -71,8 +71,9 @@ __kernel void image_input(__global const uchar *restrict images, __global const 
         const float top_right = byte_at(image, rows.low, columns.high, c, a, &g);
         const float bottom_right = byte_at(image, rows.high, columns.high, c, a, &g);
         const float right = top_right + rows.weight * (bottom_right - top_right);
-        y[((size_t)get_global_id(1) * g.width + j) * g.channels + c] =
-            (left + columns.weight * (right - left)) * factor_offset[c] + factor_offset[g.channels + c];
+        const float byte = left + columns.weight * (right - left);
+        STORE_ONE(byte * factor_offset[c] + factor_offset[g.channels + c],
+                  y + ((size_t)get_global_id(1) * g.width + j) * g.channels + c);
     }
 }
 

@@ -74,7 +74,7 @@ __kernel void record_metrics(__global const float *restrict rows, __global float
 
 // activity[offset + c] = 1 where x [pixels][C] is above zero anywhere. Work-items: global (channel vectors, chunks).
 // The flags only ever rise, so the order of the atomic operations does not matter.
-__kernel void channel_activity(__global const float *restrict x, __global int *restrict activity, int offset,
+__kernel void channel_activity(__global const activation *restrict x, __global int *restrict activity, int offset,
                                int pixels, int channels, int chunk) {
     const int channel = get_global_id(0) * LANES, left = channels - channel;
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);

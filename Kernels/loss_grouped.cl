@@ -11,14 +11,14 @@ static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b;
 #define SOFTMAX_SUMS(z, classes, y)                                                                  \
     __local float top_rows[GROUP_Y], sum_rows[GROUP_Y], total_rows[GROUP_Y];                         \
     float top = -INFINITY, sum = 0.0f, total = 0.0f;                                                 \
-    for (int c = y; c < classes; c += GROUP_Y) top = larger(z[c], top);                              \
+    for (int c = y; c < classes; c += GROUP_Y) top = larger(LOAD_ONE(z + c), top);                   \
     top_rows[y] = top;                                                                               \
     HALVE(reach, y, top_rows[y] = larger(top_rows[y + reach], top_rows[y]))                            \
     barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
     top = top_rows[0];                                                                               \
     for (int c = y; c < classes; c += GROUP_Y) {                                                     \
-        sum += exp(z[c] - top);                                                                      \
-        total += z[c] - top;                                                                         \
+        sum += exp(LOAD_ONE(z + c) - top);                                                           \
+        total += LOAD_ONE(z + c) - top;                                                              \
     }                                                                                                \
     sum_rows[y] = sum;                                                                               \
     total_rows[y] = total;                                                                           \
@@ -28,20 +28,23 @@ static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b;
     total = total_rows[0];
 
 // As softmax_cross_entropy.
-__kernel GROUP void softmax_cross_entropy_grouped(__global const float *restrict logits,
+__kernel GROUP void softmax_cross_entropy_grouped(__global const activation *restrict logits,
                                                   __global const int *restrict labels,
                                                   __global float *restrict rows,
                                                   __global const StepUniforms *step, int classes,
                                                   float smoothing) {
     const int n = get_group_id(1), y = get_local_id(1);
     const bool counts = n < (int)step->image_count;
-    __global const float *z = logits + (size_t)n * classes;
+    __global const activation *z = logits + (size_t)n * classes;
     SOFTMAX_SUMS(z, classes, y)
     const int label = labels[n];
-    const float own = z[label];
+    const float own = LOAD_ONE(z + label);
     __local int ahead_rows[GROUP_Y];
     int ahead = 0;
-    for (int c = y; c < classes; c += GROUP_Y) ahead += z[c] > own || (z[c] == own && c < label) || isnan(own);
+    for (int c = y; c < classes; c += GROUP_Y) {
+        const float other = LOAD_ONE(z + c);
+        ahead += other > own || (other == own && c < label) || isnan(own);
+    }
     ahead_rows[y] = ahead;
     HALVE(reach, y, ahead_rows[y] += ahead_rows[y + reach])
     if (y == 0) {
@@ -55,21 +58,21 @@ __kernel GROUP void softmax_cross_entropy_grouped(__global const float *restrict
 }
 
 // As softmax_cross_entropy_gradient.
-__kernel GROUP void softmax_cross_entropy_gradient_grouped(__global const float *restrict logits,
+__kernel GROUP void softmax_cross_entropy_gradient_grouped(__global const activation *restrict logits,
                                                            __global const int *restrict labels,
-                                                           __global float *restrict gradient,
+                                                           __global activation *restrict gradient,
                                                            __global const StepUniforms *step, int classes,
                                                            float smoothing) {
     const int n = get_group_id(1), y = get_local_id(1);
-    __global const float *z = logits + (size_t)n * classes;
-    __global float *result = gradient + (size_t)n * classes;
+    __global const activation *z = logits + (size_t)n * classes;
+    __global activation *result = gradient + (size_t)n * classes;
     const bool counts = n < (int)step->image_count;
     SOFTMAX_SUMS(z, classes, y)
     const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
     const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
     const int label = labels[n];
     for (int c = y; c < classes; c += GROUP_Y)
-        result[c] = counts ? exp(z[c] - top) * share - (c == label ? own : others) : 0.0f;
+        STORE_ONE(counts ? exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others) : 0.0f, result + c);
 }
 
 // As record_metrics; each work-item's share with Kahan's compensation.

@@ -66,7 +66,7 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
 
 // y = max under the window; `indices` gets the winner's place kh · kernel width + kw, the first of equals. A
 // NaN wins and stays.
-__kernel void maxpool2d_forward(__global const float *restrict x, __global float *restrict y,
+__kernel void maxpool2d_forward(__global const activation *restrict x, __global activation *restrict y,
                                 __global uchar *restrict indices, const PoolGeometry g) {
     FOR_EACH_ROW(row) {
         const int i = row % g.output_height, n = row / g.output_height;
@@ -114,8 +114,8 @@ static inline Windows windows_over(int place, int kernel_size, int stride, int p
 
 // dx[pixel] = Σ dy over the windows that the pixel won; with a mask, the pooling's output, those where it is above zero:
 // the gradient of a ReLU before the pooling, whose output is there what the pixel won with.
-__kernel void maxpool2d_gradient(__global const float *restrict dy, __global const uchar *restrict indices,
-                                 __global const float *restrict mask, __global float *restrict dx,
+__kernel void maxpool2d_gradient(__global const activation *restrict dy, __global const uchar *restrict indices,
+                                 __global const activation *restrict mask, __global activation *restrict dx,
                                  const PoolGeometry g) {
     FOR_EACH_ROW(row) {
         const int y = row % g.height, n = row / g.height;
@@ -155,14 +155,14 @@ static inline bool windows_side_by_side(const PoolGeometry g) {
            g.output_width * g.stride_width == g.width;
 }
 
-__kernel void averagepool2d_forward(__global const float *restrict x, __global float *restrict y,
+__kernel void averagepool2d_forward(__global const activation *restrict x, __global activation *restrict y,
                                     const PoolGeometry g) {
     FOR_EACH_ROW(row) {
         const int i = row % g.output_height, n = row / g.output_height;
         if (windows_side_by_side(g)) {
             const int line = g.width * g.channels;
-            __global const float *from = x + ((size_t)n * g.height + i * g.stride_height) * line;
-            __global float *to = y + (size_t)row * g.output_width * g.channels;
+            __global const activation *from = x + ((size_t)n * g.height + i * g.stride_height) * line;
+            __global activation *to = y + (size_t)row * g.output_width * g.channels;
             const lanes share = (lanes)(1.0f / (g.kernel_height * g.kernel_width));
             for (int j = 0; j < g.output_width; j++, from += g.kernel_width * g.channels, to += g.channels)
                 FOR_EACH_CHANNELS(channel, left, g.channels) {
@@ -192,15 +192,15 @@ __kernel void averagepool2d_forward(__global const float *restrict x, __global f
     }
 }
 
-__kernel void averagepool2d_gradient(__global const float *restrict dy, __global float *restrict dx,
+__kernel void averagepool2d_gradient(__global const activation *restrict dy, __global activation *restrict dx,
                                      const PoolGeometry g) {
     FOR_EACH_ROW(row) {
         const int y = row % g.height, n = row / g.height;
         const Windows rows = WINDOW_ROWS(y);
         // A row is each window's value, as often as it is wide.
         if (windows_side_by_side(g) && rows.end - rows.first == 1) {
-            __global const float *from = dy + ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
-            __global float *to = dx + (size_t)row * g.width * g.channels;
+            __global const activation *from = dy + ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
+            __global activation *to = dx + (size_t)row * g.width * g.channels;
             const lanes share = (lanes)(1.0f / window_area(rows.first, 0, g));
             for (int j = 0; j < g.output_width; j++, from += g.channels, to += g.kernel_width * g.channels)
                 FOR_EACH_CHANNELS(channel, left, g.channels) {
@@ -226,7 +226,7 @@ __kernel void averagepool2d_gradient(__global const float *restrict dy, __global
 }
 
 // y[n, c] = mean of x[n, :, :, c]; rows count the images, and there are no columns to share.
-__kernel void global_averagepool_forward(__global const float *restrict x, __global float *restrict y,
+__kernel void global_averagepool_forward(__global const activation *restrict x, __global activation *restrict y,
                                          const PoolGeometry g) {
     const int n = get_global_id(2), pixels = g.height * g.width;
     FOR_EACH_CHANNELS(channel, left, g.channels) {
@@ -238,7 +238,7 @@ __kernel void global_averagepool_forward(__global const float *restrict x, __glo
 }
 
 // dx[n, :, :, c] = dy[n, c] / pixels; rows count the images, columns their pixels.
-__kernel void global_averagepool_gradient(__global const float *restrict dy, __global float *restrict dx,
+__kernel void global_averagepool_gradient(__global const activation *restrict dy, __global activation *restrict dx,
                                           const PoolGeometry g) {
     const int n = get_global_id(2), pixels = g.height * g.width;
     FOR_EACH_PIXEL(pixel, pixels) {

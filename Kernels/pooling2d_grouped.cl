@@ -3,8 +3,8 @@
 // Work-items: global (channel vectors, GROUP_Y, N), groups of GROUP_X × GROUP_Y; a group has an image's run of
 // channels.
 
-__kernel GROUP void global_averagepool_forward_grouped(__global const float *restrict x_values,
-                                                       __global float *restrict y_values, int pixels,
+__kernel GROUP void global_averagepool_forward_grouped(__global const activation *restrict x_values,
+                                                       __global activation *restrict y_values, int pixels,
                                                        int channels) {
     const int channel = GROUP_CHANNEL, left = GROUP_LEFT(channels);
     const int x = get_local_id(0), y = get_local_id(1), n = get_global_id(2);

@@ -51,10 +51,23 @@ typedef float4 Sums[THREAD_M][THREAD_N / 4];
 #define VECTOR_1 float
 #define VECTOR_4 float4
 #define VECTOR(width) JOIN(VECTOR_, width)
-#define LOAD_WIDE(width, pointer) (*(__global const VECTOR(width) *)(pointer))
+#define LOAD_WIDE(width, pointer) JOIN(load_wide_, width)(pointer)
 
-// An operand as it is multiplied, of so many floats.
-#if TENSOR
+OVERLOADED float load_wide_1(__global const float *pointer) { return *pointer; }
+OVERLOADED float4 load_wide_4(__global const float *pointer) { return *(__global const float4 *)pointer; }
+#if MIXED
+OVERLOADED float load_wide_1(__global const activation *pointer) { return from_bfloat16(*pointer); }
+OVERLOADED float4 load_wide_4(__global const activation *pointer) {
+    return lanes_from_bfloat16(*(__global const ushort4 *)pointer);
+}
+#endif
+
+// An operand as it is multiplied, of so many floats. With MIXED that is bfloat16, whose products tensor cores make
+// without an error, as they are TF32 too.
+#if MIXED
+#define OPERAND_1(value) from_bfloat16(to_bfloat16(value))
+#define OPERAND_4(value) lanes_from_bfloat16(lanes_to_bfloat16(value))
+#elif TENSOR
 #define OPERAND_1(value) to_tf32(value)
 #define OPERAND_4(value) \
     (float4)(to_tf32((value).s0), to_tf32((value).s1), to_tf32((value).s2), to_tf32((value).s3))
@@ -140,7 +153,7 @@ static inline float to_tf32(float value) {
 
 // The first `count` of four floats; all of them in one store where addresses are multiples of 16 bytes. Without
 // arrays, which would live in memory.
-static inline void store_run(float4 value, __global float *pointer, int count, int width) {
+OVERLOADED void store_run(float4 value, __global float *pointer, int count, int width) {
     if (width == 4) {
         *(__global float4 *)pointer = value;
         return;
@@ -151,8 +164,28 @@ static inline void store_run(float4 value, __global float *pointer, int count, i
     if (count > 3) pointer[3] = value.s3;
 }
 
-static inline float4 load_run(__global const float *pointer, int count, int width) {
+OVERLOADED float4 load_run(__global const float *pointer, int count, int width) {
     if (width == 4) return *(__global const float4 *)pointer;
     return (float4)(pointer[0], count > 1 ? pointer[1] : 0.0f, count > 2 ? pointer[2] : 0.0f,
                     count > 3 ? pointer[3] : 0.0f);
 }
+
+#if MIXED
+OVERLOADED void store_run(float4 value, __global activation *pointer, int count, int width) {
+    const ushort4 stored = lanes_to_bfloat16(value);
+    if (width == 4) {
+        *(__global ushort4 *)pointer = stored;
+        return;
+    }
+    pointer[0] = stored.s0;
+    if (count > 1) pointer[1] = stored.s1;
+    if (count > 2) pointer[2] = stored.s2;
+    if (count > 3) pointer[3] = stored.s3;
+}
+
+OVERLOADED float4 load_run(__global const activation *pointer, int count, int width) {
+    if (width == 4) return load_wide_4(pointer);
+    return (float4)(LOAD_ONE(pointer), count > 1 ? LOAD_ONE(pointer + 1) : 0.0f,
+                    count > 2 ? LOAD_ONE(pointer + 2) : 0.0f, count > 3 ? LOAD_ONE(pointer + 3) : 0.0f);
+}
+#endif

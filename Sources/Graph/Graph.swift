@@ -248,6 +248,10 @@ public struct Graph: Hashable, Sendable {
         values[id.index].source = source
     }
 
+    package mutating func setElementType(of id: ValueID, to type: ElementType) {
+        values[id.index].type.elementType = type
+    }
+
     /// The nodes that read a value.
     package func consumers(of id: ValueID) -> [Int] {
         nodes.indices.filter { nodes[$0].inputs.contains(id) }

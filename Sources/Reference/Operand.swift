@@ -33,6 +33,8 @@ struct Operand {
     var integers: UnsafeMutableBufferPointer<Int32> { elements(.int32) }
     var bytes: UnsafeMutableBufferPointer<UInt8> { elements(.uint8) }
 
+    private var bfloats: UnsafeMutableBufferPointer<UInt16> { elements(.bfloat16) }
+
     private func elements<Element>(_ expected: ElementType) -> UnsafeMutableBufferPointer<Element> {
         precondition(type.elementType == expected, "a value of \(type.elementType), not \(expected)")
         return UnsafeMutableBufferPointer(
@@ -48,9 +50,36 @@ struct Operand {
     var asFloats: [Float] {
         switch type.elementType {
         case .float32: Array(floats)
+        case .bfloat16: bfloats.map(Float.init(bfloat16Bits:))
         case .int32: integers.map { Float($0) }
         case .uint8: bytes.map { Float($0) }
         }
+    }
+}
+
+extension Operand {
+    /// The floats that an operator works on: of bfloat16 a copy, in memory that is added to `scratch`.
+    func inFloats(_ scratch: inout [Memory]) -> Operand {
+        type.elementType == .bfloat16 ? floatCopy(of: bfloats.map(Float.init(bfloat16Bits:)), &scratch) : self
+    }
+
+    /// A copy, rounded to bfloat16.
+    func roundedToBFloat16(_ scratch: inout [Memory]) -> Operand {
+        floatCopy(of: floats.map { Float(bfloat16Bits: $0.bfloat16Bits) }, &scratch)
+    }
+
+    private func floatCopy(of values: [Float], _ scratch: inout [Memory]) -> Operand {
+        let memory = Memory(byteCount: 4 * shape.count, filledWith: 0xFF)
+        scratch.append(memory)
+        let copy = Operand(TensorType(shape), at: memory.pointer)
+        _ = copy.floats.update(fromContentsOf: values)
+        return copy
+    }
+
+    /// Stores what an operator left in `inFloats`.
+    func round(_ result: Operand) {
+        guard type.elementType == .bfloat16 else { return }
+        for (index, value) in result.floats.enumerated() { bfloats[index] = value.bfloat16Bits }
     }
 }
 

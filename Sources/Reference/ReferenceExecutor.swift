@@ -105,9 +105,18 @@ private final class ReferenceExecutable: Executable {
                 memories[output] = Memory(
                     byteCount: plan.graph[output].type.byteCount, filledWith: 0xFF)
             }
-            let inputs = flatRegions(of: node.op) + node.inputs.map(operand)
-            node.op.execute(
-                Invocation(inputs: inputs, outputs: node.outputs.map(operand), uniforms: uniforms))
+            var scratch: [Memory] = []
+            var inputs = flatRegions(of: node.op)
+            for input in node.inputs { inputs.append(operand(input).inFloats(&scratch)) }
+            if node.op.multipliesFilter && plan.graph.isMixed(node) {
+                inputs[1] = inputs[1].roundedToBFloat16(&scratch)
+            }
+            let stored = node.outputs.map(operand)
+            let outputs = stored.map { $0.inFloats(&scratch) }
+            withExtendedLifetime(scratch) {
+                node.op.execute(Invocation(inputs: inputs, outputs: outputs, uniforms: uniforms))
+                for (place, output) in zip(stored, outputs) { place.round(output) }
+            }
             for value in lastUses[index] { memories[value] = nil }
         }
     }

@@ -21,7 +21,8 @@ public final class Bench {
     ) throws {
         try self.init(
             network, images: ImageSet.random(network.input, count: batch, classCount: network.classCount),
-            TrainingConfiguration(benchmarking: network, batch: batch), trains: trains, device: device,
+            TrainingConfiguration(benchmarking: network, batch: batch, device.precision), trains: trains,
+            device: device,
             profiling: profiling)
     }
 
@@ -125,13 +126,14 @@ extension ImageSet {
 }
 
 extension TrainingConfiguration {
-    init(benchmarking network: Network, batch: Int) {
+    init(benchmarking network: Network, batch: Int, _ precision: Precision) {
         let channels = network.input.channels
         self.init(
             network: network, data: "random", classNames: (0..<network.classCount).map(String.init),
             mean: Array(repeating: 0.5, count: channels),
             standardDeviation: Array(repeating: 0.25, count: channels), epochs: 1, batch: batch,
             optimizer: .sgd(learningRate: 0.001, momentum: 0.9))
+        self.precision = precision
     }
 }
 
@@ -141,7 +143,7 @@ extension Network {
     public func memory(batch: Int, on device: ComputeDevice) throws -> NetworkSummary.Memory {
         // The plan depends on the images' size only.
         let images = try ImageSet.random(input, count: 1, classCount: classCount)
-        let configuration = TrainingConfiguration(benchmarking: self, batch: batch)
+        let configuration = TrainingConfiguration(benchmarking: self, batch: batch, device.precision)
         let executor = try device.makeExecutor()
         let training = executor.makePlan(try TrainingGraph(self, images: images, configuration).graph)
         let evaluation = executor.makePlan(

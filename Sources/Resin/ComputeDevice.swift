@@ -11,6 +11,9 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
     public let details: DeviceDescription
     /// Which algorithms it may choose from; the reference executor's are always exact.
     public var math: MathMode = .fast
+    /// What activations are stored as. Mixed precision has the kernels of GPUs alone, which run on CPUs too, slowly: for
+    /// tests.
+    public var precision: Precision = .float32
     let openCL: ResinOpenCL.Device?
 
     /// The driver's version, nil for the reference executor.
@@ -73,7 +76,7 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
         let traits = DeviceTraits(
-            openCL, math: math,
+            openCL, math: math, asGPU: precision == .mixed ? true : nil,
             hasTensorCores: mayHaveTensorCores && DeviceProbes.kept(for: self)?.works(.tf32) == true)
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
@@ -115,6 +118,7 @@ extension Trainer {
     ) throws {
         var device = device
         device.math = configuration.math
+        device.precision = configuration.precision
         try self.init(network, dataset, configuration, on: device.makeExecutor())
     }
 }

@@ -49,6 +49,7 @@ extension StepProfile {
         configuration.batch = batch
         var device = device
         device.math = configuration.math
+        device.precision = configuration.precision
         let bench = try Bench(
             trainer.network, images: trainer.dataset.train.prefix(batch), configuration, trains: true,
             device: device, profiling: true)

@@ -15,10 +15,17 @@ struct DeviceOption: ParsableArguments {
             "fast, or exact: without Winograd's convolution and tensor cores, which round differently."))
     var math: MathMode?
 
+    @Option(
+        help: ArgumentHelp(
+            "float32, or mixed: activations and their gradients in bfloat16, weights and sums in float32.",
+            discussion: "For GPUs; a CPU runs their kernels, slowly."))
+    var precision: Precision?
+
     /// - Parameter asksDriver: whether a driver that has not been asked what it can do is asked now.
     func choose(asksDriver: Bool = true) throws -> ComputeDevice {
         var chosen = try device.map(ComputeDevice.matching) ?? best()
         chosen.math = math ?? .fast
+        chosen.precision = precision ?? .float32
         if asksDriver && chosen.awaitsProbes {
             note("asking the driver of \(chosen.details.name) what it can do, once")
             _ = try DeviceProbes.found(for: chosen)
@@ -157,6 +164,7 @@ let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
 extension MathMode: ExpressibleByArgument {}
+extension Precision: ExpressibleByArgument {}
 extension NetworkOptions.Head: ExpressibleByArgument {}
 extension NetworkOptions.Shortcut: ExpressibleByArgument {}
 extension NetworkOptions.Variant: ExpressibleByArgument {}

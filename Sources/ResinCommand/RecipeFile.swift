@@ -104,6 +104,7 @@ private struct Key {
             Key("augment", list: String.self, \.augment),
             Key("device", \.deviceOption.device),
             Key("math", \.deviceOption.math),
+            Key("precision", \.deviceOption.precision),
             Key("final_relu", \.networkArguments.finalRelu),
             Key("dropout", \.networkArguments.dropout),
             Key("ones", \.networkArguments.ones),
@@ -152,6 +153,7 @@ extension RecipeValue where Self: CaseIterable & RawRepresentable<String> {
 }
 
 extension MathMode: RecipeValue {}
+extension Precision: RecipeValue {}
 extension OptimizerSettings.Name: RecipeValue {}
 extension Schedule.Kind: RecipeValue {}
 extension Initialiser: RecipeValue {}

@@ -86,6 +86,7 @@ extension TrainCommand {
         }
         if let patience { configuration.patience = try bounded("--patience", patience, 1...1_000_000) }
         if let math = deviceOption.math { configuration.math = math }
+        if let precision = deviceOption.precision { configuration.precision = precision }
     }
 
     /// A run's own configuration, once it is sure that no option given now would change what it computes.

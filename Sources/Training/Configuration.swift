@@ -42,6 +42,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// End the run after so many epochs without a better test accuracy.
     public var patience: Int?
     public var math: MathMode = .fast
+    public var precision: Precision = .float32
 
     public struct Augmentation: Codable, Equatable, Sendable {
         /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
@@ -93,7 +94,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case onNaN = "on_nan"
         case labelSmoothing = "label_smoothing"
         case patience
-        case math
+        case math, precision
     }
 }
 
@@ -129,6 +130,7 @@ extension TrainingConfiguration {
         patience = try values.decodeIfPresent(Int.self, forKey: .patience)
         // Until there was a choice, all sums were direct.
         math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .exact
+        precision = try values.decodeIfPresent(Precision.self, forKey: .precision) ?? .float32
     }
 }
 

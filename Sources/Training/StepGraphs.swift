@@ -24,7 +24,7 @@ package struct TrainingGraph {
         }
         try step.graph.apply(
             .optimizer(configuration.optimizer.op), to: inputs, name: "optimizer", pass: .update)
-        graph = step.graph
+        graph = step.graph.inPrecision(configuration.precision)
         layerOutputs = graph.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }
     }
@@ -57,7 +57,7 @@ package struct EvaluationGraph {
             probes.append((activation.layer, first..<first + channels))
         }
         step.graph.results = [step.logits]
-        graph = step.graph
+        graph = step.graph.inPrecision(configuration.precision)
         logits = step.logits
         self.probes = probes
     }

@@ -28,8 +28,8 @@ extension OpCase {
     }
 
     /// Runs the case on fresh regions; the outputs, in the device's order.
-    package func run(on executor: any Executor) throws -> [[Float]] {
-        let plan = executor.makePlan(try makeGraph())
+    package func run(on executor: any Executor, in precision: Precision = .float32) throws -> [[Float]] {
+        let plan = executor.makePlan(try makeGraph().inPrecision(precision))
         try allocateRegions(of: plan, on: executor)
         try writeInputs(of: plan, on: executor)
         let executable = try executor.prepare(plan)
@@ -80,9 +80,13 @@ extension OpCase {
             let values = input.data.values(count: input.shape.reduce(1, *), input: index)
             switch input.place {
             case .tensor, .parameter:
-                try executor.write(
-                    plan.graph.parameters[parameter].layout.deviceOrder(values), to: .parameters,
-                    offset: plan.parameterLayout.byteOffset(parameter))
+                let ordered = plan.graph.parameters[parameter].layout.deviceOrder(values)
+                let offset = plan.parameterLayout.byteOffset(parameter)
+                if plan.graph.isBFloat16(parameter: parameter) {
+                    try executor.write(ordered.map(\.bfloat16Bits), to: .parameters, offset: offset)
+                } else {
+                    try executor.write(ordered, to: .parameters, offset: offset)
+                }
                 parameter += 1
             case .statistic:
                 try executor.write(
@@ -91,6 +95,7 @@ extension OpCase {
             case .region(let region, let type):
                 switch type.elementType {
                 case .float32: try executor.write(values, to: region)
+                case .bfloat16: try executor.write(values.map(\.bfloat16Bits), to: region)
                 case .int32: try executor.write(values.map { Int32($0) }, to: region)
                 case .uint8: try executor.write(values.map { UInt8($0) }, to: region)
                 }
@@ -99,5 +104,12 @@ extension OpCase {
                     values, to: .gradients, offset: plan.parameterLayout.byteOffset(index))
             }
         }
+    }
+}
+
+extension Graph {
+    /// Whether a parameter stands for an activation, in mixed precision.
+    fileprivate func isBFloat16(parameter index: Int) -> Bool {
+        values.contains { $0.source == .parameter(index) && $0.type.elementType == .bfloat16 }
     }
 }

@@ -8,8 +8,8 @@ import Testing
 
 @Suite("Learning and evaluation")
 struct LearningTests {
-    @Test("a small network learns glyphs", arguments: executors)
-    func learns(device: ComputeDevice) throws {
+    @Test("a small network learns glyphs", arguments: executors, Precision.allCases)
+    func learns(device: ComputeDevice, precision: Precision) throws {
         let network = Network("small", input: ImageShape(channels: 1, side: 28), classes: 10) {
             Convolution2D(8, kernel: 5, stride: 2, padding: 2)
             BatchNorm()
@@ -21,8 +21,9 @@ struct LearningTests {
             Dense(10)
         }
         let dataset = try Dataset.glyphs(seed: 1, trainCount: 128, testCount: 20)
-        let configuration = TrainingConfiguration(
+        var configuration = TrainingConfiguration(
             network, dataset, batch: 16, .adam(learningRate: 0.01))
+        configuration.precision = precision
         let trainer = try Trainer(network, dataset, configuration, device: device)
         let first = try #require(try trainer.trainEpoch())
         for _ in 0..<8 { _ = try trainer.trainEpoch() }

@@ -58,6 +58,7 @@ struct Lowering {
     ) throws {
         var definitions = definitions
         if hasAlignedVectors(in: file) { definitions.append(("ALIGNED", 1)) }
+        if graph.isMixed(node) { definitions.append(("MIXED", 1)) }
         let kernel = try executor.kernel(name, in: file, defining: definitions)
         for (index, argument) in arguments.enumerated() {
             switch argument {

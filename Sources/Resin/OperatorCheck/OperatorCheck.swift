@@ -23,6 +23,8 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     /// Families of the convolutions that `--math exact` does without; which a device has depends.
     private static let winograd = "Winograd", tensorCores = "tensor cores"
     package static let inexact = [winograd, tensorCores]
+    /// Everything that has activations, stored as bfloat16; for GPUs.
+    package static let mixedPrecision = "mixed precision"
 
     private static let all: [(name: String, trials: [OperatorTrial])] = [
         ("convolution", OperatorTrial.convolutions), (winograd, OperatorTrial.convolutions),
@@ -31,6 +33,14 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         ("softmax cross-entropy", OperatorTrial.loss), ("element-wise", OperatorTrial.elementwise),
         ("concatenation", OperatorTrial.concatenation), ("input", OperatorTrial.input),
         ("optimizers", OperatorTrial.optimizers), ("metrics", OperatorTrial.metrics),
+        (
+            mixedPrecision,
+            [
+                OperatorTrial.convolutions, OperatorTrial.pooling, OperatorTrial.batchNorm,
+                OperatorTrial.loss,
+                OperatorTrial.elementwise, OperatorTrial.concatenation, OperatorTrial.input,
+            ].flatMap(\.self)
+        ),
     ]
 
     public static let families = all.map(\.name)
@@ -40,7 +50,7 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     /// - Throws: `ResinError(.usage)` where there is no such family, and the device's own where it fails.
     public static func run(_ family: String, on device: ComputeDevice) throws -> OperatorCheck {
         var device = device
-        device.math = inexact.contains(family) ? .fast : .exact
+        device.math = (inexact + [mixedPrecision]).contains(family) ? .fast : .exact
         return try run(family, on: device.makeExecutor())
     }
 
@@ -60,11 +70,18 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
             // Two operands of 11 significant bits.
             for index in trials.indices { trials[index].tolerance = 1e-3 }
         }
+        let precision: Precision = family == mixedPrecision ? .mixed : .float32
+        if precision == .mixed {
+            if (executor as? DeviceExecutor)?.traits.groupTiles.isEmpty != false { trials = [] }
+            // Sums that differ a little may be rounded to neighbours, 2⁻⁷ apart.
+            for index in trials.indices { trials[index].tolerance = 1e-2 }
+        }
         let reference = ReferenceExecutor()
         var result = OperatorCheck(family: family, cases: trials.count, worstError: 0)
         for trial in trials {
             let error = OperatorTrial.error(
-                of: try trial.run(on: executor), against: try trial.run(on: reference))
+                of: try trial.run(on: executor, in: precision),
+                against: try trial.run(on: reference, in: precision))
             result.worstError = max(result.worstError!, error)
             if error > trial.tolerance, result.failure == nil {
                 result.failure =

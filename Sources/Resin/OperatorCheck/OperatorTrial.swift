@@ -11,9 +11,10 @@ struct OperatorTrial: Sendable {
     var build: @Sendable (inout TrialGraph) throws -> [ValueID]
 
     /// Each of the graph's results, then all regions that a step changes.
-    func run(on executor: any Executor) throws -> [[Float]] {
+    func run(on executor: any Executor, in precision: Precision = .float32) throws -> [[Float]] {
         var trial = TrialGraph()
         trial.graph.results = try build(&trial)
+        trial.graph = trial.graph.inPrecision(precision)
         let plan = executor.makePlan(trial.graph)
         try trial.allocate(plan, on: executor)
         let executable = try executor.prepare(plan)
@@ -150,7 +151,14 @@ struct TrialGraph {
         try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
         for index in parameters.indices {
             let (values, offset) = (parameters[index], plan.parameterLayout.byteOffset(index))
-            try executor.write(values, to: .parameters, offset: offset)
+            // One that stands for an activation, in mixed precision.
+            if graph.values.contains(where: {
+                $0.source == .parameter(index) && $0.type.elementType == .bfloat16
+            }) {
+                try executor.write(values.map(\.bfloat16Bits), to: .parameters, offset: offset)
+            } else {
+                try executor.write(values, to: .parameters, offset: offset)
+            }
             try executor.write(gradients[index], to: .gradients, offset: offset)
         }
         for index in statistics.indices {
