@@ -11,11 +11,20 @@ typedef JOIN(float, LANES) lanes;
 typedef JOIN(int, LANES) int_lanes;
 typedef JOIN(uint, LANES) uint_lanes;
 
+#define OVERLOADED static inline __attribute__((overloadable))
+
 // ALIGNED (0 or 1): whether every vector in global memory is whole and lies at a multiple of its size. A GPU then moves
 // it by one instruction, where vload and vstore, which promise no more than a float's alignment, take one a lane.
 #if ALIGNED
 #define LOAD(pointer) (*(__global const lanes *)(pointer))
 #define STORE(value, pointer) (*(__global lanes *)(pointer) = (value))
+#elif LONG_WORK_ITEMS
+// PoCL's vstore stores a vector of 16 in three pieces.
+typedef lanes unaligned_lanes __attribute__((aligned(4)));
+OVERLOADED void store_lanes(lanes value, __global float *pointer) { *(__global unaligned_lanes *)pointer = value; }
+OVERLOADED void store_lanes(lanes value, __local float *pointer) { *(__local unaligned_lanes *)pointer = value; }
+#define LOAD(pointer) JOIN(vload, LANES)(0, (pointer))
+#define STORE(value, pointer) store_lanes((value), (pointer))
 #else
 #define LOAD(pointer) JOIN(vload, LANES)(0, (pointer))
 #define STORE(value, pointer) JOIN(vstore, LANES)((value), 0, (pointer))
@@ -52,8 +61,6 @@ typedef struct {
     float first_correction, second_correction;
     uint padding[3];
 } StepUniforms;
-
-#define OVERLOADED static inline __attribute__((overloadable))
 
 // The first `count` floats at `pointer`, zeros in the other lanes; and storing the first `count` lanes. Where channels
 // are few, every vector is a part of one, so that CPUs with masked moves use them.

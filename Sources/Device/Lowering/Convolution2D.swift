@@ -9,22 +9,10 @@ struct ConvolutionTile: Hashable {
     /// Channel tiles that cover the result's channels.
     var tiles: Int
 
-    /// With vectors of 16 there are 32 registers: 12 × 2 or 8 × 3 sums, the vectors of the filter and one of
-    /// the image fill them. Three columns where they waste no channels (96 = 2 · 48; measured up to 1.4 times
-    /// as fast there), one where all channels fit into it. Devices with fewer registers get smaller tiles.
-    ///
     /// - Parameter givenColumns: columns that another kernel's tile has, whose filter is packed in this order.
     init(channels: Int, columns givenColumns: Int? = nil, _ traits: DeviceTraits) {
         lanes = traits.lanes
-        if lanes < 16 {
-            (pixels, columns) = traits.prefersLongWorkItems ? (6, 2) : (4, 1)
-        } else if channels <= lanes {
-            (pixels, columns) = (24, 1)
-        } else if channels % (3 * lanes) == 0 {
-            (pixels, columns) = (8, 3)
-        } else {
-            (pixels, columns) = (12, 2)
-        }
+        (pixels, columns) = traits.registerTile(channels: channels)
         if let givenColumns { columns = givenColumns }
         tiles = divide(channels, by: columns * lanes)
     }

@@ -49,10 +49,11 @@ struct PackedTile: Hashable {
         pixels = result.images * result.height * result.width
         length = window.kernel.area * image.channels
         block = 0
-        for steps in [6, 4, 2, 1] {
-            block = steps * tile.pixels
+        for most in [72, 48, 24, tile.pixels] {
+            block = max(most / tile.pixels, 1) * tile.pixels
             let hasWorkForAll = divide(pixels, by: block) >= 4 * traits.computeUnits
-            if (hasWorkForAll || steps == 1) && packedByteCount + lineByteCount <= traits.localMemoryByteCount
+            if (hasWorkForAll || most == tile.pixels)
+                && packedByteCount + lineByteCount <= traits.localMemoryByteCount
             {
                 return
             }
@@ -93,8 +94,7 @@ struct PackedFilterGradientTile: Hashable {
     init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
         guard traits.prefersLongWorkItems else { return nil }
         lanes = traits.lanes
-        (rows, columns) =
-            lanes < 16 ? (6, 2) : gradient.channels <= lanes ? (24, 1) : (12, 2)
+        (rows, columns) = traits.registerTile(channels: gradient.channels)
         let run = window.kernel.width * image.channels
         let pixels = gradient.images * gradient.height * gradient.width
         block = min(128, pixels.roundedUp(toMultipleOf: 8))
