@@ -88,8 +88,8 @@ let package = Package(
         tests(
             "Training",
             [
-                "Resin", "ResinTraining", "ResinDataset", "ResinNetworks", "ResinPlan", "ResinGraph",
-                "ResinTensor",
+                "Resin", "ResinTraining", "ResinDataset", "ResinDevice", "ResinNetworks", "ResinOpenCL",
+                "ResinPlan", "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens"]),
         tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],

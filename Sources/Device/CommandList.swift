@@ -17,13 +17,13 @@ package final class CommandList: Executable {
     private let executor: DeviceExecutor
     private let plan: Plan
     private var launches: [Launch] = []
-    private let arena: Buffer?
+    private let arena: Arena?
     /// Uniforms on their way to the device; a slot is used again only when the queue has been drained.
     private let staging = UnsafeMutablePointer<StepUniforms>.allocate(capacity: CommandList.stepsInFlight)
     private var stagedSteps = 0
     private static let stepsInFlight = 16
 
-    init(_ plan: Plan, executor: DeviceExecutor, arena: Buffer?) throws {
+    init(_ plan: Plan, executor: DeviceExecutor, arena: Arena?) throws {
         self.plan = plan
         self.executor = executor
         self.arena = arena
@@ -98,7 +98,7 @@ package final class CommandList: Executable {
     private func location(of value: ValueID) -> (Buffer, offset: Int) {
         switch plan[value] {
         case .region(let region, let offset): (executor.buffer(of: region), offset)
-        case .arena(let offset): (arena!, offset)
+        case .arena(let offset): arena!.location(offset)
         }
     }
 

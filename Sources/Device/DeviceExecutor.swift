@@ -20,7 +20,9 @@ package final class DeviceExecutor: Executor {
     private var programs: [ProgramKey: Program] = [:]
     private var regions: [Region: Buffer] = [:]
     /// Shared by all plans, which run one after another; grown when a larger plan is prepared.
-    private var arena: Buffer?
+    private var arena: Arena?
+    /// Bytes that one allocation may have.
+    private let allocationByteCount: Int
 
     private struct ProgramKey: Hashable {
         var files: [String]
@@ -31,11 +33,13 @@ package final class DeviceExecutor: Executor {
     ///   - math: which algorithms it may choose from.
     ///   - traits: the class of kernels, where it is not to be the device's own: a CPU can run a
     ///     GPU's, which is how they are tested without one.
+    ///   - allocationByteCount: what one allocation may have, where it is to be less than the device allows.
     package init(
         device: ResinOpenCL.Device, index: Int, math: MathMode = .fast, profiling: Bool = false,
-        traits: DeviceTraits? = nil
+        traits: DeviceTraits? = nil, allocationByteCount: Int? = nil
     ) throws {
         openCLDevice = device
+        self.allocationByteCount = allocationByteCount ?? device.maximumAllocationByteCount
         self.device = DeviceDescription(device, index: index)
         self.traits = traits ?? DeviceTraits(device, math: math)
         (context, queue, uniforms, zeros) = try translatingErrors {
@@ -109,7 +113,7 @@ package final class DeviceExecutor: Executor {
     // MARK: Memory
 
     package var memoryLimits: (total: Int, allocation: Int) {
-        (openCLDevice.memoryByteCount, openCLDevice.maximumAllocationByteCount)
+        (openCLDevice.memoryByteCount, allocationByteCount)
     }
 
     package func allocate(_ region: Region, byteCount: Int) throws {
@@ -153,7 +157,13 @@ package final class DeviceExecutor: Executor {
             if let arena, arena.byteCount >= plan.arenaByteCount {
             } else if plan.arenaByteCount > 0 {
                 arena = nil
-                arena = try Buffer(context: context, byteCount: plan.arenaByteCount)
+                guard plan.largestBlockByteCount <= plan.pieceByteCount else {
+                    throw ResinError(
+                        .outOfMemory,
+                        "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
+                            + "\(plan.pieceByteCount) at a time; use a smaller --batch or --resize")
+                }
+                arena = try Arena(plan, context)
             }
             let run = Lowering.longestRunOfZeros(in: plan.graph)
             if zeros.byteCount < 4 * run {

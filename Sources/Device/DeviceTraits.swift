@@ -51,6 +51,7 @@ package struct DeviceTraits: Hashable, Sendable {
         if lanes < 16 { return prefersLongWorkItems ? (6, 2) : (4, 1) }
         if channels <= lanes { return (24, 1) }
         if channels % (4 * lanes) == 0 { return (6, 4) }
+        if channels % (6 * lanes) == 0 { return (4, 6) }
         return channels % (3 * lanes) == 0 ? (8, 3) : (12, 2)
     }
 

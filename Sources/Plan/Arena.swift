@@ -88,7 +88,13 @@ package struct ArenaLayout {
     package let offsets: [Int]
     package let byteCount: Int
 
-    package init(_ blocks: [Block]) {
+    /// - Parameter pieceByteCount: what one allocation may have, a multiple of the alignment. No block lies across a
+    ///   multiple of it, unless it is larger itself, so that the arena may be several allocations.
+    package init(_ blocks: [Block], pieceByteCount: Int = FlatLayout.wholePieces(.max)) {
+        func inOnePiece(_ offset: Int, _ size: Int) -> Int {
+            let crosses = offset % pieceByteCount > pieceByteCount - min(size, pieceByteCount)
+            return crosses ? offset.roundedUp(toMultipleOf: pieceByteCount) : offset
+        }
         var offsets = [Int](repeating: 0, count: blocks.count)
         var placed: [Int] = []
         var end = 0
@@ -102,7 +108,7 @@ package struct ArenaLayout {
                 let otherEnd =
                     offsets[other] + blocks[other].byteCount.roundedUp(toMultipleOf: FlatLayout.alignment)
                 if offset + size <= offsets[other] { break }
-                offset = max(offset, otherEnd)
+                offset = inOnePiece(max(offset, otherEnd), size)
             }
             offsets[index] = offset
             end = max(end, offset + size)

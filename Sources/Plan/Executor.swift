@@ -181,7 +181,8 @@ extension Executor {
 
     package func makePlan(_ graph: Graph) -> Plan {
         Plan(
-            graph, workspaceByteCount: workspaceByteCount(of:in:), writesViews: writesChannelViews(_:in:))
+            graph, workspaceByteCount: workspaceByteCount(of:in:), writesViews: writesChannelViews(_:in:),
+            allocationByteCount: memoryLimits.allocation)
     }
 
     package func write<Element: BitwiseCopyable>(

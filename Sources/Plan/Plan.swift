@@ -17,6 +17,9 @@ package struct Plan: Sendable {
     /// Scratch memory in the arena, by node, as the executor asked for it.
     package let workspaces: [Int: Range<Int>]
     package let arenaByteCount: Int
+    /// The arena may be as many allocations of this size as it takes; and what lies in one piece at least.
+    package let pieceByteCount: Int
+    package let largestBlockByteCount: Int
     /// Values that lie among another's channels, where that one is placed.
     package let channelViews: [ValueID: ChannelView]
     package let parameterLayout: FlatLayout
@@ -32,9 +35,10 @@ package struct Plan: Sendable {
     /// - Parameters:
     ///   - workspaceByteCount: scratch memory that the executor's form of a node needs.
     ///   - writesViews: whether the executor's form of a node can write its first output among another value's channels.
+    ///   - allocationByteCount: what one allocation may have.
     package init(
         _ source: Graph, workspaceByteCount: (Node, Graph) -> Int = { _, _ in 0 },
-        writesViews: (Node, Graph) -> Bool = { _, _ in false }
+        writesViews: (Node, Graph) -> Bool = { _, _ in false }, allocationByteCount: Int = .max
     ) {
         let graph = source.fused()
         graph.checkInvariants()
@@ -49,7 +53,9 @@ package struct Plan: Sendable {
             let byteCount = workspaceByteCount(node, graph)
             if byteCount > 0 { workspaceBlocks[index] = liveness.addWorkspace(byteCount, at: index) }
         }
-        let arena = ArenaLayout(liveness.blocks)
+        pieceByteCount = FlatLayout.wholePieces(allocationByteCount)
+        let arena = ArenaLayout(liveness.blocks, pieceByteCount: pieceByteCount)
+        largestBlockByteCount = liveness.blocks.map(\.byteCount).max() ?? 0
         arenaByteCount = arena.byteCount
         workspaces = workspaceBlocks.mapValues {
             arena.offsets[$0]..<arena.offsets[$0] + liveness.blocks[$0].byteCount
@@ -91,6 +97,9 @@ package struct FlatLayout: Hashable, Sendable {
         }
         count = max(next, Self.alignment / 4)
     }
+
+    /// As much of so many bytes as tensors can use.
+    package static func wholePieces(_ byteCount: Int) -> Int { byteCount / alignment * alignment }
 
     package var byteCount: Int { 4 * count }
     package func byteOffset(_ index: Int) -> Int { 4 * ranges[index].lowerBound }

@@ -26,7 +26,9 @@ public struct MemoryPlan: Hashable, Sendable {
         optimizerState = (optimizer?.stateCount ?? 0) * flat
         self.dataset = dataset
         arena = max(training.arenaByteCount, evaluation?.arenaByteCount ?? 0)
-        largest = max(flat, dataset, arena)
+        // The arena comes in pieces.
+        largest = max(
+            flat, dataset, training.largestBlockByteCount, evaluation?.largestBlockByteCount ?? 0)
     }
 
     /// "plan: 1,234 MB on the device: …".

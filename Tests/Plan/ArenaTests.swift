@@ -5,15 +5,20 @@ import Testing
 
 @Suite("The arena")
 struct ArenaTests {
-    @Test("random blocks that live together never overlap", arguments: 0..<40)
-    func random(seed: UInt64) {
+    /// Up to 100,000 bytes each.
+    private func randomBlocks(seed: UInt64) -> [Block] {
         let philox = Philox(seed: seed, stream: .glyphs)
-        let blocks = (0..<UInt32(60)).map { index in
+        return (0..<UInt32(60)).map { index in
             let words = philox(Philox.Block(index, 0, 0, 0))
             let first = Int(words.x % 50)
             return Block(
                 byteCount: 1 + Int(words.y % 100_000), lifetime: first...first + Int(words.z % 20))
         }
+    }
+
+    @Test("random blocks that live together never overlap", arguments: 0..<40)
+    func random(seed: UInt64) {
+        let blocks = randomBlocks(seed: seed)
         let arena = ArenaLayout(blocks)
         arena.checkInvariants(blocks)
         // At least what lives at the fullest moment, at most all of it.
@@ -24,6 +29,18 @@ struct ArenaTests {
         let all = blocks.reduce(0) { $0 + $1.byteCount.roundedUp(toMultipleOf: FlatLayout.alignment) }
         #expect(arena.byteCount < all)
         #expect(arena.offsets.allSatisfy { $0 % FlatLayout.alignment == 0 })
+    }
+
+    @Test("no block lies in two pieces of an arena that is several allocations", arguments: 0..<40)
+    func pieces(seed: UInt64) {
+        let blocks = randomBlocks(seed: seed)
+        let piece = 200 * FlatLayout.alignment
+        let arena = ArenaLayout(blocks, pieceByteCount: piece)
+        arena.checkInvariants(blocks)
+        #expect(arena.byteCount > piece)
+        for (offset, block) in zip(arena.offsets, blocks) {
+            #expect(offset / piece == (offset + block.byteCount - 1) / piece)
+        }
     }
 
     @Test("blocks one after another share a place, blocks at once do not")

@@ -1,7 +1,10 @@
 import Foundation
 import Resin
 import ResinDataset
+import ResinDevice
 import ResinNetworks
+import ResinOpenCL
+import ResinPlan
 import ResinTensor
 import ResinTraining
 import Testing
@@ -30,6 +33,26 @@ struct LearningTests {
         let last = try #require(try trainer.trainEpoch())
         #expect(last.loss < first.loss / 2)
         #expect(last.accuracy > 0.7)
+    }
+
+    /// What NVIDIA's drivers ask for: no allocation above a quarter of the memory.
+    @Test("an arena in several allocations gives the same bits", .needsDevice)
+    func allocations() throws {
+        let network = Network.leNet(input: ImageShape(channels: 1, side: 28))
+        let dataset = try Dataset.glyphs(seed: 2, trainCount: 64, testCount: 64)
+        let configuration = TrainingConfiguration(network, dataset, batch: 64, .sgd(learningRate: 0.5))
+        func loss(allocationByteCount: Int?) throws -> (loss: Double, memory: MemoryPlan) {
+            let executor = try DeviceExecutor(
+                device: ResinOpenCL.Device.all()[0], index: 0, allocationByteCount: allocationByteCount)
+            let trainer = try Trainer(network, dataset, configuration, on: executor)
+            _ = try trainer.trainEpoch()
+            return (try #require(try trainer.trainEpoch()).loss, trainer.memory)
+        }
+        let whole = try loss(allocationByteCount: nil)
+        // As much as the largest value takes.
+        let parts = try loss(allocationByteCount: whole.memory.largest)
+        #expect(whole.memory.arena > whole.memory.largest)
+        #expect(parts.loss == whole.loss)
     }
 
     /// The least that gives logits.

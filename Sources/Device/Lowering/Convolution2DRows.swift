@@ -22,6 +22,8 @@ struct RowsTile: Hashable {
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
         guard Self.serves(image: image, result: result, traits) else { return nil }
         self.init(of: window, image: image, result: result, traits)
+        // Such columns as other layers' filters are packed in, so that programs are few.
+        columns = traits.registerTile(channels: result.channels).columns
         // As few register tiles a row as there can be, of equal size; of even size, so that programs are few.
         let tiles = divide(result.width, by: Self.registers(columns: columns, traits))
         rows = divide(result.width, by: tiles).roundedUp(toMultipleOf: 2)
@@ -64,12 +66,8 @@ struct RowsTile: Hashable {
 
     /// Sums that a column of vectors may hold in registers, beside the vectors they are made from.
     private static func registers(columns: Int, _ traits: DeviceTraits) -> Int {
-        switch (traits.lanes < 16, columns) {
-        case (true, 1): 12
-        case (true, _): 6
-        case (false, 1): 28
-        case (false, _): 14
-        }
+        let sums = traits.lanes < 16 ? 12 : columns < 3 ? 28 : 27 - columns / 4 * 3
+        return sums / columns
     }
 
     private mutating func setLine(_ window: Window, image: Shape, result: Shape) {

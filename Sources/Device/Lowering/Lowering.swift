@@ -8,7 +8,7 @@ import ResinTensor
 struct Lowering {
     let plan: Plan
     let executor: DeviceExecutor
-    let arena: Buffer?
+    let arena: Arena?
     private(set) var launches: [CommandList.Launch] = []
 
     private var nodeIndex = 0
@@ -19,7 +19,7 @@ struct Lowering {
         var byteCount: Int
     }
 
-    init(plan: Plan, executor: DeviceExecutor, arena: Buffer?) {
+    init(plan: Plan, executor: DeviceExecutor, arena: Arena?) {
         self.plan = plan
         self.executor = executor
         self.arena = arena
@@ -119,7 +119,7 @@ struct Lowering {
         if let buffer = parts[part] { return buffer }
         let buffer =
             switch part.placement {
-            case .arena(let offset): try arena!.subBuffer(offset: offset, byteCount: part.byteCount)
+            case .arena(let offset): try arena!.part(at: offset, byteCount: part.byteCount)
             case .region(let region, let offset):
                 try executor.buffer(of: region).subBuffer(offset: offset, byteCount: part.byteCount)
             }
