@@ -11,8 +11,8 @@ __kernel void relu(__global const activation *x, __global activation *y, int cou
     FOR_EACH_VECTOR(at, left) store_first(rectify(load_first(x + at, left)), y + at, left);
 }
 
-__kernel void relu_gradient(__global const activation *dy, __global const activation *y, __global activation *dx, int count,
-                            int chunk) {
+__kernel void relu_gradient(__global const activation *dy, __global const activation *y, __global activation *dx,
+                            int count, int chunk) {
     FOR_EACH_VECTOR(at, left)
         store_first(rectify_gradient(load_first(dy + at, left), load_first(y + at, left)), dx + at, left);
 }
@@ -41,8 +41,8 @@ __kernel void sigmoid(__global const activation *x, __global activation *y, int 
 }
 
 // dx = dy · y · (1 − y); y is the sigmoid's output.
-__kernel void sigmoid_gradient(__global const activation *dy, __global const activation *y, __global activation *dx, int count,
-                               int chunk) {
+__kernel void sigmoid_gradient(__global const activation *dy, __global const activation *y, __global activation *dx,
+                               int count, int chunk) {
     FOR_EACH_VECTOR(at, left) {
         const lanes output = load_first(y + at, left);
         store_first(load_first(dy + at, left) * output * (1.0f - output), dx + at, left);
@@ -66,8 +66,8 @@ __kernel void add(__global const activation *a, __global const activation *b, __
 
 // Drops an element when its random word is below `threshold`, else multiplies it by `scale`. The word of
 // element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask.
-__kernel void dropout(__global const activation *x, __global activation *y, __global const StepUniforms *step, uint node,
-                      uint threshold, float scale, int count, int chunk) {
+__kernel void dropout(__global const activation *x, __global activation *y, __global const StepUniforms *step,
+                      uint node, uint threshold, float scale, int count, int chunk) {
     const uint2 key = philox_key(step, STREAM_DROPOUT);
     FOR_EACH_VECTOR(at, left) {
         for (int four = 0; four < LANES && four < left; four += 4) {

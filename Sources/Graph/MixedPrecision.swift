@@ -23,6 +23,11 @@ extension Graph {
         return graph
     }
 
+    /// Whether a parameter stands for an activation, as it does in tests.
+    package func isBFloat16(parameter index: Int) -> Bool {
+        values.contains { $0.source == .parameter(index) && $0.type.elementType == .bfloat16 }
+    }
+
     /// Whether a node's activations, read or written, are bfloat16.
     package func isMixed(_ node: Node) -> Bool {
         (node.inputs + node.outputs).contains { self[$0].type.elementType == .bfloat16 }

@@ -30,6 +30,9 @@ struct DeviceOption: ParsableArguments {
             note("asking the driver of \(chosen.details.name) what it can do, once")
             _ = try DeviceProbes.found(for: chosen)
         }
+        if chosen.precision == .mixed && chosen.details.type == .cpu {
+            note("mixed precision has the kernels of GPUs, which a CPU is slow with")
+        }
         wait_actively_in_pocl()
         return chosen
     }

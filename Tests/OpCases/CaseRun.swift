@@ -106,10 +106,3 @@ extension OpCase {
         }
     }
 }
-
-extension Graph {
-    /// Whether a parameter stands for an activation, in mixed precision.
-    fileprivate func isBFloat16(parameter index: Int) -> Bool {
-        values.contains { $0.source == .parameter(index) && $0.type.elementType == .bfloat16 }
-    }
-}

@@ -66,8 +66,9 @@ struct RowsTile: Hashable {
 
     /// Sums that a column of vectors may hold in registers, beside the vectors they are made from.
     private static func registers(columns: Int, _ traits: DeviceTraits) -> Int {
-        let sums = traits.lanes < 16 ? 12 : columns < 3 ? 28 : 27 - columns / 4 * 3
-        return sums / columns
+        // One for a value, `columns` for the filter's vectors.
+        let registers = (traits.lanes < 16 ? 16 : 32) - 1
+        return min((registers - columns) / columns, registers - 3)
     }
 
     private mutating func setLine(_ window: Window, image: Shape, result: Shape) {

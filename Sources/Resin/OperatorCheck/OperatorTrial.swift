@@ -151,10 +151,7 @@ struct TrialGraph {
         try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
         for index in parameters.indices {
             let (values, offset) = (parameters[index], plan.parameterLayout.byteOffset(index))
-            // One that stands for an activation, in mixed precision.
-            if graph.values.contains(where: {
-                $0.source == .parameter(index) && $0.type.elementType == .bfloat16
-            }) {
+            if graph.isBFloat16(parameter: index) {
                 try executor.write(values.map(\.bfloat16Bits), to: .parameters, offset: offset)
             } else {
                 try executor.write(values, to: .parameters, offset: offset)
