@@ -65,7 +65,7 @@ typedef struct {
 // The first `count` floats at `pointer`, zeros in the other lanes; and storing the first `count` lanes. Where channels
 // are few, every vector is a part of one, so that CPUs with masked moves use them.
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && LANES == 16
-#define MASKED_MOVES 1
+#define MASKED_MOVES 16
 #define FIRST_LANES(count) ((ushort)((1u << (count)) - 1u))
 
 OVERLOADED lanes load_first(__global const float *pointer, int count) {
@@ -78,6 +78,34 @@ OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
         STORE(value, pointer);
     else
         __builtin_ia32_storeups512_mask((float *)(size_t)pointer, value, FIRST_LANES(count));
+}
+#elif defined(__AVX__) && LANES == 8
+#define MASKED_MOVES 8
+typedef float2 unaligned_float2 __attribute__((aligned(4)));
+typedef float4 unaligned_float4 __attribute__((aligned(4)));
+
+OVERLOADED lanes load_first(__global const float *pointer, int count) {
+    if (count >= LANES) return LOAD(pointer);
+    const int8 is_first = (int8)(0, 1, 2, 3, 4, 5, 6, 7) < (int8)(count);
+    return __builtin_ia32_maskloadps256((const lanes *)(size_t)pointer, is_first);
+}
+
+// In pieces of 4, 2 and 1: AMD's processors take dozens of cycles for a masked store.
+OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
+    if (count >= LANES) {
+        STORE(value, pointer);
+        return;
+    }
+    float4 rest = value.lo;
+    if (count & 4) {
+        *(__global unaligned_float4 *)pointer = rest;
+        pointer += 4, rest = value.hi;
+    }
+    if (count & 2) {
+        *(__global unaligned_float2 *)pointer = rest.lo;
+        pointer += 2, rest.lo = rest.hi;
+    }
+    if (count & 1) *pointer = rest.x;
 }
 #else
 #define MASKED_MOVES 0

@@ -14,7 +14,8 @@
 // Constants: LANES, STEP, COLUMNS (vectors of output channels a register tile), ROWS (columns j, or
 // places k, a register tile), TAPS (filter rows a register tile of the gradients; divides KH). PAIRS (0 or 1): whether
 // two neighbouring pixels share a vector, o's sums in lanes 2o and 2o + 1. For one image channel, steps of 1, no more
-// outputs than half a vector's lanes, and an even number of columns: the two values are then one load.
+// outputs than half a vector's lanes, and an even number of columns: the two values are then one load. RUN: KW·C, where the
+// forward pass is to be unrolled over it, else 0.
 
 // The filter's rows that lie on the image under the result's row `row` of all N·H′: the others would add zeros.
 typedef struct {
@@ -45,6 +46,19 @@ static inline void copy_line(__local float *line, __global const float *restrict
 #define SPREAD(pointer) (lanes)(*(pointer))
 #endif
 
+// One image channel and steps of 1: what one column multiplies by, its neighbours do as well, a place further on. Unrolled,
+// registers hold it, and a value is loaded once for all of them.
+#if RUN
+#define EACH_OF_RUN(k, run) UNROLL for (int k = 0; k < RUN; k++)
+#else
+#define EACH_OF_RUN(k, run) for (int k = 0; k < (run); k++)
+#endif
+#if STEP == 1 && !PAIRS
+#define EACH_COLUMN(j, columns) _Pragma("unroll 4") for (int j = 0; j < (columns); j++)
+#else
+#define EACH_COLUMN(j, columns) for (int j = 0; j < (columns); j += PIXELS)
+#endif
+
 // Forward and input gradient of stride 1. A work-item goes through its share of the rows, ROWS columns by COLUMNS vectors
 // of sums in registers; the last tile of a row is moved to the left where it would stick out. Image row y is line y mod KH,
 // where it stays for the results below.
@@ -63,6 +77,7 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
         held_image = n;
         for (; next < top + taps.end; next++)
             copy_line(lines + next % g.kernel_height * g.patch_stride, x, n, next, &g);
+        const int first_line = (top + taps.first) % g.kernel_height;
         __global const float *tile_filter = filter + taps.first * run * TILE_CHANNELS;
         for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
             for (int start = 0; start < g.output_width; start += ROWS) {
@@ -71,10 +86,10 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                 UNROLL for (int m = 0; m < ROWS / PIXELS; m++)
                     UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
                 __global const float *w = tile_filter;
-                for (int t = taps.first; t < taps.end; t++) {
-                    __local const float *values =
-                        lines + (top + t) % g.kernel_height * g.patch_stride + first * STEP;
-                    for (int k = 0; k < run; k++, w += TILE_CHANNELS) {
+                for (int t = taps.first, line = first_line; t < taps.end; t++, line++) {
+                    if (line == g.kernel_height) line = 0;
+                    __local const float *values = lines + line * g.patch_stride + first * STEP;
+                    EACH_OF_RUN(k, run) {
                         lanes weights[COLUMNS];
                         UNROLL for (int v = 0; v < COLUMNS; v++) weights[v] = LOAD(w + v * LANES);
 #if PAIRS
@@ -84,6 +99,7 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                             const lanes value = SPREAD(values + m * PIXELS * STEP + k);
                             UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = fma(value, weights[v], sums[m][v]);
                         }
+                        w += TILE_CHANNELS;
                     }
                 }
 #if PAIRS
@@ -103,9 +119,12 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                         // What most layers have, in a loop without questions: a ReLU, or one that lets all through.
                         const lanes offset = load_first(bias + channel, count);
                         const lanes least = (lanes)(g.epilogue == EPILOGUE_RELU ? 0.0f : -INFINITY);
+                        // Of a pixel that is less than a vector, what is stored past it is the next one's place.
+                        const bool covers_next = g.output_channels < LANES && g.output_channels == g.result_stride;
                         for (int m = 0; m < end; m++, at += g.result_stride) {
                             const lanes value = results[m][v] + offset;
-                            store_first(select(value, least, value < least), y + at, count);
+                            store_first(select(value, least, value < least), y + at,
+                                        covers_next ? (end - m) * g.output_channels : count);
                         }
                     } else {
                         for (int m = 0; m < end; m++, at += g.result_stride)
@@ -118,10 +137,10 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
     }
 }
 
-// Input gradient for so few image channels that KW·C floats are a vector or two: where the sum above would leave most
-// lanes empty, each pixel of dy adds Σ over o of dy[o] · w[t, k, o] to the KH · KW·C floats of dx under it, TAPS (= KH) ×
-// COLUMNS vectors of sums in registers for each of ROWS pixels, which lie apart: a load of what the neighbour's store has
-// half overwritten would wait for it. A work-item gathers an image in local memory.
+// Input gradient for so few image channels that KW·C floats are a few vectors: where the sum above would leave many
+// lanes empty, each pixel of dy adds Σ over o of dy[o] · w[t, k, o] to the KH · KW·C floats of dx under it, TAPS × COLUMNS
+// vectors of sums in registers for each of ROWS pixels, which lie apart: a load of what the neighbour's store has half
+// overwritten would wait for it. A work-item gathers an image in local memory.
 // Work-items: global (shares of the images). filter [KH, mirrored][O][TILE_CHANNELS], k its channels. Local: lines
 // [gathered rows][patch_stride], the padding's among them.
 __kernel WORK_GROUP
@@ -129,7 +148,8 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
                                        __global const float *restrict mask, __global float *restrict dx,
                                        __local float *restrict lines, const PatchGeometry g) {
     const int outputs = g.output_channels, length = g.width * g.channels;
-    const int gathered_rows = max((g.output_height - 1) * g.stride_height + TAPS, g.padding_height + g.height);
+    const int gathered_rows =
+        max((g.output_height - 1) * g.stride_height + g.kernel_height, g.padding_height + g.height);
     const int apart = (g.output_width + ROWS - 1) / ROWS;
     const int end_image = (int)((long)g.images * (get_global_id(0) + 1) / get_global_size(0));
     for (int n = (int)((long)g.images * get_global_id(0) / get_global_size(0)); n < end_image; n++) {
@@ -137,29 +157,33 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
         for (int i = 0; i < g.output_height; i++)
             for (int j = 0; j < apart; j++) {
                 __global const float *values[ROWS];
-                lanes sums[ROWS][TAPS][COLUMNS];
                 UNROLL for (int m = 0; m < ROWS; m++) {
                     const int column = min(j + m * apart, g.output_width - 1);
                     values[m] = dy + (((size_t)n * g.output_height + i) * g.output_width + column) * outputs;
-                    UNROLL for (int t = 0; t < TAPS; t++)
-                        UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][t][v] = (lanes)(0.0f);
                 }
-                for (int o = 0; o < outputs; o++)
-                    UNROLL for (int t = 0; t < TAPS; t++)
-                        UNROLL for (int v = 0; v < COLUMNS; v++) {
-                            const int at = ((TAPS - 1 - t) * outputs + o) * TILE_CHANNELS + v * LANES;
-                            const lanes weight = LOAD(filter + at);
-                            UNROLL for (int m = 0; m < ROWS; m++)
-                                sums[m][t][v] = fma((lanes)(values[m][o]), weight, sums[m][t][v]);
-                        }
                 __local float *corner = lines + i * g.stride_height * g.patch_stride + j * g.stride_width * g.channels;
-                UNROLL for (int m = 0; m < ROWS; m++)
-                    UNROLL for (int t = 0; t < TAPS; t++)
-                        UNROLL for (int v = 0; v < COLUMNS; v++) {
-                            __local float *to =
-                                corner + t * g.patch_stride + m * apart * g.stride_width * g.channels + v * LANES;
-                            if (j + m * apart < g.output_width) STORE(LOAD(to) + sums[m][t][v], to);
-                        }
+                for (int first = 0; first < g.kernel_height; first += TAPS, corner += TAPS * g.patch_stride) {
+                    // Of the filter's row `first`, and those of the next before it: they are mirrored.
+                    __global const float *weights = filter + (g.kernel_height - 1 - first) * outputs * TILE_CHANNELS;
+                    lanes sums[ROWS][TAPS][COLUMNS];
+                    UNROLL for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int t = 0; t < TAPS; t++)
+                            UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][t][v] = (lanes)(0.0f);
+                    for (int o = 0; o < outputs; o++)
+                        UNROLL for (int t = 0; t < TAPS; t++)
+                            UNROLL for (int v = 0; v < COLUMNS; v++) {
+                                const lanes weight = LOAD(weights + (o - t * outputs) * TILE_CHANNELS + v * LANES);
+                                UNROLL for (int m = 0; m < ROWS; m++)
+                                    sums[m][t][v] = fma((lanes)(values[m][o]), weight, sums[m][t][v]);
+                            }
+                    UNROLL for (int m = 0; m < ROWS; m++)
+                        UNROLL for (int t = 0; t < TAPS; t++)
+                            UNROLL for (int v = 0; v < COLUMNS; v++) {
+                                __local float *to =
+                                    corner + t * g.patch_stride + m * apart * g.stride_width * g.channels + v * LANES;
+                                if (j + m * apart < g.output_width) STORE(LOAD(to) + sums[m][t][v], to);
+                            }
+                }
             }
 
         for (int row = 0; row < g.height; row++) {
@@ -215,7 +239,7 @@ void convolution2d_filter_gradient_rows(__global const float *restrict x, __glob
                                 held[a][m][v] = LOAD(stored + (a * g.part_rows + m) * TILE_CHANNELS + v * LANES);
                     for (int line = 0; line < count; line++) {
                         __local const float *values = lines + (line * g.stride_height + t) * g.patch_stride + k;
-                        for (int j = 0; j < g.output_width; j += PIXELS) {
+                        EACH_COLUMN(j, g.output_width) {
                             lanes d[COLUMNS];
                             UNROLL for (int v = 0; v < COLUMNS; v++) {
                                 const int rest = left - v * LANES;
@@ -233,7 +257,7 @@ void convolution2d_filter_gradient_rows(__global const float *restrict x, __glob
                                     UNROLL for (int v = 0; v < COLUMNS; v++)
                                         held[a][m][v] = fma(value, d[v], held[a][m][v]);
                                 }
-                            gradient += PIXELS * outputs, values += PIXELS * step;
+                            gradient += PIXELS * outputs, values += PIXELS * (STEP == 1 ? 1 : step);
                         }
                     }
                     UNROLL for (int a = 0; a < TAPS; a++)

@@ -46,9 +46,13 @@ package struct DeviceTraits: Hashable, Sendable {
     /// With vectors of 16 there are 32 registers: 24 sums, the vectors of the filter and one more value fill them. A step
     /// loads as many vectors as the tile has rows and columns: the squarer it is, the fewer for each multiply-add (6 × 4
     /// was measured at 0.9 of the peak in cache, 8 × 3 at 0.8, 12 × 2 at 0.75), so long as it wastes no channels.
-    /// Devices with fewer registers get smaller tiles.
+    /// Devices with 16 registers hold 12 sums.
     func registerTile(channels: Int) -> (rows: Int, columns: Int) {
-        if lanes < 16 { return prefersLongWorkItems ? (6, 2) : (4, 1) }
+        guard prefersLongWorkItems else { return (4, 1) }
+        if lanes < 16 {
+            if channels <= lanes { return (12, 1) }
+            return channels % (3 * lanes) == 0 && channels % (2 * lanes) != 0 ? (4, 3) : (6, 2)
+        }
         if channels <= lanes { return (24, 1) }
         if channels % (4 * lanes) == 0 { return (6, 4) }
         if channels % (6 * lanes) == 0 { return (4, 6) }

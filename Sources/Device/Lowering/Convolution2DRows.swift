@@ -12,6 +12,8 @@ struct RowsTile: Hashable {
     var line: Int
     /// Floats from column to column, a constant of the forward kernel's.
     var step: Int
+    /// KW·C, where the forward kernel is unrolled over it.
+    var run: Int = 0
     var kernelHeight: Int
     var lanes: Int
     /// Whether two neighbouring pixels share a vector.
@@ -24,9 +26,16 @@ struct RowsTile: Hashable {
         self.init(of: window, image: image, result: result, traits)
         // Such columns as other layers' filters are packed in, so that programs are few.
         columns = traits.registerTile(channels: result.channels).columns
-        // As few register tiles a row as there can be, of equal size; of even size, so that programs are few.
-        let tiles = divide(result.width, by: Self.registers(columns: columns, traits))
-        rows = divide(result.width, by: tiles).roundedUp(toMultipleOf: 2)
+        var registers = Self.registers(columns: columns, traits)
+        if sharesValues {
+            run = window.kernel.width
+            // A row's value beside its sums.
+            registers = (15 - columns) / (columns + 1)
+        }
+        // As few register tiles a row as there can be, of equal size.
+        rows = divide(result.width, by: divide(result.width, by: registers))
+        // Pairs need an even size, and programs become fewer.
+        if lanes == 16 { rows = rows.roundedUp(toMultipleOf: 2) }
         setLine(window, image: image, result: result)
         guard lineByteCount <= traits.localMemoryByteCount / 4 else { return nil }
     }
@@ -45,7 +54,8 @@ struct RowsTile: Hashable {
             break
         }
         setLine(window, image: image, result: gradient)
-        step = 0
+        // A constant only where the kernel is unrolled for it.
+        step = sharesValues ? 1 : 0
     }
 
     private init(of window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
@@ -58,6 +68,9 @@ struct RowsTile: Hashable {
         step = window.stride.width * image.channels
         kernelHeight = window.kernel.height
     }
+
+    /// Whether neighbouring columns' values are loaded once. With vectors of 16, a load is part of the multiply-add.
+    private var sharesValues: Bool { lanes < 16 && step == 1 }
 
     private static func serves(image: Shape, result: Shape, _ traits: DeviceTraits) -> Bool {
         traits.prefersLongWorkItems && result.width >= 8
@@ -82,7 +95,7 @@ struct RowsTile: Hashable {
     var definitions: [(String, Int)] {
         [
             ("STEP", step), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps),
-            ("PAIRS", isPaired ? 1 : 0),
+            ("PAIRS", isPaired ? 1 : 0), ("RUN", run),
         ]
     }
 }
@@ -138,6 +151,7 @@ struct RowsInputGradientTile: Hashable {
     var columns: Int
     /// Pixels of dy a register tile.
     var rows: Int
+    /// Filter rows a register tile.
     var taps: Int
     private var gatheredRows: Int
     var line: Int
@@ -145,15 +159,17 @@ struct RowsInputGradientTile: Hashable {
     /// Nil where image channels fill vectors by themselves, or an image outgrows a core's cache.
     init?(_ window: Window, image: Shape, gradient: Shape, _ traits: DeviceTraits) {
         let run = window.kernel.width * image.channels
-        columns = divide(run, by: traits.lanes)
-        taps = window.kernel.height
-        let registers = traits.lanes < 16 ? 12 : 24
-        guard traits.prefersLongWorkItems, 2 * image.channels <= traits.lanes, columns <= 2,
-            columns * taps <= registers, gradient.height * gradient.width > 1
+        let (columns, registers) = (divide(run, by: traits.lanes), traits.lanes < 16 ? 12 : 24)
+        guard traits.prefersLongWorkItems, 4 * image.channels <= 3 * traits.lanes,
+            columns * traits.lanes <= 32, gradient.height * gradient.width > 1
         else { return nil }
+        let kernelHeight = window.kernel.height
+        self.columns = columns
+        taps = (1...kernelHeight).last { kernelHeight % $0 == 0 && columns * $0 <= registers } ?? 1
         rows = min(registers / (columns * taps), 4)
         gatheredRows = max(
-            (gradient.height - 1) * window.stride.height + taps, window.padding.height + image.height)
+            (gradient.height - 1) * window.stride.height + kernelHeight,
+            window.padding.height + image.height)
         let gathered = (gradient.width - 1) * window.stride.width * image.channels
         let read = (window.padding.width + image.width) * image.channels
         // Either may take part of a vector beyond its last float.
@@ -164,7 +180,7 @@ struct RowsInputGradientTile: Hashable {
 
     var linesByteCount: Int { 4 * gatheredRows * line }
     var definitions: [(String, Int)] {
-        [("STEP", 0), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps), ("PAIRS", 0)]
+        [("STEP", 0), ("ROWS", rows), ("COLUMNS", columns), ("TAPS", taps), ("PAIRS", 0), ("RUN", 0)]
     }
 }
 
