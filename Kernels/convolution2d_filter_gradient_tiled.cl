@@ -8,8 +8,8 @@
 // Both sides are contiguous along the tile, r's channels and o, so vector loads go into local memory as they are.
 //
 //   filter_gradient_tiled   work-groups: one dimension, (split, row tile, channel tile), the last innermost. A
-//                           work-item brings the same r of every A_STEP-th pixel and the same o of
-//                           every B_STEP-th. The groups of row tile 0 also add up dy for the bias: each
+//                           work-item brings the same r of as many pixels as there are, and the same
+//                           o. The groups of row tile 0 also add up dy for the bias: each
 //                           work-item what it brings, then one work-item a channel adds these sums in order.
 //   filter_gradient_reduce  global (values, rounded up to whole groups). Adds the splits in order.
 //
@@ -30,8 +30,7 @@ typedef struct {
 } TiledGradientGeometry;
 
 #define A_SLOTS (TILE_M / SOURCE_WIDTH)
-#define A_STEP (THREADS / A_SLOTS)
-#define A_LOADS (TILE_K / A_STEP)
+#define A_LOADS (TILE_K / (THREADS / A_SLOTS))
 #define B_SLOTS (TILE_N / RESULT_WIDTH)
 #define B_STEP (THREADS / B_SLOTS)
 #define B_LOADS (TILE_K / B_STEP)
@@ -59,32 +58,35 @@ static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g)
         const bool inside = pixel[l].n < g.images && r < rows && (uint)y < (uint)g.height &&        \
                             (uint)x_ < (uint)g.width;                                               \
         const int at = ((pixel[l].n * g.height + y) * g.width + x_) * g.channels + channel;         \
-        a_next[l] = inside ? LOAD_WIDE(SOURCE_WIDTH, x + at) : (VECTOR(SOURCE_WIDTH))(0.0f);        \
+        a_next[l] = inside ? LOAD_WIDE(SOURCE_WIDTH, x + at) : (ACTIVATIONS(SOURCE_WIDTH))(0);      \
         pixel[l] = advance(pixel[l], TILE_K, &g);                                                   \
     }
 
 #define LOAD_B                                                                                      \
     UNROLL for (int l = 0; l < B_LOADS; l++) {                                                      \
-        const int k = chunk * TILE_K + id / B_SLOTS + l * B_STEP;                                   \
+        const int k = chunk * TILE_K + K_ALONG(l, B_SLOTS);                                         \
         b_next[l] = k < pixels && o < g.output_channels                                             \
                         ? LOAD_WIDE(RESULT_WIDTH, dy + (size_t)k * g.output_channels + o)           \
-                        : (VECTOR(RESULT_WIDTH))(0.0f);                                             \
+                        : (ACTIVATIONS(RESULT_WIDTH))(0);                                           \
     }
 
-#define STORE_ALONG(tile, pitch, slots, step, width, values, loads)                                 \
-    UNROLL for (int l = 0; l < (loads); l++)                                                        \
-        *(__local VECTOR(width) *)((__local float *)(tile) +                                        \
-                                   (id / (slots) + l * (step)) * (pitch) * 4 + id % (slots) * width) =    \
-            OPERAND(width, values[l]);
-#define STORE_A(tile) STORE_ALONG(tile, PITCH_M, A_SLOTS, A_STEP, SOURCE_WIDTH, a_next, A_LOADS)
-#define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_STEP, RESULT_WIDTH, b_next, B_LOADS)
+#define STORE_A(tile) STORE_ALONG(tile, PITCH_M, A_SLOTS, SOURCE_WIDTH, a_next, A_LOADS)
+#define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, RESULT_WIDTH, b_next, B_LOADS)
+
+// What was brought, to be added up.
+#if PAIRED
+OVERLOADED float as_floats(ushort value) { return from_bfloat16(value); }
+OVERLOADED float4 as_floats(ushort4 value) { return lanes_from_bfloat16(value); }
+#else
+#define as_floats(value) (value)
+#endif
 
 __kernel TILED_GROUP
 void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
                                          __global const activation *restrict dy,
                                          __global float *filter_sums, __global float *bias_sums,
                                          const TiledGradientGeometry g) {
-    __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
+    __local WordRun a[2][TILE_WORDS * PITCH_M], b[2][TILE_WORDS * PITCH_N];
     const int id = get_local_id(0);
     const int rows = g.kernel_height * g.kernel_width * g.channels;
     const int channel_tiles = (g.output_channels + TILE_N - 1) / TILE_N;
@@ -106,7 +108,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     const int tap_y = r / (g.channels * g.kernel_width) - g.padding_height;
     Pixel pixel[A_LOADS];
     UNROLL for (int l = 0; l < A_LOADS; l++) {
-        const int k = chunk * TILE_K + id / A_SLOTS + l * A_STEP;
+        const int k = chunk * TILE_K + K_ALONG(l, A_SLOTS);
         pixel[l].j = k % g.output_width;
         pixel[l].i = k / g.output_width % g.output_height;
         pixel[l].n = k / (g.output_width * g.output_height);
@@ -115,10 +117,10 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     Sums sums;
     UNROLL for (int m = 0; m < THREAD_M; m++)
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
-    VECTOR(RESULT_WIDTH) bias_sum = (VECTOR(RESULT_WIDTH))(0.0f);
+    FLOATS(RESULT_WIDTH) bias_sum = (FLOATS(RESULT_WIDTH))(0.0f);
 
-    VECTOR(SOURCE_WIDTH) a_next[A_LOADS];
-    VECTOR(RESULT_WIDTH) b_next[B_LOADS];
+    ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
+    ACTIVATIONS(RESULT_WIDTH) b_next[B_LOADS];
     int current = 0;
     LOAD_A
     LOAD_B
@@ -126,7 +128,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     STORE_B(b[0])
     barrier(CLK_LOCAL_MEM_FENCE);
     while (chunk < end_chunk) {
-        if (adds_bias) UNROLL for (int l = 0; l < B_LOADS; l++) bias_sum += b_next[l];
+        if (adds_bias) UNROLL for (int l = 0; l < B_LOADS; l++) bias_sum += as_floats(b_next[l]);
         chunk++;
         // Past the last chunk of the split these bring what nobody multiplies.
         LOAD_A
@@ -151,7 +153,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
 
     // The tile after the last is free: bias sums [B_STEP][TILE_N].
     __local float *brought = (__local float *)b;
-    *(__local VECTOR(RESULT_WIDTH) *)(brought + id / B_SLOTS * TILE_N + id % B_SLOTS * RESULT_WIDTH) = bias_sum;
+    *(__local FLOATS(RESULT_WIDTH) *)(brought + id / B_SLOTS * TILE_N + id % B_SLOTS * RESULT_WIDTH) = bias_sum;
     barrier(CLK_LOCAL_MEM_FENCE);
     if (adds_bias && id < TILE_N && first_channel + id < g.output_channels) {
         float sum = 0.0f;

@@ -58,11 +58,10 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
 #define B_WIDTH SOURCE_WIDTH
 #define B_LOADS (TILE_N / A_STEP)
 #else
-// A work-item brings the same channels for every B_STEP-th k.
+// A work-item brings the same channels for as many k as there are.
 #define B_WIDTH RESULT_WIDTH
 #define B_SLOTS (TILE_N / RESULT_WIDTH)
-#define B_STEP (THREADS / B_SLOTS)
-#define B_LOADS (TILE_K / B_STEP)
+#define B_LOADS (TILE_K / (THREADS / B_SLOTS))
 #endif
 
 #define LOAD_A                                                                                      \
@@ -74,24 +73,32 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
                                 (uint)(top[l] + tap.row) < (uint)g.source_height &&                 \
                                 (uint)(left[l] + tap.column) < (uint)g.source_width;                \
             a_next[l] = inside ? LOAD_WIDE(SOURCE_WIDTH, source + base[l] + offset)                 \
-                               : (VECTOR(SOURCE_WIDTH))(0.0f);                                      \
+                               : (ACTIVATIONS(SOURCE_WIDTH))(0);                                    \
         }                                                                                           \
     }
 
 // Along k in memory, down a column of the tile in local memory.
 #define STORE_DOWN(tile, pitch, values, loads)                                                      \
-    UNROLL for (int l = 0; l < (loads); l++) {                                                      \
-        __local float *column = (__local float *)(tile) +                                           \
-                                id % A_SLOTS * SOURCE_WIDTH * (pitch) * 4 + id / A_SLOTS + l * A_STEP; \
-        STORE_DOWN_VALUES(column, (pitch) * 4, values[l])                                           \
-    }
-#if SOURCE_WIDTH == 4
-#define STORE_DOWN_VALUES(column, step, value)                                                      \
-    const float4 operand = OPERAND(4, value);                                                       \
-    column[0] = operand.s0, column[step] = operand.s1, column[2 * (step)] = operand.s2,             \
-    column[3 * (step)] = operand.s3;
+    UNROLL for (int l = 0; l < (loads); l++)                                                        \
+        store_down((__local Word *)(tile), id % A_SLOTS * SOURCE_WIDTH, id / A_SLOTS + l * A_STEP, (pitch) * 4, values[l]);
+#if PAIRED
+OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, ushort4 value) {
+    __local Word *to = tile + k / 2 * pitch + column;
+    to[0] = as_uint(value.lo), to[pitch] = as_uint(value.hi);
+}
+OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, float4 value) {
+    __local Word *to = tile + k / 2 * pitch + column;
+    to[0] = paired(value.s0, value.s1), to[pitch] = paired(value.s2, value.s3);
+}
 #else
-#define STORE_DOWN_VALUES(column, step, value) column[0] = OPERAND(1, value);
+OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, float4 value) {
+    const float4 operand = OPERAND(4, value);
+    __local Word *to = tile + k * pitch + column;
+    to[0] = operand.s0, to[pitch] = operand.s1, to[2 * pitch] = operand.s2, to[3 * pitch] = operand.s3;
+}
+OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, float value) {
+    tile[k * pitch + column] = OPERAND(1, value);
+}
 #endif
 
 #if TRANSPOSED
@@ -105,7 +112,7 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
             const bool inside = tap.row < g.tap_rows && channel < g.result_channels;                \
             b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)(offset + channel) *           \
                                                     g.source_channels + tap.channel)                \
-                               : (VECTOR(B_WIDTH))(0.0f);                                           \
+                               : (FLOATS(B_WIDTH))(0.0f);                                           \
         }                                                                                           \
     }
 #define STORE_B(tile) STORE_DOWN(tile, PITCH_N, b_next, B_LOADS)
@@ -114,23 +121,20 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
     {                                                                                               \
         const int channel = first_channel + id % B_SLOTS * B_WIDTH;                                 \
         UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
-            const int k = chunk * TILE_K + id / B_SLOTS + l * B_STEP;                               \
+            const int k = chunk * TILE_K + K_ALONG(l, B_SLOTS);                                     \
             const bool inside = k < depth && channel < g.result_channels;                           \
             b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)k * g.result_channels + channel) \
-                               : (VECTOR(B_WIDTH))(0.0f);                                           \
+                               : (FLOATS(B_WIDTH))(0.0f);                                           \
         }                                                                                           \
     }
-#define STORE_B(tile)                                                                               \
-    UNROLL for (int l = 0; l < B_LOADS; l++)                                                        \
-        *(__local VECTOR(B_WIDTH) *)((__local float *)(tile) + (id / B_SLOTS + l * B_STEP) * PITCH_N * 4 + \
-                                     id % B_SLOTS * B_WIDTH) = OPERAND(B_WIDTH, b_next[l]);
+#define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_WIDTH, b_next, B_LOADS)
 #endif
 
 __kernel TILED_GROUP
 void convolution2d_tiled(__global const activation *restrict source, __global const float *restrict filter,
                          __global const float *restrict bias, __global const activation *restrict mask,
                          __global activation *restrict result, const TiledGeometry g) {
-    __local float4 a[2][TILE_K * PITCH_M], b[2][TILE_K * PITCH_N];
+    __local WordRun a[2][TILE_WORDS * PITCH_M], b[2][TILE_WORDS * PITCH_N];
     const int id = get_local_id(0);
     const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;
     const int first_pixel = get_group_id(0) / channel_tiles * TILE_M;
@@ -155,8 +159,8 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
     UNROLL for (int m = 0; m < THREAD_M; m++)
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
 
-    VECTOR(SOURCE_WIDTH) a_next[A_LOADS];
-    VECTOR(B_WIDTH) b_next[B_LOADS];
+    ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
+    FLOATS(B_WIDTH) b_next[B_LOADS];
     Tap tap = {0, 0, 0};
     tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, &g);
     int chunk = 0;

@@ -1,23 +1,25 @@
 // Matrix products by work-groups, through tiles in local memory; in front of the files whose names end in _tiled.
 //
 // A work-group holds TILE_M × TILE_N sums of C = A · B in its work-items' registers, THREAD_M × THREAD_N each, and
-// walks along k in chunks of TILE_K. A chunk of A and one of B lie in local memory, k outermost: a[TILE_K][TILE_M],
-// b[TILE_K][TILE_N]. There are two of each: while the work-items multiply one pair, the loads of the next are on
-// their way into registers, so one barrier a chunk is enough.
+// walks along k in chunks of TILE_K. A chunk of A and one of B lie in local memory as TILE_WORDS rows of words, k outermost:
+// a[TILE_WORDS][TILE_M], b[TILE_WORDS][TILE_N]. There are two of each: while the work-items multiply one pair, the loads of
+// the next are on their way into registers, so one barrier a chunk is enough.
 //
 // A work-item's rows and columns come in runs of four, which the plain form deals out THREADS_M and THREADS_N runs apart:
 // neighbours read neighbouring runs, which lie in different banks, and store neighbouring runs of the result. The sum
 // over k is in k's order whatever the tile, so the tile does not change a bit of the result.
 //
-// With TENSOR = 1, NVIDIA's tensor cores make the sums from operands rounded to TF32 (8 bits of exponent, 10 of
-// mantissa): a warp holds 8 · THREAD_M × 32 of them, THREAD_N being 8. mma.m16n8k8 (PTX ISA, "Matrix fragments for
-// mma.m16n8k8") puts rows g and g + 8, columns 2t and 2t + 1 of a 16 × 8 product into lane 4g + t. Which rows and columns
-// of the tile these are is free: here row run g of every eight is the rows g and g + 8 of two products, and column run g
-// the columns g of four products, so that operands come from local memory in runs of four, and a lane's results are runs
-// of four again. Elsewhere the same operands and sums are made without tensor cores, for tests.
+// With TENSOR = 1, NVIDIA's tensor cores make the sums: a warp holds 8 · THREAD_M × 32 of them, THREAD_N being 8. In
+// float32 networks a word is an operand rounded to TF32 (8 bits of exponent, 10 of mantissa); in mixed precision (PAIRED) it
+// is two in bfloat16, k and k + 1, the first in its low half, and a chunk is twice as deep. mma.m16n8k8 for TF32 and mma.m16n8k16
+// for bfloat16 (PTX ISA, "Matrix fragments for …") take words from the same places: of A's, lane 4g + t has rows g and
+// g + 8 at words t and t + 4, of B's column g there; of a 16 × 8 product it gets rows g and g + 8, columns 2t and 2t + 1.
+// Which rows and columns of the tile these are is free: here row run g of every eight is the rows g and g + 8 of two
+// products, and column run g the columns g of four products, so that operands come from local memory in runs of four, and
+// a lane's results are runs of four again. Elsewhere the same operands and sums are made without tensor cores, for tests.
 //
-// Constants: TENSOR; TILE_M, TILE_N, TILE_K; THREAD_M, THREAD_N, multiples of 4. LANES is 4. With TENSOR, TILE_M is a
-// multiple of 8 · THREAD_M, TILE_N of 32, TILE_K of 8.
+// Constants: TENSOR; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4. With TENSOR, TILE_M is a
+// multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
@@ -46,28 +48,92 @@
 
 typedef float4 Sums[THREAD_M][THREAD_N / 4];
 
-// What one load brings: four consecutive floats where counts of channels are multiples of four, which makes every
-// address a multiple of 16 bytes, else one float.
-#define VECTOR_1 float
-#define VECTOR_4 float4
-#define VECTOR(width) JOIN(VECTOR_, width)
+// Whether a word of local memory is two operands. An image that is loaded a channel at a time would take so many registers
+// that they spill; its bfloat16 operands are multiplied as TF32, which they are too.
+#define PAIRED (TENSOR && MIXED && SOURCE_WIDTH == 4)
+#if PAIRED
+#define K_A_WORD 2
+typedef uint Word;
+typedef uint4 WordRun;
+#else
+#define K_A_WORD 1
+typedef float Word;
+typedef float4 WordRun;
+#endif
+#define TILE_K (TILE_WORDS * K_A_WORD)
+
+// What one load brings: four consecutive values where counts of channels are multiples of four, which makes every
+// address a multiple of four values' size, else one. Activations that will be paired stay as they lie in memory.
+#define FLOATS_1 float
+#define FLOATS_4 float4
+#define FLOATS(width) JOIN(FLOATS_, width)
+#if PAIRED
+#define ACTIVATIONS_1 ushort
+#define ACTIVATIONS_4 ushort4
+#else
+#define ACTIVATIONS_1 float
+#define ACTIVATIONS_4 float4
+#endif
+#define ACTIVATIONS(width) JOIN(ACTIVATIONS_, width)
 #define LOAD_WIDE(width, pointer) JOIN(load_wide_, width)(pointer)
 
 OVERLOADED float load_wide_1(__global const float *pointer) { return *pointer; }
 OVERLOADED float4 load_wide_4(__global const float *pointer) { return *(__global const float4 *)pointer; }
-#if MIXED
+#if PAIRED
+OVERLOADED ushort load_wide_1(__global const activation *pointer) { return *pointer; }
+OVERLOADED ushort4 load_wide_4(__global const activation *pointer) { return *(__global const ushort4 *)pointer; }
+#elif MIXED
 OVERLOADED float load_wide_1(__global const activation *pointer) { return from_bfloat16(*pointer); }
 OVERLOADED float4 load_wide_4(__global const activation *pointer) {
     return lanes_from_bfloat16(*(__global const ushort4 *)pointer);
 }
 #endif
 
-// An operand as it is multiplied, of so many floats. With MIXED that is bfloat16, whose products tensor cores make
-// without an error, as they are TF32 too.
-#if MIXED
+#define ON_TENSOR_CORES (TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__)))
+#if ON_TENSOR_CORES
+#ifdef __NV_CL_C_VERSION
+#define PTX asm volatile
+#else
+#define PTX __asm__ volatile
+#endif
+#endif
+
+// What local memory holds of values that were brought: operands of one k, or pairs of two.
+#if PAIRED
+#if ON_TENSOR_CORES
+OVERLOADED uint paired(float first, float second) {
+    uint bits;
+    PTX("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
+    return bits;
+}
+#else
+OVERLOADED uint paired(float first, float second) {
+    return to_bfloat16(first) | (uint)to_bfloat16(second) << 16;
+}
+#endif
+OVERLOADED uint4 paired(float4 first, float4 second) {
+    return (uint4)(paired(first.s0, second.s0), paired(first.s1, second.s1), paired(first.s2, second.s2),
+                   paired(first.s3, second.s3));
+}
+OVERLOADED uint paired(ushort first, ushort second) { return first | (uint)second << 16; }
+OVERLOADED uint4 paired(ushort4 first, ushort4 second) { return convert_uint4(first) | convert_uint4(second) << 16; }
+#elif MIXED
+// bfloat16, as a float.
 #define OPERAND_1(value) from_bfloat16(to_bfloat16(value))
 #define OPERAND_4(value) lanes_from_bfloat16(lanes_to_bfloat16(value))
 #elif TENSOR
+#if ON_TENSOR_CORES
+static inline float to_tf32(float value) {
+    uint bits;
+    PTX("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
+    return as_float(bits);
+}
+#else
+// As cvt.rna does: to the nearest, ties away from zero.
+static inline float to_tf32(float value) {
+    return isfinite(value) ? as_float((as_uint(value) + 0x1000u) & 0xFFFFE000u) : value;
+}
+#endif
 #define OPERAND_1(value) to_tf32(value)
 #define OPERAND_4(value) \
     (float4)(to_tf32((value).s0), to_tf32((value).s1), to_tf32((value).s2), to_tf32((value).s3))
@@ -77,28 +143,40 @@ OVERLOADED float4 load_wide_4(__global const activation *pointer) {
 #endif
 #define OPERAND(width, value) JOIN(OPERAND_, width)(value)
 
-#if TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__))
-#ifdef __NV_CL_C_VERSION
-#define PTX asm volatile
+// Loads along the rows or columns of a tile: `slots` of them a k, and a work-item's l-th is of this k. Those of one word
+// come one after the other.
+#define K_ALONG(l, slots) ((id / (slots) + (l) / K_A_WORD * (THREADS / (slots))) * K_A_WORD + (l) % K_A_WORD)
+#if PAIRED
+#define RUN_1 uint
+#define RUN_4 uint4
+#define WORDS_ALONG(width, values, l) paired(values[l], values[(l) + 1])
 #else
-#define PTX __asm__ volatile
+#define RUN_1 float
+#define RUN_4 float4
+#define WORDS_ALONG(width, values, l) OPERAND(width, values[l])
 #endif
+#define STORE_ALONG(tile, pitch, slots, width, values, loads)                                       \
+    UNROLL for (int l = 0; l < (loads); l += K_A_WORD)                                              \
+        *(__local JOIN(RUN_, width) *)((__local Word *)(tile) + K_ALONG(l, slots) / K_A_WORD * (pitch) * 4 + \
+                                       id % (slots) * width) = WORDS_ALONG(width, values, l);
 
-static inline float to_tf32(float value) {
-    uint bits;
-    PTX("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-    return as_float(bits);
-}
+#if ON_TENSOR_CORES
+#if PAIRED
+#define MMA "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+#define BITS(word) (word)
+#else
+#define MMA "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
+#define BITS(word) as_uint(word)
+#endif
 
 // Rows m and m + 1 of the sums, column `v` of their two runs.
 #define MULTIPLY_PAIR(m, v, first, second)                                                          \
     {                                                                                               \
         float c0 = sums[m][0].v, c1 = sums[m][1].v, c2 = sums[m + 1][0].v, c3 = sums[m + 1][1].v;   \
-        PTX("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "                                   \
-            "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                                 \
+        PTX(MMA "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                             \
             : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)                                                \
-            : "r"(as_uint(rows.first)), "r"(as_uint(rows.second)), "r"(as_uint(later_rows.first)),  \
-              "r"(as_uint(later_rows.second)), "r"(as_uint(columns.v)), "r"(as_uint(later_columns.v))); \
+            : "r"(BITS(rows.first)), "r"(BITS(rows.second)), "r"(BITS(later_rows.first)),           \
+              "r"(BITS(later_rows.second)), "r"(BITS(columns.v)), "r"(BITS(later_columns.v)));      \
         sums[m][0].v = c0;                                                                          \
         sums[m][1].v = c1;                                                                          \
         sums[m + 1][0].v = c2;                                                                      \
@@ -108,15 +186,15 @@ static inline float to_tf32(float value) {
     MULTIPLY_PAIR(4 * (q), v, s0, s1)             \
     MULTIPLY_PAIR(4 * (q) + 2, v, s2, s3)
 
-// sums += a · b over one chunk, eight steps of k at a time: a lane brings k and k + 4.
+// sums += a · b over one chunk, eight words at a time: a lane brings words w and w + 4.
 #define MULTIPLY(a, b)                                                                              \
-    UNROLL for (int k = id % 4; k < TILE_K; k += 8) {                                               \
+    UNROLL for (int w = id % 4; w < TILE_WORDS; w += 8) {                                           \
         const int column_run = WARP % WARPS_N * 8 + id % 32 / 4;                                    \
-        const float4 columns = (b)[k * PITCH_N + column_run];                                       \
-        const float4 later_columns = (b)[(k + 4) * PITCH_N + column_run];                           \
+        const WordRun columns = (b)[w * PITCH_N + column_run];                                      \
+        const WordRun later_columns = (b)[(w + 4) * PITCH_N + column_run];                          \
         UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const float4 rows = (a)[k * PITCH_M + ROW_RUN(q)];                                      \
-            const float4 later_rows = (a)[(k + 4) * PITCH_M + ROW_RUN(q)];                          \
+            const WordRun rows = (a)[w * PITCH_M + ROW_RUN(q)];                                     \
+            const WordRun later_rows = (a)[(w + 4) * PITCH_M + ROW_RUN(q)];                         \
             MULTIPLY_COLUMN(q, s0)                                                                  \
             MULTIPLY_COLUMN(q, s1)                                                                  \
             MULTIPLY_COLUMN(q, s2)                                                                  \
@@ -124,11 +202,11 @@ static inline float to_tf32(float value) {
         }                                                                                           \
     }
 #else
-#if TENSOR
-// As cvt.rna does: to the nearest, ties away from zero.
-static inline float to_tf32(float value) {
-    return isfinite(value) ? as_float((as_uint(value) + 0x1000u) & 0xFFFFE000u) : value;
-}
+// The first or the second k of a run of words.
+#if PAIRED
+#define OF_K(words, k) as_float4((k) == 0 ? (words) << 16 : (words) & 0xFFFF0000u)
+#else
+#define OF_K(words, k) (words)
 #endif
 
 #define MULTIPLY_ROW(m, value)                        \
@@ -139,10 +217,12 @@ static inline float to_tf32(float value) {
 // many work-groups fit into the registers.
 #define MULTIPLY(a, b)                                                                              \
     _Pragma("unroll 2") for (int k = 0; k < TILE_K; k++) {                                          \
+        const int w = k / K_A_WORD;                                                                 \
         float4 columns[THREAD_N / 4];                                                               \
-        UNROLL for (int v = 0; v < THREAD_N / 4; v++) columns[v] = (b)[k * PITCH_N + COLUMN_RUN(v)]; \
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++)                                               \
+            columns[v] = OF_K((b)[w * PITCH_N + COLUMN_RUN(v)], k % K_A_WORD);                      \
         UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const float4 rows = (a)[k * PITCH_M + ROW_RUN(q)];                                      \
+            const float4 rows = OF_K((a)[w * PITCH_M + ROW_RUN(q)], k % K_A_WORD);                  \
             MULTIPLY_ROW(4 * q + 0, rows.s0)                                                        \
             MULTIPLY_ROW(4 * q + 1, rows.s1)                                                        \
             MULTIPLY_ROW(4 * q + 2, rows.s2)                                                        \
@@ -184,7 +264,7 @@ OVERLOADED void store_run(float4 value, __global activation *pointer, int count,
 }
 
 OVERLOADED float4 load_run(__global const activation *pointer, int count, int width) {
-    if (width == 4) return load_wide_4(pointer);
+    if (width == 4) return lanes_from_bfloat16(*(__global const ushort4 *)pointer);
     return (float4)(LOAD_ONE(pointer), count > 1 ? LOAD_ONE(pointer + 1) : 0.0f,
                     count > 2 ? LOAD_ONE(pointer + 2) : 0.0f, count > 3 ? LOAD_ONE(pointer + 3) : 0.0f);
 }

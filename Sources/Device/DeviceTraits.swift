@@ -19,7 +19,7 @@ package struct DeviceTraits: Hashable, Sendable {
 
     /// - Parameters:
     ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.
-    ///   - hasTensorCores: whether the probe of `mma.sync` with TF32 operands has worked.
+    ///   - hasTensorCores: whether `mma.sync` has worked with the operands that will be multiplied.
     package init(
         _ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil,
         hasTensorCores: Bool = false
@@ -63,6 +63,6 @@ package struct DeviceTraits: Hashable, Sendable {
     /// end together.
     func shares(of count: Int) -> Int { min(count, 32 * computeUnits) }
 
-    /// Whether convolutions round their operands to TF32.
+    /// Whether convolutions round their operands to TF32, or bfloat16 in mixed precision.
     package var usesTensorCores: Bool { groupTiles.contains { $0.usesTensorCores } }
 }

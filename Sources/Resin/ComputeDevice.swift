@@ -77,7 +77,8 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         // `resin devices --check`.
         let traits = DeviceTraits(
             openCL, math: math, asGPU: precision == .mixed ? true : nil,
-            hasTensorCores: mayHaveTensorCores && DeviceProbes.kept(for: self)?.works(.tf32) == true)
+            hasTensorCores: mayHaveTensorCores
+                && DeviceProbes.kept(for: self)?.works(precision == .mixed ? .bfloat16 : .tf32) == true)
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
     }

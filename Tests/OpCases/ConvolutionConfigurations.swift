@@ -33,6 +33,11 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init([4, 13, 15, 24], to: 19, 5, padding: 2, bias: true, fused: true, gives: 13, 15),
     .init([8, 10, 9, 17], to: 32, 5, bias: true, gives: 6, 5),
     .init([5, 9, 8, 48], to: 16, 5, padding: 4, fused: true, gives: 13, 12),
+    // Many images of fewer pixels than a tile's, which the algorithm would compute in vain.
+    .init([64, 2, 2, 24], to: 24, 3, padding: 1, bias: true, gives: 2, 2),
+    // LeNet (LeCun et al., 1998): so few channels that they do not fill a vector.
+    .init(network: "LeNet", [3, 28, 28, 1], to: 6, 5, padding: 2, bias: true, fused: true, gives: 28, 28),
+    .init(network: "LeNet", [3, 14, 14, 6], to: 16, 5, bias: true, gives: 10, 10),
     // Every kernel with every stride; images that the stride does not divide.
     .init([2, 10, 8, 3], to: 7, 1, bias: true, gives: 10, 8),
     .init([2, 8, 9, 3], to: 7, 1, stride: 2, gives: 4, 5),

@@ -31,7 +31,8 @@ private enum TiledConvolutions {
 
 @Suite(.enabled(if: TiledConvolutions.device != nil, "no OpenCL device found"))
 struct GroupTileTests {
-    private static let layers = [
+    /// A layer a tile, whose channels can and cannot be loaded four at a time.
+    static let layers = [
         "2×15×13×64 to 48", "1×33×5×6 to 100", "3×5×3×96 to 33", "3×11×9×3 to 17", "1×17×17×32 to 64",
     ]
 

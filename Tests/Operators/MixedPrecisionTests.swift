@@ -43,13 +43,20 @@ struct MixedPrecisionTests {
         }
     }
 
+    /// Pairs of bfloat16 in local memory, as they are loaded one or four at a time; a CPU multiplies them without tensor
+    /// cores.
     @Test(
         "So do tiles on tensor cores, whose operands are bfloat16 then",
-        arguments: OpCase.all.filter { $0.name.contains("1×33×5×6 to 100") }.map(\.onIntegers))
-    func tensorCores(_ opCase: OpCase) throws {
-        let exact = try opCase.run(on: ReferenceExecutor(), in: .mixed)
-        let outputs = try MixedPrecision.outputs(of: opCase, GroupTile.onTensorCores.last!)
-        for (output, exact) in zip(outputs, exact) { #expect(output.elementsEqual(exact), "\(opCase)") }
+        arguments: zip(GroupTile.onTensorCores, GroupTileTests.layers))
+    func tensorCores(_ tile: GroupTile, layer: String) throws {
+        let cases = OpCase.all.filter { $0.operation.hasPrefix("convolution") && $0.name.contains(layer) }
+        #expect(cases.count == 3)
+        for opCase in cases.map(\.onIntegers) {
+            let exact = try opCase.run(on: ReferenceExecutor(), in: .mixed)
+            for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, tile), exact) {
+                #expect(output.elementsEqual(exact), "\(opCase), \(tile)")
+            }
+        }
     }
 
     /// A sum that is off in float32 may be rounded to a neighbour in bfloat16, 2⁻⁷ of it away.

@@ -13,8 +13,8 @@ struct WinogradTiling: Hashable {
     var lanes: Int
     private var rows, columns: Int
 
-    /// The tiling with the fewer multiplications; nil where the convolution is not of the kind, or has too few
-    /// channels to fill vectors.
+    /// The tiling with the fewer multiplications; nil where the convolution is not of the kind, has too few channels to
+    /// fill vectors, or results so small that their tiles, mostly empty, save too little to pay for the transforms.
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
         lanes = traits.lanes
         guard traits.prefersLongWorkItems, traits.allowsWinograd, window.stride == Extent(1),
@@ -31,6 +31,7 @@ struct WinogradTiling: Hashable {
         points = 6
         cut(result)
         if withEight.multiplications < multiplications { self = withEight }
+        guard 4 * frequencies * tiles <= 3 * kernel * kernel * result.pixels else { return nil }
     }
 
     private mutating func cut(_ result: Shape) {

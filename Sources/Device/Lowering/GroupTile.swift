@@ -3,13 +3,14 @@
 package struct GroupTile: Hashable, Sendable {
     /// Of the result: TILE_M, TILE_N.
     package var rows, columns: Int
-    /// What is summed between two barriers: TILE_K.
+    /// What is summed between two barriers, in words of local memory: TILE_WORDS. A word is one operand, or on tensor cores
+    /// in mixed precision two.
     package var depth: Int
     /// A work-item's share: THREAD_M, THREAD_N.
     package var itemRows, itemColumns: Int
     /// Speed against the largest tile's where both are full: a smaller tile reads more for each product.
     private var efficiency: Double
-    /// Whether NVIDIA's tensor cores make the sums, from operands rounded to TF32: TENSOR.
+    /// Whether NVIDIA's tensor cores make the sums, from operands rounded to TF32, or bfloat16 in mixed precision: TENSOR.
     package var usesTensorCores = false
 
     /// The largest first. Narrow tiles are deeper, so that every work-item has something to bring.
@@ -50,7 +51,7 @@ package struct GroupTile: Hashable, Sendable {
 
     var definitions: [(String, Int)] {
         [
-            ("TILE_M", rows), ("TILE_N", columns), ("TILE_K", depth), ("THREAD_M", itemRows),
+            ("TILE_M", rows), ("TILE_N", columns), ("TILE_WORDS", depth), ("THREAD_M", itemRows),
             ("THREAD_N", itemColumns), ("TENSOR", usesTensorCores ? 1 : 0),
         ]
     }

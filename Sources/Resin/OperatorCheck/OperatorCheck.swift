@@ -51,6 +51,8 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     public static func run(_ family: String, on device: ComputeDevice) throws -> OperatorCheck {
         var device = device
         device.math = (inexact + [mixedPrecision]).contains(family) ? .fast : .exact
+        // Which kernels it would run in; on a CPU none, for it has none of its own.
+        if family == mixedPrecision && device.details.type == .gpu { device.precision = .mixed }
         return try run(family, on: device.makeExecutor())
     }
 
