@@ -1,25 +1,26 @@
 // Matrix products by work-groups, through tiles in local memory; in front of the files whose names end in _tiled.
 //
 // A work-group holds TILE_M × TILE_N sums of C = A · B in its work-items' registers, THREAD_M × THREAD_N each, and
-// walks along k in chunks of TILE_K. A chunk of A and one of B lie in local memory as TILE_WORDS rows of words, k outermost:
-// a[TILE_WORDS][TILE_M], b[TILE_WORDS][TILE_N]. There are two of each: while the work-items multiply one pair, the loads of
-// the next are on their way into registers, so one barrier a chunk is enough.
+// walks along k in chunks of TILE_K. A chunk of A and one of B lie in local memory as TILE_WORDS rows of words, k
+// outermost: a[TILE_WORDS][TILE_M], b[TILE_WORDS][TILE_N]. There are two of each: while the work-items multiply one pair,
+// the loads of the next are on their way into registers, so one barrier a chunk is enough.
 //
 // A work-item's rows and columns come in runs of four, which the plain form deals out THREADS_M and THREADS_N runs apart:
 // neighbours read neighbouring runs, which lie in different banks, and store neighbouring runs of the result. The sum
 // over k is in k's order whatever the tile, so the tile does not change a bit of the result.
 //
 // With TENSOR = 1, NVIDIA's tensor cores make the sums: a warp holds 8 · THREAD_M × 32 of them, THREAD_N being 8. In
-// float32 networks a word is an operand rounded to TF32 (8 bits of exponent, 10 of mantissa); in mixed precision (PAIRED) it
-// is two in bfloat16, k and k + 1, the first in its low half, and a chunk is twice as deep. mma.m16n8k8 for TF32 and mma.m16n8k16
-// for bfloat16 (PTX ISA, "Matrix fragments for …") take words from the same places: of A's, lane 4g + t has rows g and
-// g + 8 at words t and t + 4, of B's column g there; of a 16 × 8 product it gets rows g and g + 8, columns 2t and 2t + 1.
-// Which rows and columns of the tile these are is free: here row run g of every eight is the rows g and g + 8 of two
-// products, and column run g the columns g of four products, so that operands come from local memory in runs of four, and
-// a lane's results are runs of four again. Elsewhere the same operands and sums are made without tensor cores, for tests.
+// float32 networks a word is an operand rounded to TF32 (8 bits of exponent, 10 of mantissa); in mixed precision (PAIRED)
+// it is two in bfloat16, k and k + 1, the first in its low half, and a chunk is twice as deep. mma.m16n8k8 for TF32 and
+// mma.m16n8k16 for bfloat16 (PTX ISA, "Matrix fragments for …") take words from the same places: of A's, lane 4g + t has
+// rows g and g + 8 at words t and t + 4, of B's column g there; of a 16 × 8 product it gets rows g and g + 8, columns 2t
+// and 2t + 1. Which rows and columns of the tile these are is free: here row run g of every eight is the rows g and g + 8
+// of two products, and column run g the columns g of four products, so that operands come from local memory in runs of
+// four, and a lane's results are runs of four again. Elsewhere the same operands and sums are made without tensor cores,
+// for tests.
 //
-// Constants: TENSOR; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4. With TENSOR, TILE_M is a
-// multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
+// Constants: TENSOR; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4. With TENSOR,
+// TILE_M is a multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
@@ -89,13 +90,15 @@ OVERLOADED float4 load_wide_4(__global const activation *pointer) {
 }
 #endif
 
-#define ON_TENSOR_CORES (TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__)))
-#if ON_TENSOR_CORES
+#if TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__))
+#define ON_TENSOR_CORES 1
 #ifdef __NV_CL_C_VERSION
 #define PTX asm volatile
 #else
 #define PTX __asm__ volatile
 #endif
+#else
+#define ON_TENSOR_CORES 0
 #endif
 
 // What local memory holds of values that were brought: operands of one k, or pairs of two.
