@@ -39,7 +39,7 @@ struct EvaluateCommand: ParsableCommand {
             of: network, weights: weights, from: path, on: dataset, configuration, device: device,
             keepsLogits: predictions != nil)
         let seconds = (ContinuousClock().now - start) / .seconds(1)
-        for warning in evaluation.deadClassWarnings(classNames: dataset.classNames) {
+        for warning in evaluation.classWarnings(classNames: dataset.classNames) {
             note("note: \(warning)")
         }
         if let warning = evaluation.inactivityWarning { note("note: \(warning)") }

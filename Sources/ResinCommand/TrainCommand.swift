@@ -149,7 +149,7 @@ struct TrainCommand: ParsableCommand {
                 case .evaluating: break
                 case .epoch(let metrics, let evaluation):
                     try reporter.say(line(metrics))
-                    for warning in evaluation.deadClassWarnings(classNames: configuration.classNames) {
+                    for warning in evaluation.classWarnings(classNames: configuration.classNames) {
                         try reporter.say("  note: \(warning)")
                     }
                     if metrics.epoch == configuration.epochs, let warning = evaluation.inactivityWarning {

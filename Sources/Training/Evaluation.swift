@@ -43,13 +43,30 @@ public struct Evaluation: Sendable {
         public var channels: Int
     }
 
-    /// A sentence for each class whose output is dead.
-    public func deadClassWarnings(classNames: [String]) -> [String] {
-        deadClasses.map { index in
+    /// Classes that have images, none of which nor any other is taken for them, although their output is not dead.
+    public var unpredictedClasses: [Int] {
+        let classes = predictionCounts.indices
+        return classes.filter { label in
+            let images = confusion[label * classes.count..<(label + 1) * classes.count]
+            return predictionCounts[label] == 0 && images.contains { $0 > 0 } && !deadClasses.contains(label)
+        }
+    }
+
+    /// A sentence for each class whose output is dead, and one for the others that are never predicted.
+    public func classWarnings(classNames: [String]) -> [String] {
+        let dead = deadClasses.map { index in
             "class \(index) '\(classNames[index])' is never predicted: its output is zero for all "
                 + "\(imageCount.grouped) images; the ReLU behind it has died there, and no gradient reaches it "
                 + "again. Try another --seed or, for NiN, --no-final-relu"
         }
+        let unpredicted = unpredictedClasses
+        if unpredicted.isEmpty { return dead }
+        let shown = unpredicted.prefix(10).map { "\($0) '\(classNames[$0])'" }.joined(separator: ", ")
+        let rest = unpredicted.count > 10 ? " and \((unpredicted.count - 10).grouped) more" : ""
+        return dead + [
+            "never predicted, for any of \(imageCount.grouped) images, though some are of "
+                + (unpredicted.count == 1 ? "this class: " : "these classes: ") + shown + rest
+        ]
     }
 
     /// A sentence about channels that a ReLU never switches on; nil where there are none.

@@ -35,8 +35,9 @@ struct DeadClassTests {
         let evaluation = try evaluation(biases: ["2.bias": biases], on: device)
         #expect(evaluation.deadClasses == [7])
         #expect(evaluation.predictionCounts[7] == 0)
-        let warnings = evaluation.deadClassWarnings(classNames: (0..<10).map { "shoe \($0)" })
-        #expect(warnings.count == 1)
+        let warnings = evaluation.classWarnings(classNames: (0..<10).map { "shoe \($0)" })
+        // There may be another about classes that lose everywhere, of which the dead one is none.
+        #expect(warnings.count { $0.contains("'shoe 7'") } == 1)
         #expect(
             warnings[0].hasPrefix(
                 "class 7 'shoe 7' is never predicted: its output is zero for all 20 images; "))
@@ -65,7 +66,36 @@ struct DeadClassTests {
         let evaluation = try evaluation(
             biases: ["0.bias": Array(repeating: 1e3, count: 5), "2.bias": Array(repeating: 1e5, count: 10)],
             on: device)
-        #expect(evaluation.deadClassWarnings(classNames: (0..<10).map(String.init)) == [])
+        #expect(evaluation.deadClasses == [])
         #expect(evaluation.inactivityWarning == nil)
+    }
+
+    @Test("classes that lose everywhere are named, if there are images of them", arguments: executors)
+    func unpredicted(device: ComputeDevice) throws {
+        var biases = [Float](repeating: 1e3, count: 10)
+        biases[4] = 1e6
+        var evaluation = try evaluation(biases: ["2.bias": biases], on: device)
+        #expect(evaluation.predictionCounts == [0, 0, 0, 0, 20, 0, 0, 0, 0, 0])
+        #expect(evaluation.unpredictedClasses == [0, 1, 2, 3, 5, 6, 7, 8, 9])
+        let names = (0..<10).map { "shoe \($0)" }
+        #expect(
+            evaluation.classWarnings(classNames: names) == [
+                "never predicted, for any of 20 images, though some are of these classes: 0 'shoe 0', 1 'shoe 1', "
+                    + "2 'shoe 2', 3 'shoe 3', 5 'shoe 5', 6 'shoe 6', 7 'shoe 7', 8 'shoe 8', 9 'shoe 9'"
+            ])
+        // Not one image is of the class 3, and all of the class 5 are found.
+        evaluation.confusion.replaceSubrange(30..<40, with: repeatElement(0, count: 10))
+        evaluation.predictionCounts[5] = 2
+        #expect(evaluation.unpredictedClasses == [0, 1, 2, 6, 7, 8, 9])
+    }
+
+    @Test("of many unpredicted classes ten are named")
+    func manyUnpredicted() throws {
+        var evaluation = try evaluation(biases: [:], on: referenceDevice)
+        evaluation.deadClasses = []
+        evaluation.predictionCounts = [1_200] + [Int](repeating: 0, count: 1_199)
+        evaluation.confusion = (0..<1_200 * 1_200).map { $0 % 1_200 == 0 ? 1 : 0 }
+        let warning = evaluation.classWarnings(classNames: (0..<1_200).map { "n\($0)" }).last
+        #expect(warning?.hasSuffix("9 'n9', 10 'n10' and 1,189 more") == true)
     }
 }

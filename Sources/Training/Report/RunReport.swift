@@ -209,7 +209,7 @@ struct RunReport {
     private var predictions: Markup {
         guard let evaluation else { return "" }
         let result = evaluation.result
-        let warnings = result.deadClassWarnings(classNames: configuration.classNames)
+        let warnings = result.classWarnings(classNames: configuration.classNames)
             .map { Markup("<p class=\"note\">\($0)</p>") }
         let silent = result.inactiveChannels.filter { $0.inactive > 0 }
         let channels: Markup =
