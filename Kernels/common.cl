@@ -1,8 +1,8 @@
 // Shared by every kernel file, which is compiled with this text in front of it.
 //
 // Layouts: activations are NHWC, [images][height][width][channels]; filters [kernel height][kernel width]
-// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS, ALIGNED and MIXED (0 or 1)
-// are given by -D.
+// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS and ALIGNED (0 or 1) and MIXED
+// (0, 1 or 2) are given by -D.
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -61,6 +61,14 @@ typedef struct {
     float first_correction, second_correction;
     uint padding[3];
 } StepUniforms;
+
+// What gradients are multiplied by (Sources/Graph/LossScale.swift).
+typedef struct {
+    float scale;
+    float steady_steps;
+    int overflow;
+    float skipped_steps;
+} LossScale;
 
 // The first `count` floats at `pointer`, zeros in the other lanes; and storing the first `count` lanes. Where channels
 // are few, every vector is a part of one, so that CPUs with masked moves use them.
@@ -135,55 +143,72 @@ OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
 }
 #endif
 
-// MIXED (0 or 1): activations and their gradients lie in memory as bfloat16, the upper halves of floats, and are floats
-// once they are loaded. The functions above have namesakes for them, so that kernels say what is an activation by its
-// type alone. Only GPUs' kernels are built so.
+// MIXED: activations and their gradients lie in memory as bfloat16 (1), the upper halves of floats, or float16 (2), and
+// are floats once they are loaded. The functions above have namesakes for them, so that kernels say what is an activation
+// by its type alone. Only GPUs' kernels are built so.
 #if MIXED
 typedef ushort activation;
 typedef JOIN(ushort, LANES) activation_lanes;
 
-// To the nearest, ties to even; a NaN stays one.
+// To the nearest, ties to even; a NaN stays one. What float16 cannot hold becomes infinite.
+#if MIXED == 1
 #define ROUNDED(bits, is_nan) (select((bits) + 0x7FFFu + ((bits) >> 16 & 1u), (bits) | 0x400000u, is_nan) >> 16)
 
-static inline float from_bfloat16(ushort value) { return as_float((uint)value << 16); }
-static inline ushort to_bfloat16(float value) {
+static inline float from_stored(ushort value) { return as_float((uint)value << 16); }
+static inline ushort to_stored(float value) {
     return (ushort)ROUNDED(as_uint(value), (uint)(isnan(value) ? 1 : 0));
 }
-static inline lanes lanes_from_bfloat16(activation_lanes value) {
+static inline lanes lanes_from_stored(activation_lanes value) {
     return JOIN(as_float, LANES)(JOIN(convert_uint, LANES)(value) << 16);
 }
-static inline activation_lanes lanes_to_bfloat16(lanes value) {
+static inline activation_lanes lanes_to_stored(lanes value) {
     const uint_lanes bits = JOIN(as_uint, LANES)(value);
     return JOIN(convert_ushort, LANES)(ROUNDED(bits, JOIN(as_uint, LANES)(isnan(value))));
 }
+#else
+static inline float from_stored(ushort value) { return vload_half(0, (const half *)&value); }
+static inline ushort to_stored(float value) {
+    ushort result;
+    vstore_half(value, 0, (half *)&result);
+    return result;
+}
+static inline lanes lanes_from_stored(activation_lanes value) {
+    return JOIN(vload_half, LANES)(0, (const half *)&value);
+}
+static inline activation_lanes lanes_to_stored(lanes value) {
+    activation_lanes result;
+    JOIN(vstore_half, LANES)(value, 0, (half *)&result);
+    return result;
+}
+#endif
 
 OVERLOADED lanes load_first(__global const activation *pointer, int count) {
 #if ALIGNED
-    return count > 0 ? lanes_from_bfloat16(*(__global const activation_lanes *)pointer) : (lanes)(0.0f);
+    return count > 0 ? lanes_from_stored(*(__global const activation_lanes *)pointer) : (lanes)(0.0f);
 #else
-    if (count >= LANES) return lanes_from_bfloat16(JOIN(vload, LANES)(0, pointer));
+    if (count >= LANES) return lanes_from_stored(JOIN(vload, LANES)(0, pointer));
     float values[LANES];
-    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? from_bfloat16(pointer[lane]) : 0.0f;
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? from_stored(pointer[lane]) : 0.0f;
     return JOIN(vload, LANES)(0, values);
 #endif
 }
 
 OVERLOADED void store_first(lanes value, __global activation *pointer, int count) {
 #if ALIGNED
-    if (count > 0) *(__global activation_lanes *)pointer = lanes_to_bfloat16(value);
+    if (count > 0) *(__global activation_lanes *)pointer = lanes_to_stored(value);
 #else
     if (count >= LANES) {
-        JOIN(vstore, LANES)(lanes_to_bfloat16(value), 0, pointer);
+        JOIN(vstore, LANES)(lanes_to_stored(value), 0, pointer);
         return;
     }
     float values[LANES];
     JOIN(vstore, LANES)(value, 0, values);
-    for (int lane = 0; lane < count; lane++) pointer[lane] = to_bfloat16(values[lane]);
+    for (int lane = 0; lane < count; lane++) pointer[lane] = to_stored(values[lane]);
 #endif
 }
 
-#define LOAD_ONE(pointer) from_bfloat16(*(pointer))
-#define STORE_ONE(value, pointer) (*(pointer) = to_bfloat16(value))
+#define LOAD_ONE(pointer) from_stored(*(pointer))
+#define STORE_ONE(value, pointer) (*(pointer) = to_stored(value))
 #else
 typedef float activation;
 #define LOAD_ONE(pointer) (*(pointer))

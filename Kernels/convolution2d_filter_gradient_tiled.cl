@@ -75,8 +75,8 @@ static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g)
 
 // What was brought, to be added up.
 #if PAIRED
-OVERLOADED float as_floats(ushort value) { return from_bfloat16(value); }
-OVERLOADED float4 as_floats(ushort4 value) { return lanes_from_bfloat16(value); }
+OVERLOADED float as_floats(ushort value) { return from_stored(value); }
+OVERLOADED float4 as_floats(ushort4 value) { return lanes_from_stored(value); }
 #else
 #define as_floats(value) (value)
 #endif

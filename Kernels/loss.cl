@@ -39,11 +39,12 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
     vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
 }
 
-// dlogits = (softmax(z) − target) / image count.
+// dlogits = (softmax(z) − target) / image count, times the loss's scale where is_scaled is 1.
 __kernel void softmax_cross_entropy_gradient(__global const float *restrict logits,
                                              __global const int *restrict labels,
                                              __global float *restrict gradient,
-                                             __global const StepUniforms *step, int classes, float smoothing) {
+                                             __global const StepUniforms *step, int classes, float smoothing,
+                                             __global const LossScale *loss_scale, int is_scaled) {
     const int n = get_global_id(0);
     __global const float *z = logits + (size_t)n * classes;
     __global float *result = gradient + (size_t)n * classes;
@@ -56,7 +57,9 @@ __kernel void softmax_cross_entropy_gradient(__global const float *restrict logi
     for (int c = 0; c < classes; c++) sum += exp(z[c] - top);
     const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
     const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
-    for (int c = 0; c < classes; c++) result[c] = exp(z[c] - top) * share - (c == labels[n] ? own : others);
+    const float scale = is_scaled ? loss_scale->scale : 1.0f;
+    for (int c = 0; c < classes; c++)
+        result[c] = scale * (exp(z[c] - top) * share - (c == labels[n] ? own : others));
 }
 
 // metrics[slot] = Σ rows, with Kahan's compensation, in the images' order.

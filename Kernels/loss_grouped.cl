@@ -62,7 +62,9 @@ __kernel GROUP void softmax_cross_entropy_gradient_grouped(__global const activa
                                                            __global const int *restrict labels,
                                                            __global activation *restrict gradient,
                                                            __global const StepUniforms *step, int classes,
-                                                           float smoothing) {
+                                                           float smoothing,
+                                                           __global const LossScale *loss_scale,
+                                                           int is_scaled) {
     const int n = get_group_id(1), y = get_local_id(1);
     __global const activation *z = logits + (size_t)n * classes;
     __global activation *result = gradient + (size_t)n * classes;
@@ -71,8 +73,11 @@ __kernel GROUP void softmax_cross_entropy_gradient_grouped(__global const activa
     const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
     const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
     const int label = labels[n];
-    for (int c = y; c < classes; c += GROUP_Y)
-        STORE_ONE(counts ? exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others) : 0.0f, result + c);
+    const float scale = is_scaled ? loss_scale->scale : 1.0f;
+    for (int c = y; c < classes; c += GROUP_Y) {
+        const float value = exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others);
+        STORE_ONE(counts ? scale * value : 0.0f, result + c);
+    }
 }
 
 // As record_metrics; each work-item's share with Kahan's compensation.

@@ -8,18 +8,33 @@
 // forward pass has updated the running statistics by then; keep_statistics puts back those of the last step that
 // was finite.
 //
+// Where `is_scaled` is 1, the gradients are those of the loss times a scale, by which they are divided; one of them that is
+// not finite leaves the step out, too, and check_gradients says so before, adjust_loss_scale draws the consequence after.
+//
 // Work-items: global (chunks), each `chunk` vectors of LANES; the buffers' length is a multiple of LANES.
+
+static inline bool has_finite_loss(__global const StepUniforms *step, __global const float *metrics) {
+    return !(metrics[step->slot * 4 + 3] > 0.0f);
+}
+
+// What gradients are multiplied by; zero where the step is left out.
+static inline float gradient_factor(__global const StepUniforms *step, __global const float *metrics, int skips,
+                                    __global const LossScale *loss_scale, int is_scaled) {
+    if (skips && !has_finite_loss(step, metrics)) return 0.0f;
+    return !is_scaled ? 1.0f : loss_scale->overflow ? 0.0f : 1.0f / loss_scale->scale;
+}
 
 __kernel void sgd(__global float *restrict w, __global const float *restrict gradients,
                   __global float *restrict velocity, __global const StepUniforms *step,
-                  __global const float *restrict metrics, float momentum, float decay, int nesterov, int skips,
-                  int count, int chunk) {
-    if (skips && metrics[step->slot * 4 + 3] > 0.0f) return;
+                  __global const float *restrict metrics, __global const LossScale *loss_scale, int skips,
+                  int is_scaled, float momentum, float decay, int nesterov, int count, int chunk) {
+    const float factor = gradient_factor(step, metrics, skips, loss_scale, is_scaled);
+    if (factor == 0.0f) return;
     const float rate = step->learning_rate;
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
         const lanes old = LOAD(w + at);
-        lanes g = fma((lanes)(decay), old, LOAD(gradients + at));
+        lanes g = fma((lanes)(decay), old, factor * LOAD(gradients + at));
         if (momentum != 0.0f) {
             const lanes v = fma((lanes)(momentum), LOAD(velocity + at), g);
             STORE(v, velocity + at);
@@ -31,9 +46,11 @@ __kernel void sgd(__global float *restrict w, __global const float *restrict gra
 
 __kernel void adam(__global float *restrict w, __global const float *restrict gradients,
                    __global float *restrict first_moment, __global float *restrict second_moment,
-                   __global const StepUniforms *step, __global const float *restrict metrics, float beta1,
-                   float beta2, float epsilon, float decay, int decoupled, int skips, int count, int chunk) {
-    if (skips && metrics[step->slot * 4 + 3] > 0.0f) return;
+                   __global const StepUniforms *step, __global const float *restrict metrics,
+                   __global const LossScale *loss_scale, int skips, int is_scaled, float beta1, float beta2,
+                   float epsilon, float decay, int decoupled, int count, int chunk) {
+    const float factor = gradient_factor(step, metrics, skips, loss_scale, is_scaled);
+    if (factor == 0.0f) return;
     const float rate = step->learning_rate / step->first_correction;
     const float root = sqrt(step->second_correction);
     const float shrink = decoupled ? 1.0f - step->learning_rate * decay : 1.0f;
@@ -41,7 +58,7 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
         const lanes old = LOAD(w + at) * shrink;
-        const lanes g = fma((lanes)(added_decay), old, LOAD(gradients + at));
+        const lanes g = fma((lanes)(added_decay), old, factor * LOAD(gradients + at));
         const lanes m = fma((lanes)(beta1), LOAD(first_moment + at), (1.0f - beta1) * g);
         const lanes v = fma((lanes)(beta2), LOAD(second_moment + at), (1.0f - beta2) * g * g);
         STORE(m, first_moment + at);
@@ -54,9 +71,39 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
 __kernel void keep_statistics(__global float *restrict statistics, __global float *restrict kept,
                               __global const StepUniforms *step, __global const float *restrict metrics,
                               int count, int chunk) {
-    const bool is_left_out = metrics[step->slot * 4 + 3] > 0.0f;
-    __global const float *from = is_left_out ? kept : statistics;
-    __global float *to = is_left_out ? statistics : kept;
+    const bool is_finite = has_finite_loss(step, metrics);
+    __global const float *from = is_finite ? statistics : kept;
+    __global float *to = is_finite ? kept : statistics;
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) STORE(LOAD(from + at), to + at);
+}
+
+// Notes whether a gradient is not finite.
+__kernel void check_gradients(__global const float *restrict gradients, __global LossScale *loss_scale, int count,
+                              int chunk) {
+    int_lanes is_finite = (int_lanes)(-1);
+    const int first = get_global_id(0) * chunk * LANES;
+    for (int at = first; at < min(first + chunk * LANES, count); at += LANES)
+        is_finite &= isfinite(LOAD(gradients + at));
+    if (!all(is_finite)) atomic_or(&loss_scale->overflow, 1);
+}
+
+// Halves the scale after an overflow that it may have caused, which a loss that is not finite rules out; doubles it after
+// `interval` steps without one. Work-items: global (1).
+__kernel void adjust_loss_scale(__global LossScale *loss_scale, __global const StepUniforms *step,
+                                __global const float *restrict metrics, float interval, float largest) {
+    LossScale next = *loss_scale;
+    if (has_finite_loss(step, metrics)) {
+        next.steady_steps += 1.0f;
+        if (next.overflow) {
+            next.scale *= 0.5f;
+            next.steady_steps = 0.0f;
+            next.skipped_steps += 1.0f;
+        } else if (next.steady_steps == interval) {
+            next.scale = fmin(2.0f * next.scale, largest);
+            next.steady_steps = 0.0f;
+        }
+    }
+    next.overflow = 0;
+    *loss_scale = next;
 }

@@ -11,8 +11,8 @@
 //
 // With TENSOR = 1, NVIDIA's tensor cores make the sums: a warp holds 8 · THREAD_M × 32 of them, THREAD_N being 8. In
 // float32 networks a word is an operand rounded to TF32 (8 bits of exponent, 10 of mantissa); in mixed precision (PAIRED)
-// it is two in bfloat16, k and k + 1, the first in its low half, and a chunk is twice as deep. mma.m16n8k8 for TF32 and
-// mma.m16n8k16 for bfloat16 (PTX ISA, "Matrix fragments for …") take words from the same places: of A's, lane 4g + t has
+// it is two as they are stored, k and k + 1, the first in its low half, and a chunk is twice as deep. mma.m16n8k8 for TF32
+// and mma.m16n8k16 for halves (PTX ISA, "Matrix fragments for …") take words from the same places: of A's, lane 4g + t has
 // rows g and g + 8 at words t and t + 4, of B's column g there; of a 16 × 8 product it gets rows g and g + 8, columns 2t
 // and 2t + 1. Which rows and columns of the tile these are is free: here row run g of every eight is the rows g and g + 8
 // of two products, and column run g the columns g of four products, so that operands come from local memory in runs of
@@ -50,7 +50,7 @@
 typedef float4 Sums[THREAD_M][THREAD_N / 4];
 
 // Whether a word of local memory is two operands. An image that is loaded a channel at a time would take so many registers
-// that they spill; its bfloat16 operands are multiplied as TF32, which they are too.
+// that they spill; its operands are multiplied as TF32, which both of 16 bits are too.
 #define PAIRED (TENSOR && MIXED && SOURCE_WIDTH == 4)
 #if PAIRED
 #define K_A_WORD 2
@@ -84,9 +84,9 @@ OVERLOADED float4 load_wide_4(__global const float *pointer) { return *(__global
 OVERLOADED ushort load_wide_1(__global const activation *pointer) { return *pointer; }
 OVERLOADED ushort4 load_wide_4(__global const activation *pointer) { return *(__global const ushort4 *)pointer; }
 #elif MIXED
-OVERLOADED float load_wide_1(__global const activation *pointer) { return from_bfloat16(*pointer); }
+OVERLOADED float load_wide_1(__global const activation *pointer) { return from_stored(*pointer); }
 OVERLOADED float4 load_wide_4(__global const activation *pointer) {
-    return lanes_from_bfloat16(*(__global const ushort4 *)pointer);
+    return lanes_from_stored(*(__global const ushort4 *)pointer);
 }
 #endif
 
@@ -104,14 +104,20 @@ OVERLOADED float4 load_wide_4(__global const activation *pointer) {
 // What local memory holds of values that were brought: operands of one k, or pairs of two.
 #if PAIRED
 #if ON_TENSOR_CORES
+// PTX's name of what activations are stored as.
+#if MIXED == 1
+#define HALVES "bf16"
+#else
+#define HALVES "f16"
+#endif
 OVERLOADED uint paired(float first, float second) {
     uint bits;
-    PTX("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
+    PTX("cvt.rn." HALVES "x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(second), "f"(first));
     return bits;
 }
 #else
 OVERLOADED uint paired(float first, float second) {
-    return to_bfloat16(first) | (uint)to_bfloat16(second) << 16;
+    return to_stored(first) | (uint)to_stored(second) << 16;
 }
 #endif
 OVERLOADED uint4 paired(float4 first, float4 second) {
@@ -121,9 +127,9 @@ OVERLOADED uint4 paired(float4 first, float4 second) {
 OVERLOADED uint paired(ushort first, ushort second) { return first | (uint)second << 16; }
 OVERLOADED uint4 paired(ushort4 first, ushort4 second) { return convert_uint4(first) | convert_uint4(second) << 16; }
 #elif MIXED
-// bfloat16, as a float.
-#define OPERAND_1(value) from_bfloat16(to_bfloat16(value))
-#define OPERAND_4(value) lanes_from_bfloat16(lanes_to_bfloat16(value))
+// Rounded to what activations are stored as.
+#define OPERAND_1(value) from_stored(to_stored(value))
+#define OPERAND_4(value) lanes_from_stored(lanes_to_stored(value))
 #elif TENSOR
 #if ON_TENSOR_CORES
 static inline float to_tf32(float value) {
@@ -165,7 +171,7 @@ static inline float to_tf32(float value) {
 
 #if ON_TENSOR_CORES
 #if PAIRED
-#define MMA "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+#define MMA "mma.sync.aligned.m16n8k16.row.col.f32." HALVES "." HALVES ".f32 "
 #define BITS(word) (word)
 #else
 #define MMA "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
@@ -207,7 +213,7 @@ static inline float to_tf32(float value) {
 #else
 // The first or the second k of a run of words.
 #if PAIRED
-#define OF_K(words, k) as_float4((k) == 0 ? (words) << 16 : (words) & 0xFFFF0000u)
+#define OF_K(words, k) lanes_from_stored(convert_ushort4((k) == 0 ? (words) & 0xFFFFu : (words) >> 16))
 #else
 #define OF_K(words, k) (words)
 #endif
@@ -255,7 +261,7 @@ OVERLOADED float4 load_run(__global const float *pointer, int count, int width) 
 
 #if MIXED
 OVERLOADED void store_run(float4 value, __global activation *pointer, int count, int width) {
-    const ushort4 stored = lanes_to_bfloat16(value);
+    const ushort4 stored = lanes_to_stored(value);
     if (width == 4) {
         *(__global ushort4 *)pointer = stored;
         return;
@@ -267,7 +273,7 @@ OVERLOADED void store_run(float4 value, __global activation *pointer, int count,
 }
 
 OVERLOADED float4 load_run(__global const activation *pointer, int count, int width) {
-    if (width == 4) return lanes_from_bfloat16(*(__global const ushort4 *)pointer);
+    if (width == 4) return lanes_from_stored(*(__global const ushort4 *)pointer);
     return (float4)(LOAD_ONE(pointer), count > 1 ? LOAD_ONE(pointer + 1) : 0.0f,
                     count > 2 ? LOAD_ONE(pointer + 2) : 0.0f, count > 3 ? LOAD_ONE(pointer + 3) : 0.0f);
 }

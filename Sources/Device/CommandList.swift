@@ -87,8 +87,8 @@ package final class CommandList: Executable {
         return bytes.withUnsafeBytes { bytes in
             switch type.elementType {
             case .float32: Array(bytes.bindMemory(to: Float.self))
-            case .bfloat16:
-                bytes.bindMemory(to: UInt16.self).map(Float.init(bfloat16Bits:))
+            case .bfloat16, .float16:
+                bytes.bindMemory(to: UInt16.self).map(type.elementType.float(bits:))
             case .int32: bytes.bindMemory(to: Int32.self).map(Float.init)
             case .uint8: bytes.map(Float.init)
             }

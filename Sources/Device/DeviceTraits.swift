@@ -63,6 +63,6 @@ package struct DeviceTraits: Hashable, Sendable {
     /// end together.
     func shares(of count: Int) -> Int { min(count, 32 * computeUnits) }
 
-    /// Whether convolutions round their operands to TF32, or bfloat16 in mixed precision.
+    /// Whether convolutions round their operands to TF32, or to 16 bits in mixed precision.
     package var usesTensorCores: Bool { groupTiles.contains { $0.usesTensorCores } }
 }

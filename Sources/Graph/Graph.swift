@@ -52,6 +52,8 @@ public enum Region: Hashable, Sendable {
     case metrics(Split)
     /// One `Int32` a channel of every observed layer: whether it was ever above zero.
     case activity
+    /// A `LossScale`, float32 `[4]`.
+    case lossScale
 }
 
 public struct Value: Hashable, Sendable {

@@ -71,12 +71,14 @@ extension Op.SoftmaxCrossEntropyGradient {
         let gradient = invocation.outputs[0].floats
         let count = Int(invocation.uniforms.imageCount)
         let smoothing = Double(labelSmoothing)
+        // The third input is a LossScale, whose scale comes first.
+        let scale = invocation.inputs.count > 2 ? Double(invocation.inputs[2].floats[0]) : 1
         gradient.update(repeating: 0)
         for n in 0..<count {
             let softmax = Softmax(invocation, row: n)
             for k in 0..<classes {
                 let target = smoothing / Double(classes) + (k == softmax.label ? 1 - smoothing : 0)
-                gradient[n * classes + k] = Float((softmax.probability(k) - target) / Double(count))
+                gradient[n * classes + k] = Float(scale * (softmax.probability(k) - target) / Double(count))
             }
         }
     }

@@ -33,7 +33,11 @@ struct Operand {
     var integers: UnsafeMutableBufferPointer<Int32> { elements(.int32) }
     var bytes: UnsafeMutableBufferPointer<UInt8> { elements(.uint8) }
 
-    private var bfloats: UnsafeMutableBufferPointer<UInt16> { elements(.bfloat16) }
+    /// The bits of a type of 16 bits.
+    private var halves: UnsafeMutableBufferPointer<UInt16> {
+        precondition(type.elementType.isHalf)
+        return elements(type.elementType)
+    }
 
     private func elements<Element>(_ expected: ElementType) -> UnsafeMutableBufferPointer<Element> {
         precondition(type.elementType == expected, "a value of \(type.elementType), not \(expected)")
@@ -50,7 +54,7 @@ struct Operand {
     var asFloats: [Float] {
         switch type.elementType {
         case .float32: Array(floats)
-        case .bfloat16: bfloats.map(Float.init(bfloat16Bits:))
+        case .bfloat16, .float16: halves.map(type.elementType.float(bits:))
         case .int32: integers.map { Float($0) }
         case .uint8: bytes.map { Float($0) }
         }
@@ -58,14 +62,14 @@ struct Operand {
 }
 
 extension Operand {
-    /// The floats that an operator works on: of bfloat16 a copy, in memory that is added to `scratch`.
+    /// The floats that an operator works on: of a type of 16 bits a copy, in memory that is added to `scratch`.
     func inFloats(_ scratch: inout [Memory]) -> Operand {
-        type.elementType == .bfloat16 ? floatCopy(of: bfloats.map(Float.init(bfloat16Bits:)), &scratch) : self
+        type.elementType.isHalf ? floatCopy(of: halves.map(type.elementType.float(bits:)), &scratch) : self
     }
 
-    /// A copy, rounded to bfloat16.
-    func roundedToBFloat16(_ scratch: inout [Memory]) -> Operand {
-        floatCopy(of: floats.map { Float(bfloat16Bits: $0.bfloat16Bits) }, &scratch)
+    /// A copy, rounded to a type of 16 bits.
+    func rounded(to type: ElementType, _ scratch: inout [Memory]) -> Operand {
+        floatCopy(of: floats.map(type.rounded), &scratch)
     }
 
     private func floatCopy(of values: [Float], _ scratch: inout [Memory]) -> Operand {
@@ -78,8 +82,8 @@ extension Operand {
 
     /// Stores what an operator left in `inFloats`.
     func round(_ result: Operand) {
-        guard type.elementType == .bfloat16 else { return }
-        for (index, value) in result.floats.enumerated() { bfloats[index] = value.bfloat16Bits }
+        guard type.elementType.isHalf else { return }
+        for (index, value) in result.floats.enumerated() { halves[index] = type.elementType.bits(of: value) }
     }
 }
 

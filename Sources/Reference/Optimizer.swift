@@ -14,20 +14,33 @@ extension Op.Optimizer {
         let states = invocation.inputs[2..<2 + stateCount].map(\.floats)
         let uniforms = invocation.uniforms
         let own = invocation.inputs.dropFirst(2 + stateCount).map(\.floats)
-        let isLeftOut =
-            own.first.map { $0[Int(uniforms.slot) * Op.SoftmaxCrossEntropy.columns + 3] > 0 } ?? false
-        if own.count > 1 {
-            let (from, to) = isLeftOut ? (own[2], own[1]) : (own[1], own[2])
+        let places = Inputs(count: own.count)
+        let hasFiniteLoss = places.metrics.map {
+            !(own[$0][Int(uniforms.slot) * Op.SoftmaxCrossEntropy.columns + 3] > 0)
+        }
+        if let statistics = places.statistics, let kept = places.keptStatistics {
+            let (from, to) =
+                hasFiniteLoss == true ? (own[statistics], own[kept]) : (own[kept], own[statistics])
             for index in from.indices { to[index] = from[index] }
         }
-        if isLeftOut { return }
+        if hasFiniteLoss == false { return }
+        var factor: Float = 1
+        if let place = places.lossScale {
+            let bytes = UnsafeMutableRawBufferPointer(own[place])
+            var lossScale = bytes.load(as: LossScale.self)
+            factor = 1 / lossScale.scale
+            let hasOverflow = !gradients.allSatisfy(\.isFinite)
+            lossScale.adjust(hasOverflow: hasOverflow)
+            bytes.storeBytes(of: lossScale, as: LossScale.self)
+            if hasOverflow { return }
+        }
         let rate = uniforms.learningRate
 
         switch self {
         case .sgd(let momentum, let nesterov, let weightDecay):
             concurrently(w.count, inRangesOf: elementwiseRange) { range in
                 for index in range {
-                    let g = gradients[index] + weightDecay * w[index]
+                    let g = factor * gradients[index] + weightDecay * w[index]
                     guard momentum != 0 else {
                         w[index] -= rate * g
                         continue
@@ -42,7 +55,7 @@ extension Op.Optimizer {
             let deviationCorrection = uniforms.secondCorrection.squareRoot()
             concurrently(w.count, inRangesOf: elementwiseRange) { range in
                 for index in range {
-                    var g = gradients[index]
+                    var g = factor * gradients[index]
                     if isDecoupled {
                         w[index] *= 1 - rate * weightDecay
                     } else {

@@ -108,8 +108,8 @@ private final class ReferenceExecutable: Executable {
             var scratch: [Memory] = []
             var inputs = flatRegions(of: node.op)
             for input in node.inputs { inputs.append(operand(input).inFloats(&scratch)) }
-            if node.op.multipliesFilter && plan.graph.isMixed(node) {
-                inputs[1] = inputs[1].roundedToBFloat16(&scratch)
+            if node.op.multipliesFilter, let type = plan.graph.halfType(of: node) {
+                inputs[1] = inputs[1].rounded(to: type, &scratch)
             }
             let stored = node.outputs.map(operand)
             let outputs = stored.map { $0.inFloats(&scratch) }

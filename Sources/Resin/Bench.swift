@@ -49,6 +49,7 @@ public final class Bench {
                 try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
             }
         }
+        if configuration.precision.scalesLoss { try executor.allocateLossScale() }
         planByteCount =
             MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: images.byteCount).total
         try executor.upload(images, as: trains ? .train : .test, batch: batch)

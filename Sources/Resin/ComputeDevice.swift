@@ -76,11 +76,19 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
         let traits = DeviceTraits(
-            openCL, math: math, asGPU: precision == .mixed ? true : nil,
-            hasTensorCores: mayHaveTensorCores
-                && DeviceProbes.kept(for: self)?.works(precision == .mixed ? .bfloat16 : .tf32) == true)
+            openCL, math: math, asGPU: precision == .float32 ? nil : true,
+            hasTensorCores: mayHaveTensorCores && DeviceProbes.kept(for: self)?.works(probe) == true)
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
+    }
+
+    /// Whether tensor cores take the operands that will be multiplied.
+    private var probe: Probe {
+        switch precision {
+        case .float32: .tf32
+        case .mixed: .bfloat16
+        case .mixedFloat16: .float16
+        }
     }
 
     /// Whether what its driver can do decides about the kernels, and has not been asked.

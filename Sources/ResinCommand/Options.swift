@@ -17,8 +17,11 @@ struct DeviceOption: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "float32, or mixed: activations and their gradients in bfloat16, weights and sums in float32.",
-            discussion: "For GPUs; a CPU runs their kernels, slowly."))
+            "float32, or mixed: activations and their gradients in bfloat16, weights and sums in float32; or mixed-float16.",
+            discussion: """
+                For GPUs; a CPU runs their kernels, slowly. With mixed-float16, which some GPUs prefer, the loss is scaled \
+                so that gradients do not vanish, and steps whose gradients overflow are left out.
+                """))
     var precision: Precision?
 
     /// - Parameter asksDriver: whether a driver that has not been asked what it can do is asked now.
@@ -30,7 +33,7 @@ struct DeviceOption: ParsableArguments {
             note("asking the driver of \(chosen.details.name) what it can do, once")
             _ = try DeviceProbes.found(for: chosen)
         }
-        if chosen.precision == .mixed && chosen.details.type == .cpu {
+        if chosen.precision != .float32 && chosen.details.type == .cpu {
             note("mixed precision has the kernels of GPUs, which a CPU is slow with")
         }
         wait_actively_in_pocl()

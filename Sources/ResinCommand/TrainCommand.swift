@@ -149,6 +149,12 @@ struct TrainCommand: ParsableCommand {
                 case .evaluating: break
                 case .epoch(let metrics, let evaluation):
                     try reporter.say(line(metrics))
+                    if let lossScale = try trainer.lossScale() {
+                        let skipped = Int(lossScale.skippedSteps)
+                        try reporter.say(
+                            "  loss scale \(lossScale.scale); \(skipped) steps left out so far, whose gradients overflowed"
+                        )
+                    }
                     for warning in evaluation.classWarnings(classNames: configuration.classNames) {
                         try reporter.say("  note: \(warning)")
                     }

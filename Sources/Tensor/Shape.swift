@@ -41,13 +41,15 @@ public enum ElementType: Hashable, Sendable {
     case float32
     /// The upper half of a float32: its range, and 8 bits of precision.
     case bfloat16
+    /// IEEE 754's binary16: 11 bits of precision, magnitudes up to 65,504.
+    case float16
     case int32
     case uint8
 
     public var byteCount: Int {
         switch self {
         case .float32, .int32: 4
-        case .bfloat16: 2
+        case .bfloat16, .float16: 2
         case .uint8: 1
         }
     }

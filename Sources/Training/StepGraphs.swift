@@ -22,6 +22,7 @@ package struct TrainingGraph {
             let type = TensorType([FlatLayout(counts: step.graph.statistics.map(\.count)).count])
             inputs += [Region.statistics, .keptStatistics].map { step.graph.addRegion($0, type) }
         }
+        if let lossScale = step.lossScale { inputs.append(lossScale) }
         try step.graph.apply(
             .optimizer(configuration.optimizer.op), to: inputs, name: "optimizer", pass: .update)
         graph = step.graph.inPrecision(configuration.precision)
@@ -71,6 +72,8 @@ private struct NetworkStep {
     let logits: ValueID
     let loss: ValueID
     let metrics: ValueID
+    /// What the gradients are of the loss times, where it is scaled.
+    let lossScale: ValueID?
     let activations: [NetworkGraph.Activation]
 
     init(
@@ -99,7 +102,11 @@ private struct NetworkStep {
         // What is measured is always the plain loss.
         let lossOp = Op.SoftmaxCrossEntropy(
             labelSmoothing: mode == .training ? configuration.labelSmoothing : 0)
-        loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: [logits, labels], name: "loss")[0]
+        lossScale =
+            mode == .training && configuration.precision.scalesLoss
+            ? graph.addRegion(.lossScale, LossScale.type) : nil
+        let lossInputs = [logits, labels] + (lossScale.map { [$0] } ?? [])
+        loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
         let slots = (images.count + batch - 1) / batch
         metrics = graph.addRegion(
             .metrics(split), TensorType([slots, Op.SoftmaxCrossEntropy.columns]))

@@ -76,6 +76,7 @@ public final class Trainer {
         try executor.upload(dataset.train, as: .train, batch: configuration.batch)
         try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(plans.evaluation.channelCount, 1))
+        if configuration.precision.scalesLoss { try executor.allocateLossScale() }
         training = try model.initialise(
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
@@ -179,7 +180,19 @@ public final class Trainer {
                 throw notFinite(stepOfEpoch: firstSlot + index)
             }
         }
+        if let lossScale = try lossScale(), lossScale.scale < 1 {
+            throw ResinError(
+                .notFinite,
+                "gradients are too large for float16 in epoch \(epoch), step \(stepsDone) of \(stepsPerEpoch), even where "
+                    + "the loss is multiplied by \(lossScale.scale). Use a smaller --lr, another --init, or --precision "
+                    + "mixed, whose bfloat16 has the range of float32.")
+        }
         return sum
+    }
+
+    /// Where gradients are scaled, by how much now, and how many steps had to be left out.
+    public func lossScale() throws -> LossScale? {
+        configuration.precision.scalesLoss ? try executor.read(.lossScale, count: 1, as: LossScale())[0] : nil
     }
 
     /// Loss and accuracy on the test images; nil when it was stopped.
@@ -195,7 +208,10 @@ public final class Trainer {
     private func notFinite(stepOfEpoch: Int) -> ResinError {
         let epoch = (step - 1) / stepsPerEpoch + 1
         let intro = "the loss is not finite in epoch \(epoch), step \(stepOfEpoch + 1) of \(stepsPerEpoch)"
-        let advice = "Use a smaller --lr, another --init, or --on-nan skip to leave such steps out."
+        let advice =
+            "Use a smaller --lr, another --init, "
+            + (configuration.precision == .mixedFloat16 ? "--precision mixed for its larger range, " : "")
+            + "or --on-nan skip to leave such steps out."
         let place: String
         do {
             place =
@@ -237,6 +253,10 @@ public final class Trainer {
         for state in 0..<configuration.optimizer.op.stateCount {
             entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
         }
+        if let lossScale = try lossScale() {
+            let values = [lossScale.scale, lossScale.steadySteps, lossScale.skippedSteps]
+            entries.append(Safetensors.Entry(Self.lossScaleName, shape: [3], values: values))
+        }
         let stepsDone = step % stepsPerEpoch
         if stepsDone > 0 {
             let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
@@ -258,6 +278,17 @@ public final class Trainer {
             try model.loadTensors(
                 checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),
                 on: executor)
+        }
+        if configuration.precision.scalesLoss {
+            guard let entry = checkpoint.optimizer[Self.lossScaleName], entry.shape == [3] else {
+                throw ResinError(
+                    .badContent,
+                    "\(path): tensor '\(Self.lossScaleName)' of shape [3] is missing; the checkpoint was made with another "
+                        + "--precision")
+            }
+            try executor.write(
+                LossScale(
+                    scale: entry.values[0], steadySteps: entry.values[1], skippedSteps: entry.values[2]))
         }
         step = checkpoint.step
         firstSlot = step % stepsPerEpoch
@@ -282,6 +313,16 @@ public final class Trainer {
 
     /// The steps of an epoch that was interrupted.
     private static let metricsName = "epoch_metrics"
+    private static let lossScaleName = "loss_scale"
+}
+
+extension Executor {
+    package func allocateLossScale() throws {
+        try allocate(.lossScale, byteCount: LossScale.type.byteCount)
+        try write(LossScale())
+    }
+
+    package func write(_ lossScale: LossScale) throws { try write([lossScale], to: .lossScale) }
 }
 
 extension TrainingConfiguration {

@@ -82,8 +82,8 @@ extension OpCase {
             case .tensor, .parameter:
                 let ordered = plan.graph.parameters[parameter].layout.deviceOrder(values)
                 let offset = plan.parameterLayout.byteOffset(parameter)
-                if plan.graph.isBFloat16(parameter: parameter) {
-                    try executor.write(ordered.map(\.bfloat16Bits), to: .parameters, offset: offset)
+                if let type = plan.graph.halfType(ofParameter: parameter) {
+                    try executor.write(ordered.map(type.bits(of:)), to: .parameters, offset: offset)
                 } else {
                     try executor.write(ordered, to: .parameters, offset: offset)
                 }
@@ -95,7 +95,8 @@ extension OpCase {
             case .region(let region, let type):
                 switch type.elementType {
                 case .float32: try executor.write(values, to: region)
-                case .bfloat16: try executor.write(values.map(\.bfloat16Bits), to: region)
+                case .bfloat16, .float16:
+                    try executor.write(values.map(type.elementType.bits(of:)), to: region)
                 case .int32: try executor.write(values.map { Int32($0) }, to: region)
                 case .uint8: try executor.write(values.map { UInt8($0) }, to: region)
                 }

@@ -18,59 +18,68 @@ private enum MixedPrecision {
     }
     private static let executors = Mutex(Executors())
 
-    static func outputs(of opCase: OpCase, _ tile: GroupTile = GroupTile.all.last!) throws -> [[Float]] {
+    static func outputs(
+        of opCase: OpCase, in precision: Precision, _ tile: GroupTile = GroupTile.all.last!
+    ) throws -> [[Float]] {
         try executors.withLock { executors in
             var traits = DeviceTraits(device!, asGPU: true)
             traits.groupTiles = [tile]
             let executor =
                 try executors.byTile[tile] ?? DeviceExecutor(device: device!, index: 0, traits: traits)
             executors.byTile[tile] = executor
-            return try opCase.run(on: executor, in: .mixed)
+            return try opCase.run(on: executor, in: precision)
         }
     }
 }
 
 @Suite(.enabled(if: MixedPrecision.device != nil, "no OpenCL device found"))
 struct MixedPrecisionTests {
+    private static let precisions: [Precision] = [.mixed, .mixedFloat16]
+
     /// Where both round the same numbers they give the same: sums of integers that float32 holds.
     @Test(
         "In mixed precision they give the reference's very numbers on integers",
-        arguments: OpCase.all.filter(\.isExactOnIntegers).map(\.onIntegers))
-    func integers(_ opCase: OpCase) throws {
-        let exact = try opCase.run(on: ReferenceExecutor(), in: .mixed)
-        for (output, exact) in zip(try MixedPrecision.outputs(of: opCase), exact) {
+        arguments: OpCase.all.filter(\.isExactOnIntegers).map(\.onIntegers), precisions)
+    func integers(_ opCase: OpCase, precision: Precision) throws {
+        let exact = try opCase.run(on: ReferenceExecutor(), in: precision)
+        for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, in: precision), exact) {
             #expect(output.elementsEqual(exact), "\(opCase)")
         }
     }
 
-    /// Pairs of bfloat16 in local memory, as they are loaded one or four at a time; a CPU multiplies them without tensor
-    /// cores.
+    /// Pairs in local memory, as they are loaded one or four at a time; a CPU multiplies them without tensor cores. The two
+    /// types differ in how they are converted alone, so that in float16 two tiles are enough: one that loads four values at a
+    /// time and one that loads one.
     @Test(
-        "So do tiles on tensor cores, whose operands are bfloat16 then",
-        arguments: zip(GroupTile.onTensorCores, GroupTileTests.layers))
-    func tensorCores(_ tile: GroupTile, layer: String) throws {
+        "So do tiles on tensor cores, whose operands have 16 bits then",
+        arguments: Array(zip(GroupTile.onTensorCores, GroupTileTests.layers)), precisions)
+    func tensorCores(_ tileAndLayer: (GroupTile, layer: String), precision: Precision) throws {
+        let (tile, layer) = tileAndLayer
+        guard precision == .mixed || GroupTile.onTensorCores.suffix(2).contains(tile) else { return }
         let cases = OpCase.all.filter { $0.operation.hasPrefix("convolution") && $0.name.contains(layer) }
         #expect(cases.count == 3)
         for opCase in cases.map(\.onIntegers) {
-            let exact = try opCase.run(on: ReferenceExecutor(), in: .mixed)
-            for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, tile), exact) {
+            let exact = try opCase.run(on: ReferenceExecutor(), in: precision)
+            for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, in: precision, tile), exact) {
                 #expect(output.elementsEqual(exact), "\(opCase), \(tile)")
             }
         }
     }
 
-    /// A sum that is off in float32 may be rounded to a neighbour in bfloat16, 2⁻⁷ of it away.
+    /// A sum that is off in float32 may be rounded to a neighbour, 2⁻⁷ of it away in bfloat16 and 2⁻¹⁰ in float16.
     @Test(
         "In mixed precision they agree with the reference",
-        arguments: OpCase.all.filter { !$0.isExactOnIntegers || $0.operation.hasPrefix("convolution") })
-    func agreement(of opCase: OpCase) throws {
-        let exact = try opCase.run(on: ReferenceExecutor(), in: .mixed)
-        for (output, exact) in zip(try MixedPrecision.outputs(of: opCase), exact) {
+        arguments: OpCase.all.filter { !$0.isExactOnIntegers || $0.operation.hasPrefix("convolution") },
+        precisions)
+    func agreement(of opCase: OpCase, precision: Precision) throws {
+        let neighbour: Float = precision == .mixed ? 0x1p-7 : 0x1p-10
+        let exact = try opCase.run(on: ReferenceExecutor(), in: precision)
+        for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, in: precision), exact) {
             let largest = exact.reduce(0) { max($0, abs($1)) }
             for (value, exact) in zip(output, exact) where !(value.isNaN && exact.isNaN) {
                 #expect(
-                    abs(value - exact) <= opCase.tolerance * largest + abs(exact) / 128 || value == exact,
-                    "\(opCase)")
+                    abs(value - exact) <= opCase.tolerance * largest + neighbour * abs(exact)
+                        || value == exact, "\(opCase)")
             }
         }
     }
@@ -88,13 +97,24 @@ struct MixedPrecisionTests {
     }
 
     @Test(
+        "Rounding to float16 takes the nearest, ties to even, and what is too large is infinite",
+        arguments: [
+            (1 + 0x1p-11, 1), (1 + 3 * 0x1p-11, 1 + 4 * 0x1p-11), (-1 - 0x1p-11, -1), (0, 0),
+            (65_519, 65_504), (65_520, .infinity), (-1e9, -.infinity), (0x1p-24, 0x1p-24), (0x1p-26, 0),
+        ] as [(Float, Float)])
+    func roundingToFloat16(_ value: Float, _ expected: Float) {
+        #expect(ElementType.float16.rounded(value) == expected)
+        #expect(ElementType.float16.rounded(.nan).isNaN)
+    }
+
+    @Test(
         "Rounding to bfloat16 takes the nearest, ties to even",
         arguments: [
             (1 + 1 / 256, 1), (1 + 3 / 256, 1 + 4 / 256), (-1 - 1 / 256, -1), (1 + 1.1 / 256, 1 + 2 / 256),
             (0, 0), (3.4e38, .infinity), (.infinity, .infinity),
         ] as [(Float, Float)])
     func rounding(_ value: Float, _ expected: Float) {
-        #expect(Float(bfloat16Bits: value.bfloat16Bits) == expected)
-        #expect(Float(bfloat16Bits: Float.nan.bfloat16Bits).isNaN)
+        #expect(ElementType.bfloat16.rounded(value) == expected)
+        #expect(ElementType.bfloat16.rounded(.nan).isNaN)
     }
 }

@@ -11,7 +11,7 @@ import Testing
 struct OperatorCheckTests {
     private static let device = try? Device.all().first
     /// Which some devices do not have.
-    private static let optional = OperatorCheck.inexact + [OperatorCheck.mixedPrecision]
+    private static let optional = OperatorCheck.inexact + OperatorCheck.mixedPrecisions.keys
 
     @Test(
         "Every family passes on the device", .enabled(if: device != nil, "no OpenCL device found"),

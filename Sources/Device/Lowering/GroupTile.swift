@@ -10,7 +10,7 @@ package struct GroupTile: Hashable, Sendable {
     package var itemRows, itemColumns: Int
     /// Speed against the largest tile's where both are full: a smaller tile reads more for each product.
     private var efficiency: Double
-    /// Whether NVIDIA's tensor cores make the sums, from operands rounded to TF32, or bfloat16 in mixed precision: TENSOR.
+    /// Whether NVIDIA's tensor cores make the sums, from operands rounded to TF32, or of 16 bits in mixed precision: TENSOR.
     package var usesTensorCores = false
 
     /// The largest first. Narrow tiles are deeper, so that every work-item has something to bring.

@@ -19,7 +19,12 @@ extension Lowering {
             [
                 .value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0]), .uniforms,
                 .int(logits.channels), .float(op.labelSmoothing),
-            ])
+            ] + lossScale)
+    }
+
+    /// The third input of the loss's gradient, and whether there is one.
+    var lossScale: [Argument] {
+        node.inputs.count > 2 ? [.value(node.inputs[2]), .int(1)] : [.zeros, .int(0)]
     }
 
     mutating func lowerRecordMetrics() throws {

@@ -7,11 +7,13 @@ extension Lowering {
     }
 
     mutating func lowerGrouped(_ op: Op.SoftmaxCrossEntropyGradient) throws {
-        try eachImage("softmax_cross_entropy_gradient_grouped", labelSmoothing: op.labelSmoothing)
+        try eachImage("softmax_cross_entropy_gradient_grouped", labelSmoothing: op.labelSmoothing, lossScale)
     }
 
     /// A group for each image; few classes do with a small one.
-    private mutating func eachImage(_ name: String, labelSmoothing: Float) throws {
+    private mutating func eachImage(
+        _ name: String, labelSmoothing: Float, _ more: [Argument] = []
+    ) throws {
         let logits = graph.shape(of: node.inputs[0])
         let rows = min(logits.channels > 64 ? 256 : 32, traits.groupWorkItems)
         try launch(
@@ -20,7 +22,7 @@ extension Lowering {
             [
                 .value(node.inputs[0]), .value(node.inputs[1]), .value(node.outputs[0]), .uniforms,
                 .int(logits.channels), .float(labelSmoothing),
-            ])
+            ] + more)
     }
 
     mutating func lowerRecordMetricsGrouped() throws {

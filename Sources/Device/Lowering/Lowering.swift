@@ -58,7 +58,7 @@ struct Lowering {
     ) throws {
         var definitions = definitions
         if hasAlignedVectors(in: file) { definitions.append(("ALIGNED", 1)) }
-        if graph.isMixed(node) { definitions.append(("MIXED", 1)) }
+        if let type = graph.halfType(of: node) { definitions.append(("MIXED", type == .bfloat16 ? 1 : 2)) }
         let kernel = try executor.kernel(name, in: file, defining: definitions)
         for (index, argument) in arguments.enumerated() {
             switch argument {

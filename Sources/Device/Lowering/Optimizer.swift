@@ -5,39 +5,52 @@ import ResinTensor
 extension Lowering {
     mutating func lower(_ op: Op.Optimizer) throws {
         let count = plan.parameterLayout.count
-        // The metrics region as an input means: leave out steps whose loss is not finite; and the statistics'
-        // regions: keep these out of them, too.
-        let skips = Argument.int(node.inputs.isEmpty ? 0 : 1)
-        let metrics: Argument = node.inputs.isEmpty ? .zeros : .value(node.inputs[0])
+        let inputs = Op.Optimizer.Inputs(count: node.inputs.count)
+        func argument(_ input: Int?) -> Argument { input.map { .value(node.inputs[$0]) } ?? .zeros }
+        let metrics = argument(inputs.metrics)
+        let lossScale = argument(inputs.lossScale)
+        let conditions: [Argument] = [
+            .uniforms, metrics, lossScale, .int(inputs.metrics == nil ? 0 : 1),
+            .int(inputs.lossScale == nil ? 0 : 1),
+        ]
+        let chunks: [Argument] = [.int(count), .int(traits.chunkVectors)]
         let global = [divide(count, by: traits.chunkVectors * traits.lanes)]
+        if inputs.lossScale != nil {
+            try launch(
+                "check_gradients", in: "optimizer", global: global, [.region(.gradients), lossScale] + chunks)
+        }
         switch op {
         case .sgd(let momentum, let nesterov, let weightDecay):
+            let velocity: Argument = momentum == 0 ? .zeros : .region(.optimizerState(0))
             try launch(
                 "sgd", in: "optimizer", global: global,
-                [
-                    .region(.parameters), .region(.gradients),
-                    momentum == 0 ? .zeros : .region(.optimizerState(0)), .uniforms, metrics,
-                    .float(momentum), .float(weightDecay), .int(nesterov ? 1 : 0), skips, .int(count),
-                    .int(traits.chunkVectors),
-                ])
+                [.region(.parameters), .region(.gradients), velocity] + conditions
+                    + [.float(momentum), .float(weightDecay), .int(nesterov ? 1 : 0)] + chunks)
         case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
+            let moments: [Argument] = [.region(.optimizerState(0)), .region(.optimizerState(1))]
             try launch(
                 "adam", in: "optimizer", global: global,
+                [.region(.parameters), .region(.gradients)] + moments + conditions
+                    + [.float(beta1), .float(beta2), .float(epsilon), .float(weightDecay)]
+                    + [.int(isDecoupled ? 1 : 0)] + chunks)
+        }
+        if let statistics = inputs.statistics {
+            let count = graph.shape(of: node.inputs[statistics]).count
+            try launch(
+                "keep_statistics", in: "optimizer",
+                global: [divide(count, by: traits.chunkVectors * traits.lanes)],
                 [
-                    .region(.parameters), .region(.gradients), .region(.optimizerState(0)),
-                    .region(.optimizerState(1)), .uniforms, metrics, .float(beta1), .float(beta2),
-                    .float(epsilon), .float(weightDecay), .int(isDecoupled ? 1 : 0), skips, .int(count),
+                    argument(statistics), argument(inputs.keptStatistics), .uniforms, metrics, .int(count),
                     .int(traits.chunkVectors),
                 ])
         }
-        guard node.inputs.count > 1 else { return }
-        let statistics = graph.shape(of: node.inputs[1]).count
-        try launch(
-            "keep_statistics", in: "optimizer",
-            global: [divide(statistics, by: traits.chunkVectors * traits.lanes)],
-            [
-                .value(node.inputs[1]), .value(node.inputs[2]), .uniforms, metrics, .int(statistics),
-                .int(traits.chunkVectors),
-            ])
+        if inputs.lossScale != nil {
+            try launch(
+                "adjust_loss_scale", in: "optimizer", global: [1],
+                [
+                    lossScale, .uniforms, metrics, .float(LossScale.growthInterval),
+                    .float(LossScale.largest),
+                ])
+        }
     }
 }

@@ -8,7 +8,8 @@ extension Op {
     ///
     /// Inputs: logits `[N, classes]`, labels `Int32` `[N]`; output: `[N, 4]` a row an image: its loss, 1 if the
     /// label has the largest logit, 1 if it is among the five largest, and 1 if the loss is not finite. Of equal
-    /// logits the first counts as larger. Rows from the step's image count on are zero.
+    /// logits the first counts as larger. Rows from the step's image count on are zero. A third input, the region of the
+    /// `LossScale`, is for the gradient.
     public struct SoftmaxCrossEntropy: Operator {
         package static let columns = 4
 
@@ -39,7 +40,8 @@ extension Op {
     }
 
     /// The gradient of the loss's mean over the step's images: (softmax(z) − target) / count, zero for rows from
-    /// the image count on. Inputs: logits, labels; output: like the logits.
+    /// the image count on; times the scale in a third input, the region of the `LossScale`, if there is one. Inputs:
+    /// logits, labels; output: like the logits.
     public struct SoftmaxCrossEntropyGradient: Operator {
         /// That of the loss.
         public var labelSmoothing: Float

@@ -23,25 +23,24 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     /// Families of the convolutions that `--math exact` does without; which a device has depends.
     private static let winograd = "Winograd", tensorCores = "tensor cores"
     package static let inexact = [winograd, tensorCores]
-    /// Everything that has activations, stored as bfloat16; for GPUs.
-    package static let mixedPrecision = "mixed precision"
-
-    private static let all: [(name: String, trials: [OperatorTrial])] = [
-        ("convolution", OperatorTrial.convolutions), (winograd, OperatorTrial.convolutions),
-        (tensorCores, OperatorTrial.convolutions),
-        ("pooling", OperatorTrial.pooling), ("batch norm", OperatorTrial.batchNorm),
-        ("softmax cross-entropy", OperatorTrial.loss), ("element-wise", OperatorTrial.elementwise),
-        ("concatenation", OperatorTrial.concatenation), ("input", OperatorTrial.input),
-        ("optimizers", OperatorTrial.optimizers), ("metrics", OperatorTrial.metrics),
-        (
-            mixedPrecision,
-            [
-                OperatorTrial.convolutions, OperatorTrial.pooling, OperatorTrial.batchNorm,
-                OperatorTrial.loss,
-                OperatorTrial.elementwise, OperatorTrial.concatenation, OperatorTrial.input,
-            ].flatMap(\.self)
-        ),
+    /// Everything that has activations, stored in 16 bits; for GPUs.
+    package static let mixedPrecisions: [String: Precision] = [
+        "mixed precision": .mixed, "mixed precision in float16": .mixedFloat16,
     ]
+    private static let halves = [
+        OperatorTrial.convolutions, OperatorTrial.pooling, OperatorTrial.batchNorm, OperatorTrial.loss,
+        OperatorTrial.elementwise, OperatorTrial.concatenation, OperatorTrial.input,
+    ].flatMap(\.self)
+
+    private static let all: [(name: String, trials: [OperatorTrial])] =
+        [
+            ("convolution", OperatorTrial.convolutions), (winograd, OperatorTrial.convolutions),
+            (tensorCores, OperatorTrial.convolutions),
+            ("pooling", OperatorTrial.pooling), ("batch norm", OperatorTrial.batchNorm),
+            ("softmax cross-entropy", OperatorTrial.loss), ("element-wise", OperatorTrial.elementwise),
+            ("concatenation", OperatorTrial.concatenation), ("input", OperatorTrial.input),
+            ("optimizers", OperatorTrial.optimizers), ("metrics", OperatorTrial.metrics),
+        ] + mixedPrecisions.keys.sorted().map { ($0, halves) }
 
     public static let families = all.map(\.name)
 
@@ -50,9 +49,10 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     /// - Throws: `ResinError(.usage)` where there is no such family, and the device's own where it fails.
     public static func run(_ family: String, on device: ComputeDevice) throws -> OperatorCheck {
         var device = device
-        device.math = (inexact + [mixedPrecision]).contains(family) ? .fast : .exact
+        let precision = mixedPrecisions[family]
+        device.math = precision != nil || inexact.contains(family) ? .fast : .exact
         // Which kernels it would run in; on a CPU none, for it has none of its own.
-        if family == mixedPrecision && device.details.type == .gpu { device.precision = .mixed }
+        if let precision, device.details.type == .gpu { device.precision = precision }
         return try run(family, on: device.makeExecutor())
     }
 
@@ -72,11 +72,11 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
             // Two operands of 11 significant bits.
             for index in trials.indices { trials[index].tolerance = 1e-3 }
         }
-        let precision: Precision = family == mixedPrecision ? .mixed : .float32
-        if precision == .mixed {
+        let precision = mixedPrecisions[family] ?? .float32
+        if precision != .float32 {
             if (executor as? DeviceExecutor)?.traits.groupTiles.isEmpty != false { trials = [] }
-            // Sums that differ a little may be rounded to neighbours, 2⁻⁷ apart.
-            for index in trials.indices { trials[index].tolerance = 1e-2 }
+            // Sums that differ a little may be rounded to neighbours, 2⁻⁷ apart, or 2⁻¹⁰.
+            for index in trials.indices { trials[index].tolerance = precision == .mixed ? 1e-2 : 2e-3 }
         }
         let reference = ReferenceExecutor()
         var result = OperatorCheck(family: family, cases: trials.count, worstError: 0)

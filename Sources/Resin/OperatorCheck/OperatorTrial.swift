@@ -63,6 +63,8 @@ struct TrialGraph {
         case offset
         /// −32 ..< 32: logits.
         case logits
+        /// The last one infinite, the others as `uniform`: gradients that overflow.
+        case infinite
 
         /// Element `index` of the input that is number `input` of its graph.
         func values(_ count: Int, input: Int) -> [Float] {
@@ -74,15 +76,18 @@ struct TrialGraph {
                 case .positive: unit + 0.5
                 case .offset: 2 * unit + 16
                 case .logits: 64 * unit - 32
+                case .infinite: index == count - 1 ? .infinity : 2 * unit - 1
                 }
             }
         }
     }
 
-    private mutating func parameter(_ layout: ParameterLayout, _ numbers: Numbers) -> ValueID {
+    private mutating func parameter(
+        _ layout: ParameterLayout, _ numbers: Numbers, gradients gradientNumbers: Numbers = .uniform
+    ) -> ValueID {
         let index = parameters.count
         parameters.append(numbers.values(layout.count, input: index))
-        gradients.append(Numbers.uniform.values(layout.count, input: index + 1000))
+        gradients.append(gradientNumbers.values(layout.count, input: index + 1000))
         return graph.addParameter(Parameter(name: "parameter \(index)", layout: layout, role: .filter))
     }
 
@@ -91,8 +96,10 @@ struct TrialGraph {
         return try apply(.unflatten(Op.Unflatten(shape: shape)), to: vector)[0]
     }
 
-    mutating func vector(_ count: Int, _ numbers: Numbers = .uniform) -> ValueID {
-        parameter(.vector(count), numbers)
+    mutating func vector(
+        _ count: Int, _ numbers: Numbers = .uniform, gradients: Numbers = .uniform
+    ) -> ValueID {
+        parameter(.vector(count), numbers, gradients: gradients)
     }
 
     mutating func filter(_ window: Window, inputs: Int, outputs: Int) -> ValueID {
@@ -112,6 +119,12 @@ struct TrialGraph {
     mutating func region(_ region: Region, _ type: TensorType) -> ValueID {
         regions.append((region, type.byteCount, nil))
         return graph.addRegion(region, type)
+    }
+
+    mutating func lossScale(_ value: LossScale) -> ValueID {
+        let type = LossScale.type
+        regions.append((.lossScale, type.byteCount, withUnsafeBytes(of: value) { Array($0) }))
+        return graph.addRegion(.lossScale, type)
     }
 
     /// A data set's images, labels below `classes`, and the order in which they are visited: backwards.
@@ -151,8 +164,8 @@ struct TrialGraph {
         try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
         for index in parameters.indices {
             let (values, offset) = (parameters[index], plan.parameterLayout.byteOffset(index))
-            if graph.isBFloat16(parameter: index) {
-                try executor.write(values.map(\.bfloat16Bits), to: .parameters, offset: offset)
+            if let type = graph.halfType(ofParameter: index) {
+                try executor.write(values.map(type.bits(of:)), to: .parameters, offset: offset)
             } else {
                 try executor.write(values, to: .parameters, offset: offset)
             }
@@ -175,7 +188,8 @@ struct TrialGraph {
         }
     }
 
-    /// What steps change: parameters and states where there is an optimizer, statistics, and regions of zeros.
+    /// What steps change: parameters and states where there is an optimizer, statistics, the loss's scale, and regions of
+    /// zeros.
     fileprivate func readRegions(_ plan: Plan, on executor: any Executor) throws -> [[Float]] {
         var result: [[Float]] = []
         let hasOptimizer = graph.nodes.contains { node in
@@ -188,7 +202,7 @@ struct TrialGraph {
         if !statistics.isEmpty {
             result.append(try executor.read(.statistics, count: plan.statisticLayout.count, as: Float(0)))
         }
-        for (region, byteCount, bytes) in regions where bytes == nil {
+        for (region, byteCount, bytes) in regions where bytes == nil || region == .lossScale {
             if region == .activity {
                 result.append(
                     try executor.read(region, count: byteCount / 4, as: Int32(0)).map { Float($0) })

@@ -266,12 +266,29 @@ extension OperatorTrial {
         optimizer(.sgd(momentum: 0.9, nesterov: true, weightDecay: 5e-4)),
         optimizer(.adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: false)),
         optimizer(.adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true)),
+        optimizer(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0.01), LossScale(scale: 16)),
+        optimizer(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0.01), LossScale(scale: 16), .infinite),
+        optimizer(
+            .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
+            // It doubles after the second step.
+            LossScale(scale: 8, steadySteps: LossScale.growthInterval - 2, skippedSteps: 3)),
+        optimizer(
+            .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
+            LossScale(scale: 8), .infinite),
     ]
 
-    private static func optimizer(_ op: Op.Optimizer) -> OperatorTrial {
-        var result = OperatorTrial(name: "\(op)") { trial in
-            for count in [1000, 7, 129, 20_011] { _ = trial.vector(count) }
-            return try trial.apply(.optimizer(op), to: [])
+    /// - Parameter last: what the last parameter's gradients are.
+    private static func optimizer(
+        _ op: Op.Optimizer, _ lossScale: LossScale? = nil, _ last: TrialGraph.Numbers = .uniform
+    ) -> OperatorTrial {
+        var name = "\(op)"
+        if let lossScale { name += ", \(last) gradients of the loss times \(lossScale.scale)" }
+        var result = OperatorTrial(name: name) { trial in
+            for count in [1000, 7, 129] { _ = trial.vector(count) }
+            _ = trial.vector(20_011, gradients: last)
+            guard let lossScale else { return try trial.apply(.optimizer(op), to: []) }
+            let metrics = trial.region(.metrics(.train), TensorType([1, Op.SoftmaxCrossEntropy.columns]))
+            return try trial.apply(.optimizer(op), to: metrics, trial.lossScale(lossScale))
         }
         result.steps = (1...3).map {
             StepUniforms(seed: 5, step: $0, imageCount: 1, learningRate: 0.05, optimizer: op)
