@@ -7,7 +7,8 @@
 //
 // Both sides are contiguous along the tile, r's channels and o, so vector loads go into local memory as they are.
 //
-//   filter_gradient_tiled   work-groups: one dimension, (split, row tile, channel tile), the last innermost. A
+//   filter_gradient_tiled   work-groups: (split, row tile, channel tile), the last innermost; a second dimension counts
+//                           batches, of which minimal filtering has one a frequency, as many floats apart as it says. A
 //                           work-item brings the same r of as many pixels as there are, and the same
 //                           o. The groups of row tile 0 also add up dy for the bias: each
 //                           work-item what it brings, then one work-item a channel adds these sums in order.
@@ -23,10 +24,11 @@ typedef struct {
     int stride_height, stride_width;
     int padding_height, padding_width;
     int output_height, output_width, output_channels;
-    int splits;
+    int splits, first_split;
     int split_stride;                                   // floats from one split's sums to the next's
     int bias_offset;                                    // floats from a split's sums to its bias sums
     int has_bias;
+    int image_batch, gradient_batch, sums_batch;
 } TiledGradientGeometry;
 
 #define A_SLOTS (TILE_M / SOURCE_WIDTH)
@@ -87,6 +89,10 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
                                          __global float *filter_sums, __global float *bias_sums,
                                          const TiledGradientGeometry g) {
     __local WordRun a[2][TILE_WORDS * PITCH_M], b[2][TILE_WORDS * PITCH_N];
+    x += (size_t)get_group_id(1) * g.image_batch;
+    dy += (size_t)get_group_id(1) * g.gradient_batch;
+    filter_sums += (size_t)get_group_id(1) * g.sums_batch;
+    bias_sums += (size_t)get_group_id(1) * g.sums_batch;
     const int id = get_local_id(0);
     const int rows = g.kernel_height * g.kernel_width * g.channels;
     const int channel_tiles = (g.output_channels + TILE_N - 1) / TILE_N;
@@ -140,7 +146,8 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    __global float *stored = filter_sums + (size_t)split * g.split_stride;
+    const size_t stored_split = (size_t)(g.first_split + split) * g.split_stride;
+    __global float *stored = filter_sums + stored_split;
     UNROLL for (int m = 0; m < THREAD_M; m++) {
         const int row = row_tile * TILE_M + TILE_ROW(m);
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
@@ -158,7 +165,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     if (adds_bias && id < TILE_N && first_channel + id < g.output_channels) {
         float sum = 0.0f;
         for (int k = 0; k < B_STEP; k++) sum += brought[k * TILE_N + id];
-        bias_sums[(size_t)split * g.split_stride + g.bias_offset + first_channel + id] = sum;
+        bias_sums[stored_split + g.bias_offset + first_channel + id] = sum;
     }
 }
 

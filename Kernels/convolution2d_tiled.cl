@@ -8,7 +8,8 @@
 //                    of S splits the result into S × S phases as in convolution2d.cl, a launch each.
 //
 // Work-groups: one dimension, group = pixel tile · channel tiles + channel tile, so that groups which read the
-// same pixels run side by side. For every chunk a work-item brings one k of A (SOURCE_WIDTH of them), for every
+// same pixels run side by side; a second one counts batches, of which minimal filtering has one a frequency, as many floats
+// apart as it says. For every chunk a work-item brings one k of A (SOURCE_WIDTH of them), for every
 // A_STEP-th pixel of the tile, and of B as many rows or columns as there are; it keeps the place of its own k,
 // and needs no division to move it on.
 //
@@ -30,6 +31,7 @@ typedef struct {
     int result_step_height, result_step_width;
     int phase_height, phase_width;
     int offset_kind, epilogue;
+    int source_batch, filter_batch, result_batch;
 } TiledGeometry;
 
 // Where a k is.
@@ -135,6 +137,9 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
                          __global const float *restrict bias, __global const activation *restrict mask,
                          __global activation *restrict result, const TiledGeometry g) {
     __local WordRun a[2][TILE_WORDS * PITCH_M], b[2][TILE_WORDS * PITCH_N];
+    source += (size_t)get_group_id(1) * g.source_batch;
+    filter += (size_t)get_group_id(1) * g.filter_batch;
+    result += (size_t)get_group_id(1) * g.result_batch;
     const int id = get_local_id(0);
     const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;
     const int first_pixel = get_group_id(0) / channel_tiles * TILE_M;

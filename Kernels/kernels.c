@@ -43,6 +43,12 @@ static const char convolution2d_packed[] = {
 static const char convolution2d_winograd[] = {
 #embed "convolution2d_winograd.cl"
     , '\0'};
+static const char convolution2d_winograd_stages[] = {
+#embed "convolution2d_winograd_stages.cl"
+    , '\0'};
+static const char winograd[] = {
+#embed "winograd.cl"
+    , '\0'};
 static const char convolution2d_rows[] = {
 #embed "convolution2d_rows.cl"
     , '\0'};
@@ -114,6 +120,8 @@ static const struct {
     {"convolution2d_packed", convolution2d_packed},
     {"convolution2d_rows", convolution2d_rows},
     {"convolution2d_winograd", convolution2d_winograd},
+    {"convolution2d_winograd_stages", convolution2d_winograd_stages},
+    {"winograd", winograd},
     {"elementwise", elementwise},
     {"group", group},
     {"input", input},

@@ -71,6 +71,7 @@ package final class DeviceExecutor: Executor {
     private static func sharedFiles(of file: String) -> [String] {
         if file.hasSuffix("_tiled") { return ["tile"] }
         if file.hasSuffix("_grouped") { return ["group"] }
+        if file.hasPrefix("convolution2d_winograd") { return ["winograd"] }
         let usesPatches = [
             "convolution2d", "convolution2d_dense", "convolution2d_packed", "convolution2d_rows",
         ]

@@ -16,6 +16,12 @@ package struct DeviceTraits: Hashable, Sendable {
     var localMemoryByteCount: Int
     /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
     var allowsWinograd: Bool
+    /// On GPUs, the least harmonic mean of a convolution's channels with which it does: what is transformed goes through
+    /// memory, about 10 floats a pixel for each channel, and the products that are saved have to be worth that. An estimate
+    /// for 20 operations a byte; no GPU has measured it.
+    package var leastWinogradChannels = 96
+    /// On GPUs, about so many bytes are transformed at a time.
+    package var winogradByteCount = 256 << 20
 
     /// - Parameters:
     ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.

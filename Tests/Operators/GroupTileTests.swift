@@ -19,7 +19,7 @@ private enum TiledConvolutions {
 
     static func outputs(of opCase: OpCase, _ tiles: [GroupTile]) throws -> [[Float]] {
         try executors.withLock { executors in
-            var traits = DeviceTraits(device!, asGPU: true)
+            var traits = DeviceTraits(device!, math: .exact, asGPU: true)
             traits.groupTiles = tiles
             let executor =
                 try executors.byTiles[tiles] ?? DeviceExecutor(device: device!, index: 0, traits: traits)

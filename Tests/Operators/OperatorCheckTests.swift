@@ -26,9 +26,10 @@ struct OperatorCheckTests {
     /// With the smallest tile, which a CPU's compiler is quickest with.
     @Test(
         "Every family passes with a GPU's kernels", .enabled(if: device != nil, "no OpenCL device found"),
-        arguments: OperatorCheck.families.filter { $0 != "Winograd" })
+        arguments: OperatorCheck.families)
     func gpu(_ family: String) throws {
-        var traits = DeviceTraits(Self.device!, asGPU: true)
+        var traits = DeviceTraits(
+            Self.device!, math: Self.optional.contains(family) ? .fast : .exact, asGPU: true)
         traits.groupTiles = [(family == "tensor cores" ? GroupTile.onTensorCores : GroupTile.all).last!]
         let executor = try DeviceExecutor(device: Self.device!, index: 0, traits: traits)
         let check = try OperatorCheck.run(family, on: executor)

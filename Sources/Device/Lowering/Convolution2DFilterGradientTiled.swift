@@ -17,14 +17,15 @@ struct TiledGradient {
     /// More than this for partial sums would show in the memory of a training step.
     private static let mostPartialBytes = 64 << 20
 
-    init(_ window: Window, image: Shape, gradient: Shape, _ tiles: [GroupTile]) {
+    /// - Parameter batches: products of that size, each with sums of its own.
+    init(_ window: Window, image: Shape, gradient: Shape, _ tiles: [GroupTile], batches: Int = 1) {
         rows = window.kernel.area * image.channels
         columns = gradient.channels
         tile = GroupTile.best(of: tiles, rows: rows, columns: columns, isSplit: true)
-        let workItems = tile.groups(rows: rows, columns: columns) * tile.workItems
+        let workItems = batches * tile.groups(rows: rows, columns: columns) * tile.workItems
         let most = min(
             gradient.pixels / (tile.depth * Self.leastChunks),
-            Self.mostPartialBytes / (4 * (rows + 1) * columns))
+            Self.mostPartialBytes / (4 * batches * (rows + 1) * columns))
         splits = max(min(divide(2 * GroupTile.busyWorkItems, by: workItems), most), 1)
     }
 
@@ -32,14 +33,32 @@ struct TiledGradient {
 }
 
 /// `TiledGradientGeometry` of Kernels/convolution2d_filter_gradient_tiled.cl.
-private struct TiledGradientGeometry: BitwiseCopyable {
+struct TiledGradientGeometry: BitwiseCopyable {
     var images, height, width, channels: Int32
     var kernelHeight, kernelWidth: Int32
     var strideHeight, strideWidth: Int32
     var paddingHeight, paddingWidth: Int32
     var outputHeight, outputWidth, outputChannels: Int32
-    var splits, splitStride, biasOffset: Int32
+    var splits: Int32
+    var firstSplit: Int32 = 0
+    var splitStride, biasOffset: Int32
     var hasBias: Int32
+    /// Floats from one batch to the next.
+    var imageBatch: Int32 = 0, gradientBatch: Int32 = 0, sumsBatch: Int32 = 0
+
+    init(_ window: Window, image: Shape, gradient: Shape, _ plan: TiledGradient, hasBias: Bool) {
+        (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
+        channels = Int32(image.channels)
+        (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
+        (strideHeight, strideWidth) = (Int32(window.stride.height), Int32(window.stride.width))
+        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
+        (outputHeight, outputWidth) = (Int32(gradient.height), Int32(gradient.width))
+        outputChannels = Int32(gradient.channels)
+        splits = Int32(plan.splits)
+        splitStride = Int32((plan.rows + 1) * plan.columns)
+        biasOffset = Int32(plan.splits > 1 ? plan.rows * plan.columns : 0)
+        self.hasBias = hasBias ? 1 : 0
+    }
 }
 
 extension Lowering {
@@ -51,37 +70,18 @@ extension Lowering {
         let filterCount = plan.rows * plan.columns
         let isSplit = plan.splits > 1
         let geometry = TiledGradientGeometry(
-            images: Int32(image.images), height: Int32(image.height), width: Int32(image.width),
-            channels: Int32(image.channels), kernelHeight: Int32(window.kernel.height),
-            kernelWidth: Int32(window.kernel.width), strideHeight: Int32(window.stride.height),
-            strideWidth: Int32(window.stride.width), paddingHeight: Int32(window.padding.height),
-            paddingWidth: Int32(window.padding.width), outputHeight: Int32(gradient.height),
-            outputWidth: Int32(gradient.width), outputChannels: Int32(gradient.channels),
-            splits: Int32(plan.splits), splitStride: Int32(filterCount + plan.columns),
-            biasOffset: Int32(isSplit ? filterCount : 0), hasBias: op.hasBias ? 1 : 0)
+            window, image: image, gradient: gradient, plan, hasBias: op.hasBias)
         let filter = Argument.value(node.outputs[0])
         let bias: Argument = op.hasBias ? .value(node.outputs[1]) : .zeros
-        let definitions =
-            plan.tile.definitions + [
-                ("SOURCE_WIDTH", loadWidth(channels: image.channels)),
-                ("RESULT_WIDTH", loadWidth(channels: gradient.channels)),
-            ]
-        try launch(
-            "convolution2d_filter_gradient_tiled", in: "convolution2d_filter_gradient_tiled",
-            defining: definitions,
-            global: [
-                plan.tile.groups(rows: plan.rows, columns: plan.columns) * plan.splits * plan.tile.workItems
-            ],
-            local: [plan.tile.workItems],
-            [
-                .value(node.inputs[0]), .value(node.inputs[1]), isSplit ? .workspace : filter,
-                isSplit ? .workspace : bias, .geometry(geometry),
-            ])
+        try multiply(
+            .value(node.inputs[0]), .value(node.inputs[1]), into: isSplit ? .workspace : filter,
+            bias: isSplit ? .workspace : bias, plan, geometry)
         guard isSplit else { return }
         let values = filterCount + (op.hasBias ? gradient.channels : 0)
         try launch(
-            "convolution2d_filter_gradient_reduce", in: "convolution2d_filter_gradient_tiled",
-            defining: definitions, global: [values.roundedUp(toMultipleOf: Self.reduceItems)],
+            "convolution2d_filter_gradient_reduce", in: Self.tiledGradientFile,
+            defining: Self.definitions(plan, geometry),
+            global: [values.roundedUp(toMultipleOf: Self.reduceItems)],
             local: [Self.reduceItems],
             [
                 .workspace, filter, bias, .int(filterCount), .int(gradient.channels), .int(plan.splits),
@@ -89,5 +89,27 @@ extension Lowering {
             ])
     }
 
+    /// Sums of so many batches, in splits.
+    mutating func multiply(
+        _ images: Argument, _ gradients: Argument, into sums: Argument, bias: Argument, _ plan: TiledGradient,
+        _ geometry: TiledGradientGeometry, batches: Int = 1
+    ) throws {
+        let groups = plan.tile.groups(rows: plan.rows, columns: plan.columns) * plan.splits
+        try launch(
+            "convolution2d_filter_gradient_tiled", in: Self.tiledGradientFile,
+            defining: Self.definitions(plan, geometry), global: [groups * plan.tile.workItems, batches],
+            local: [plan.tile.workItems, 1], [images, gradients, sums, bias, .geometry(geometry)])
+    }
+
+    private static func definitions(
+        _ plan: TiledGradient, _ geometry: TiledGradientGeometry
+    ) -> [(String, Int)] {
+        plan.tile.definitions + [
+            ("SOURCE_WIDTH", loadWidth(channels: Int(geometry.channels))),
+            ("RESULT_WIDTH", loadWidth(channels: Int(geometry.outputChannels))),
+        ]
+    }
+
+    private static let tiledGradientFile = "convolution2d_filter_gradient_tiled"
     private static let reduceItems = 128
 }

@@ -2,7 +2,7 @@ import ResinGraph
 import ResinPlan
 import ResinTensor
 
-/// How minimal filtering cuts a convolution into tiles: what `convolution2d_winograd.cl` calls POINTS, KERNEL and OUTPUT.
+/// How minimal filtering cuts a convolution into tiles: what `winograd.cl` calls POINTS, KERNEL and OUTPUT.
 struct WinogradTiling: Hashable {
     /// Pixels a tile reads on each side, 6 or 8.
     var points: Int
@@ -13,13 +13,19 @@ struct WinogradTiling: Hashable {
     var lanes: Int
     private var rows, columns: Int
 
-    /// The tiling with the fewer multiplications; nil where the convolution is not of the kind, has too few channels to
-    /// fill vectors, or results so small that their tiles, mostly empty, save too little to pay for the transforms.
+    /// A CPU's, whose channels have to fill vectors.
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
+        guard traits.prefersLongWorkItems, image.channels >= traits.lanes, result.channels >= traits.lanes
+        else { return nil }
+        self.init(cutting: result, of: image, window, traits)
+    }
+
+    /// The tiling with the fewer multiplications; nil where the convolution is not of the kind, or has results so small
+    /// that their tiles, mostly empty, save too little to pay for the transforms.
+    init?(cutting result: Shape, of image: Shape, _ window: Window, _ traits: DeviceTraits) {
         lanes = traits.lanes
-        guard traits.prefersLongWorkItems, traits.allowsWinograd, window.stride == Extent(1),
-            window.kernel == Extent(3) || window.kernel == Extent(5),
-            image.channels >= lanes, result.channels >= lanes
+        guard traits.allowsWinograd, window.stride == Extent(1),
+            window.kernel == Extent(3) || window.kernel == Extent(5)
         else { return nil }
         (channels, resultChannels) = (image.channels, result.channels)
         (rows, columns) = traits.registerTile(channels: resultChannels)
@@ -160,8 +166,8 @@ extension Window {
     }
 }
 
-/// `WinogradGeometry` of Kernels/convolution2d_winograd.cl.
-private struct WinogradGeometry: BitwiseCopyable {
+/// `WinogradGeometry` of Kernels/winograd.cl.
+struct WinogradGeometry: BitwiseCopyable {
     var images, height, width, channels: Int32
     var paddingHeight, paddingWidth: Int32
     var resultHeight, resultWidth, resultChannels: Int32
@@ -172,7 +178,7 @@ private struct WinogradGeometry: BitwiseCopyable {
     var epilogue: Int32
 
     init(
-        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling, block: Int,
+        image: Shape, result: Shape, _ window: Window, _ tiling: WinogradTiling, block: Int = 1,
         offset: ConvolutionOffset = .none, epilogue: Epilogue = .none
     ) {
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
@@ -190,6 +196,7 @@ private struct WinogradGeometry: BitwiseCopyable {
 
 extension Lowering {
     static func usesWinograd(_ node: Node, in graph: Graph, traits: DeviceTraits) -> Bool {
+        if !traits.groupTiles.isEmpty { return StagedWinograd(node, in: graph, traits) != nil }
         func shape(_ index: Int) -> Shape { graph.shape(of: node.inputs[index]) }
         switch node.op {
         case .convolution2D:

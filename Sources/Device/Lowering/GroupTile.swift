@@ -65,9 +65,13 @@ package struct GroupTile: Hashable, Sendable {
 
     /// The fastest tile by a simple model: sums computed, those past the edges included, by the tile's
     /// efficiency and the share of a large GPU that the groups fill.
-    static func best(of tiles: [GroupTile], rows: Int, columns: Int, isSplit: Bool = false) -> GroupTile {
+    ///
+    /// - Parameter batches: products of that size at once.
+    static func best(
+        of tiles: [GroupTile], rows: Int, columns: Int, batches: Int = 1, isSplit: Bool = false
+    ) -> GroupTile {
         func time(_ tile: GroupTile) -> Double {
-            let groups = tile.groups(rows: rows, columns: columns)
+            let groups = batches * tile.groups(rows: rows, columns: columns)
             let filled = isSplit ? 1 : min(Double(groups * tile.workItems) / Double(busyWorkItems), 1)
             return Double(groups * tile.rows * tile.columns) / (tile.efficiency * filled)
         }

@@ -6,10 +6,13 @@ import ResinTensor
 /// kernels that are not listed, get just what is asked for.
 private let openDimensions: [String: Int] = [
     "relu": 1, "relu_gradient": 1, "sigmoid": 1, "sigmoid_gradient": 1, "scale": 1, "add": 1, "dropout": 1,
-    "sgd": 1, "adam": 1, "copy_channels": 2, "channel_activity": 2,
+    "sgd": 1, "adam": 1, "keep_statistics": 1, "check_gradients": 1, "copy_channels": 2,
+    "channel_activity": 2,
     "maxpool2d_forward": 2, "maxpool2d_gradient": 2, "averagepool2d_forward": 2, "averagepool2d_gradient": 2,
     "global_averagepool_gradient": 2, "batch_norm_normalise": 2, "batch_norm_inference": 2,
-    "batch_norm_gradient": 2,
+    "batch_norm_gradient": 2, "winograd_image_stage": 2, "winograd_filter_stage": 2,
+    "winograd_result_stage": 2,
+    "winograd_gradient_stage": 2, "winograd_filter_gradient_stage": 2,
 ]
 
 extension Lowering {

@@ -137,9 +137,11 @@ struct Lowering {
         switch node.op {
         case .imageInput(let op): try lower(op)
         case .labelInput: try lowerLabelInput()
-        case .convolution2D(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerTiled(op)
-        case .convolution2DInputGradient(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerTiled(op)
-        case .convolution2DFilterGradient(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerTiled(op)
+        case .convolution2D(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerGrouped(op)
+        case .convolution2DInputGradient(let op):
+            try traits.groupTiles.isEmpty ? lower(op) : lowerGrouped(op)
+        case .convolution2DFilterGradient(let op):
+            try traits.groupTiles.isEmpty ? lower(op) : lowerGrouped(op)
         case .maxPool2D(let op): try lower(op)
         case .maxPool2DGradient(let op): try lower(op)
         case .averagePool2D(let op): try lower(op)
@@ -175,9 +177,12 @@ struct Lowering {
     static func workspaceByteCount(of node: Node, in graph: Graph, traits: DeviceTraits) -> Int {
         let shapes = node.inputs.map { graph.shape(of: $0) }
         switch node.op {
-        case .convolution2D(let op) where !traits.groupTiles.isEmpty: return foldedByteCount(op)
-        case .convolution2DInputGradient where !traits.groupTiles.isEmpty: return 0
+        case .convolution2D(let op) where !traits.groupTiles.isEmpty:
+            return (StagedWinograd(node, in: graph, traits)?.byteCount ?? 0) + foldedByteCount(op)
+        case .convolution2DInputGradient where !traits.groupTiles.isEmpty:
+            return StagedWinograd(node, in: graph, traits)?.byteCount ?? 0
         case .convolution2DFilterGradient(let op) where !traits.groupTiles.isEmpty:
+            if let staged = StagedWinograd(node, in: graph, traits) { return staged.gradientByteCount }
             return TiledGradient(op.window, image: shapes[0], gradient: shapes[1], traits.groupTiles)
                 .partialByteCount
         case .convolution2D(let op):

@@ -26,6 +26,10 @@ extension OperatorTrial {
         // Enough rows and columns for the largest tiles, forward and backward.
         convolution([8, 64, 64, 8], to: 128, Window(kernel: 1), bias: true),
         convolution([8, 64, 64, 128], to: 8, Window(kernel: 1), bias: false),
+        // Enough channels for a GPU's minimal filtering.
+        convolution([2, 15, 13, 128], to: 100, Window(kernel: 3, padding: 1), bias: true),
+        convolution([1, 12, 12, 96], to: 128, Window(kernel: 5, padding: 2), bias: true),
+        convolution([3, 8, 8, 100], to: 96, Window(kernel: 3), bias: false),
     ]
 
     /// All three passes, with the ReLU after it and the mask of one before it.
