@@ -24,7 +24,8 @@ typedef struct {
     int stride_height, stride_width;
     int padding_height, padding_width;
     int output_height, output_width, output_channels;
-    int splits, first_split;
+    int splits;
+    int accumulates;                                    // adds to what is there
     int split_stride;                                   // floats from one split's sums to the next's
     int bias_offset;                                    // floats from a split's sums to its bias sums
     int has_bias;
@@ -146,15 +147,17 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 
-    const size_t stored_split = (size_t)(g.first_split + split) * g.split_stride;
-    __global float *stored = filter_sums + stored_split;
+    __global float *stored = filter_sums + (size_t)split * g.split_stride;
     UNROLL for (int m = 0; m < THREAD_M; m++) {
         const int row = row_tile * TILE_M + TILE_ROW(m);
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
             const int column = first_channel + TILE_COLUMN(v);
             const int count = g.output_channels - column;
-            if (row < rows && count > 0)
-                store_run(sums[m][v], stored + (size_t)row * g.output_channels + column, count, RESULT_WIDTH);
+            if (row < rows && count > 0) {
+                __global float *to = stored + (size_t)row * g.output_channels + column;
+                if (g.accumulates) sums[m][v] += load_run(to, count, RESULT_WIDTH);
+                store_run(sums[m][v], to, count, RESULT_WIDTH);
+            }
         }
     }
 
@@ -163,9 +166,10 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     *(__local FLOATS(RESULT_WIDTH) *)(brought + id / B_SLOTS * TILE_N + id % B_SLOTS * RESULT_WIDTH) = bias_sum;
     barrier(CLK_LOCAL_MEM_FENCE);
     if (adds_bias && id < TILE_N && first_channel + id < g.output_channels) {
-        float sum = 0.0f;
+        __global float *to = bias_sums + (size_t)split * g.split_stride + g.bias_offset + first_channel + id;
+        float sum = g.accumulates ? *to : 0.0f;
         for (int k = 0; k < B_STEP; k++) sum += brought[k * TILE_N + id];
-        bias_sums[stored_split + g.bias_offset + first_channel + id] = sum;
+        *to = sum;
     }
 }
 

@@ -124,8 +124,8 @@ __kernel void winograd_gradient_stage(__global const float *restrict dy, __globa
     }
 }
 
-// dw and db from the products of all parts of the tiles, [parts][FREQUENCIES][C + 1][O], added in order; the last row is
-// the sum of what was multiplied, of which one frequency's is that of dy. Work-items: global (O, C), rounded up.
+// dw and db from the products in parts, [parts][FREQUENCIES][C + 1][O], added in order; the last row is the sum of the
+// transformed dy, which at one frequency is that of dy. Work-items: global (O, C), rounded up.
 __kernel void winograd_filter_gradient_stage(__global const float *restrict products, __global float *restrict filter,
                                              __global float *restrict bias, int channels, int result_channels,
                                              int parts, int has_bias) {

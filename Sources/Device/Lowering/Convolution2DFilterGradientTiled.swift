@@ -40,7 +40,7 @@ struct TiledGradientGeometry: BitwiseCopyable {
     var paddingHeight, paddingWidth: Int32
     var outputHeight, outputWidth, outputChannels: Int32
     var splits: Int32
-    var firstSplit: Int32 = 0
+    var accumulates: Int32 = 0
     var splitStride, biasOffset: Int32
     var hasBias: Int32
     /// Floats from one batch to the next.

@@ -12,7 +12,7 @@ struct StagedWinograd {
     let result: Shape
     /// Tiles at a time; a matter of shapes alone, for the filter gradient's sums are made in this order.
     let chunk: Int
-    /// The filter gradient's sums of each chunk.
+    /// The filter gradient's sums of a chunk, to which the next one's are added.
     let gradient: TiledGradient
 
     /// Nil where a GPU sums directly: on tensor cores, whose operands have too few digits for the transforms, in mixed
@@ -55,9 +55,7 @@ struct StagedWinograd {
     var filterByteCount: Int { byteCount(image.channels, result.channels) }
     var byteCount: Int { imageByteCount + resultByteCount + filterByteCount }
 
-    /// The filter gradient's sums come in so many parts.
-    var parts: Int { divide(tiling.tiles, by: chunk) * gradient.splits }
-    var sumsByteCount: Int { parts * byteCount(image.channels + 1, result.channels) }
+    var sumsByteCount: Int { gradient.splits * byteCount(image.channels + 1, result.channels) }
     var gradientByteCount: Int { imageByteCount + resultByteCount + sumsByteCount }
 
     /// The tiles of each chunk.
@@ -86,7 +84,7 @@ extension Lowering {
             offset: staged.imageByteCount, byteCount: staged.resultByteCount)
         let sums = Argument.workspacePart(
             offset: staged.imageByteCount + staged.resultByteCount, byteCount: staged.sumsByteCount)
-        for (index, tiles) in staged.chunks.enumerated() {
+        for tiles in staged.chunks {
             try stage(
                 "winograd_image_stage", staged, [image.channels, tiles.count],
                 [
@@ -103,7 +101,7 @@ extension Lowering {
                 Window(kernel: Extent(1)), image: [tiles.count, 1, 1, image.channels],
                 gradient: [tiles.count, 1, 1, result.channels], staged.gradient, hasBias: op.hasBias)
             let sumsOfFrequency = product.splitStride
-            product.firstSplit = Int32(index * staged.gradient.splits)
+            product.accumulates = tiles.lowerBound > 0 ? 1 : 0
             product.splitStride = Int32(staged.tiling.frequencies) * sumsOfFrequency
             product.biasOffset = Int32(image.channels * result.channels)
             product.imageBatch = Int32(tiles.count * image.channels)
@@ -117,7 +115,8 @@ extension Lowering {
             "winograd_filter_gradient_stage", staged, [result.channels, image.channels],
             [
                 sums, .value(node.outputs[0]), op.hasBias ? .value(node.outputs[1]) : .zeros,
-                .int(image.channels), .int(result.channels), .int(staged.parts), .int(op.hasBias ? 1 : 0),
+                .int(image.channels), .int(result.channels), .int(staged.gradient.splits),
+                .int(op.hasBias ? 1 : 0),
             ])
     }
 
