@@ -135,7 +135,7 @@ if ! "$resin" devices --device "$device" >/dev/null 2>"$scratch/error"; then
     exit 69
 fi
 piece check 120 "$resin" devices --check --verbose --device "$device"
-piece operators 150 "$resin" devices --check --operators --device "$device"
+piece operators 220 "$resin" devices --check --operators --device "$device"
 piece recipes 120 "$python" Benchmarks/gpu_recipes.py --resin "$resin" --device "$device" --out "$out/recipes.jsonl"
 piece limits 30 bash -c limits
 piece profile 60 bash -c profile
