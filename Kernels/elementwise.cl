@@ -7,6 +7,11 @@
     for (int vector = get_global_id(0) * chunk, at = vector * LANES, left = count - at;             \
          vector < (int)(get_global_id(0) + 1) * chunk && left > 0; vector++, at += LANES, left -= LANES)
 
+// x = 0.
+__kernel void clear(__global float *x, int count, int chunk) {
+    FOR_EACH_VECTOR(at, left) store_first((lanes)(0.0f), x + at, left);
+}
+
 __kernel void relu(__global const activation *x, __global activation *y, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) store_first(rectify(load_first(x + at, left)), y + at, left);
 }

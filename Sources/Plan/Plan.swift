@@ -7,6 +7,14 @@ package enum Placement: Hashable, Sendable {
     case arena(offset: Int)
     /// At a byte offset in a buffer that outlives the step.
     case region(Region, offset: Int)
+
+    /// So many bytes further on.
+    package static func + (place: Placement, byteCount: Int) -> Placement {
+        switch place {
+        case .arena(let offset): .arena(offset: offset + byteCount)
+        case .region(let region, let offset): .region(region, offset: offset + byteCount)
+        }
+    }
 }
 
 /// A graph made ready to run: fused, every value placed, every byte known before the first launch.

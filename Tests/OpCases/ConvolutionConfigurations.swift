@@ -35,6 +35,10 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init([5, 9, 8, 48], to: 16, 5, padding: 4, fused: true, gives: 13, 12),
     // Many images of fewer pixels than a tile's, which the algorithm would compute in vain.
     .init([64, 2, 2, 24], to: 24, 3, padding: 1, bias: true, gives: 2, 2),
+    // One pixel, which a single tap of the filter meets; few channels, and many.
+    .init([5, 1, 1, 32], to: 48, 3, padding: 1, bias: true, fused: true, gives: 1, 1),
+    .init([3, 1, 1, 64], to: 40, 5, stride: 2, padding: 2, gives: 1, 1),
+    .init([16, 1, 1, 256], to: 260, 3, padding: 1, bias: true, gives: 1, 1),
     // LeNet (LeCun et al., 1998): so few channels that they do not fill a vector.
     .init(network: "LeNet", [3, 28, 28, 1], to: 6, 5, padding: 2, bias: true, fused: true, gives: 28, 28),
     .init(network: "LeNet", [3, 14, 14, 6], to: 16, 5, bias: true, gives: 10, 10),

@@ -30,7 +30,8 @@ enum ConvolutionForm {
 
     /// Of the node's convolution, nil where it is none.
     init?(_ node: Node, in graph: Graph, _ traits: DeviceTraits) {
-        guard case .convolution2D(let op) = node.op, traits.groupTiles.isEmpty else { return nil }
+        guard case .convolution2D(let op) = OnlyTap(node, in: graph)?.op ?? node.op, traits.groupTiles.isEmpty
+        else { return nil }
         self.init(
             op.window, image: graph.shape(of: node.inputs[0]), result: graph.shape(of: node.outputs[0]),
             traits)

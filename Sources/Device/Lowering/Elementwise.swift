@@ -2,6 +2,14 @@ import ResinGraph
 import ResinTensor
 
 extension Lowering {
+    /// Makes a value, of float32, zeros.
+    mutating func clear(_ value: ValueID) throws {
+        let count = graph.shape(of: value).count
+        try launch(
+            "clear", in: "elementwise", global: [divide(count, by: traits.chunkVectors * traits.lanes)],
+            [.value(value), .int(count), .int(traits.chunkVectors)])
+    }
+
     mutating func lowerReLU() throws {
         try elementwise("relu", [.value(node.inputs[0]), .value(node.outputs[0])])
     }

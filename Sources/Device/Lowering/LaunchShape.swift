@@ -5,7 +5,8 @@ import ResinTensor
 /// How many of a kernel's leading dimensions may have work-items past the end, which do nothing. The others, and
 /// kernels that are not listed, get just what is asked for.
 private let openDimensions: [String: Int] = [
-    "relu": 1, "relu_gradient": 1, "sigmoid": 1, "sigmoid_gradient": 1, "scale": 1, "add": 1, "dropout": 1,
+    "clear": 1, "relu": 1, "relu_gradient": 1, "sigmoid": 1, "sigmoid_gradient": 1, "scale": 1, "add": 1,
+    "dropout": 1,
     "sgd": 1, "adam": 1, "keep_statistics": 1, "check_gradients": 1, "copy_channels": 2,
     "channel_activity": 2,
     "maxpool2d_forward": 2, "maxpool2d_gradient": 2, "averagepool2d_forward": 2, "averagepool2d_gradient": 2,

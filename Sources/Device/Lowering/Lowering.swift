@@ -12,6 +12,8 @@ struct Lowering {
     private(set) var launches: [CommandList.Launch] = []
 
     private var nodeIndex = 0
+    /// The part of its filter that the node is lowered with.
+    private var onlyTap: OnlyTap?
     private var parts: [Part: Buffer] = [:]
 
     private struct Part: Hashable {
@@ -105,6 +107,10 @@ struct Lowering {
 
     private mutating func buffer(for value: ValueID) throws -> Buffer {
         if case .region(let region) = graph[value].source { return executor.buffer(of: region) }
+        if let onlyTap, onlyTap.filter == value {
+            return try part(
+                Part(placement: plan[value] + onlyTap.bytes.lowerBound, byteCount: onlyTap.bytes.count))
+        }
         let whole = plan.channelViews[value]?.whole ?? value
         return try part(Part(placement: plan[value], byteCount: graph[whole].type.byteCount))
     }
@@ -134,7 +140,11 @@ struct Lowering {
 
     mutating func lower(nodeAt index: Int) throws {
         nodeIndex = index
-        switch node.op {
+        onlyTap = nil
+        let tap = OnlyTap(node, in: graph)
+        if let tap, case .convolution2DFilterGradient = tap.op { try clear(tap.filter) }
+        onlyTap = tap
+        switch tap?.op ?? node.op {
         case .imageInput(let op): try lower(op)
         case .labelInput: try lowerLabelInput()
         case .convolution2D(let op): try traits.groupTiles.isEmpty ? lower(op) : lowerGrouped(op)
@@ -176,7 +186,7 @@ struct Lowering {
     /// Bytes of scratch memory that a node's launches need.
     static func workspaceByteCount(of node: Node, in graph: Graph, traits: DeviceTraits) -> Int {
         let shapes = node.inputs.map { graph.shape(of: $0) }
-        switch node.op {
+        switch OnlyTap(node, in: graph)?.op ?? node.op {
         case .convolution2D(let op) where !traits.groupTiles.isEmpty:
             return (StagedWinograd(node, in: graph, traits)?.byteCount ?? 0) + foldedByteCount(op)
         case .convolution2DInputGradient where !traits.groupTiles.isEmpty:
