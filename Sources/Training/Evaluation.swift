@@ -43,7 +43,7 @@ public struct Evaluation: Sendable {
         public var channels: Int
     }
 
-    /// Classes that have images, none of which nor any other is taken for them, although their output is not dead.
+    /// Classes that no image is taken for, although there are images of them and their output is not dead.
     public var unpredictedClasses: [Int] {
         let classes = predictionCounts.indices
         return classes.filter { label in

@@ -266,20 +266,20 @@ extension OperatorTrial {
 
     static let optimizers: [OperatorTrial] = [
         optimizer(.sgd(momentum: 0, nesterov: false, weightDecay: 0)),
-        optimizer(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0.01)),
+        optimizer(momentum),
         optimizer(.sgd(momentum: 0.9, nesterov: true, weightDecay: 5e-4)),
         optimizer(.adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: false)),
-        optimizer(.adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true)),
-        optimizer(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0.01), LossScale(scale: 16)),
-        optimizer(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0.01), LossScale(scale: 16), .infinite),
-        optimizer(
-            .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
-            // It doubles after the second step.
-            LossScale(scale: 8, steadySteps: LossScale.growthInterval - 2, skippedSteps: 3)),
-        optimizer(
-            .adam(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true),
-            LossScale(scale: 8), .infinite),
+        optimizer(adamW),
+        optimizer(momentum, LossScale(scale: 16)),
+        optimizer(momentum, LossScale(scale: 16), .infinite),
+        // It doubles after the second step.
+        optimizer(adamW, LossScale(scale: 8, steadySteps: LossScale.growthInterval - 2, skippedSteps: 3)),
+        optimizer(adamW, LossScale(scale: 8), .infinite),
     ]
+
+    private static let momentum = Op.Optimizer.sgd(momentum: 0.9, nesterov: false, weightDecay: 0.01)
+    private static let adamW = Op.Optimizer.adam(
+        beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, isDecoupled: true)
 
     /// - Parameter last: what the last parameter's gradients are.
     private static func optimizer(
