@@ -48,9 +48,10 @@ simulate: build       ## run training steps under oclgrind, which finds races an
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
 
-ptx:                  ## compile the GPU's kernels for NVIDIA offline; fails where one spills registers
+ptx:                  ## compile the GPU's kernels for NVIDIA offline, and interpret those for tensor cores
 	@.ci/install clang-15 libclc-15 python3-venv
 	@.ci/ptx
+	@.ci/tensor-cores
 
 goldens:              ## make the operators' and networks' PyTorch goldens anew (needs python3 with torch and numpy)
 	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests

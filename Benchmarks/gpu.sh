@@ -11,6 +11,7 @@
 #   recipes    the first steps of ten recipes against the reference
 #   limits     the device's measured peaks
 #   profile    time by layer of the large networks
+#   copies     the same networks with operands copied by cp.async and through registers, alternating
 #   timings    images a second beside PyTorch, alternating: float32, TF32, bf16 AMP, channels_last, CUDA graphs, compiled
 #
 # Everything printed is also in $OUT (runs/gpu where it is not set); the last thing printed is a table. The program is
@@ -29,11 +30,11 @@ while [ $# -gt 0 ]; do
         case $1 in --device) device=$2 ;; --seconds) seconds=$2 ;; --work) work=(--work "$2") ;; esac
         shift 2
         ;;
-    system | check | operators | recipes | timings | limits | profile) pieces+=("$1"); shift ;;
+    system | check | operators | recipes | timings | limits | profile | copies) pieces+=("$1"); shift ;;
     *) echo "gpu.sh: '$1' is no piece; see the head of $0" >&2; exit 64 ;;
     esac
 done
-[ ${#pieces[@]} -gt 0 ] || pieces=(system check operators recipes limits profile timings)
+[ ${#pieces[@]} -gt 0 ] || pieces=(system check operators recipes limits profile copies timings)
 wants() { [[ " ${pieces[*]} " == *" $1 "* ]]; }
 
 out=${OUT:-runs/gpu}
@@ -126,8 +127,31 @@ profile() {
     done
     return $code
 }
-export -f system limits profile
-export resin device driver scratch
+
+# What the probes found is written over for the second way, so that the program does without.
+copies() {
+    local code=0 probes=$XDG_CACHE_HOME/resin/probes
+    if ! "$python" Benchmarks/gpu_probe.py "$probes" cp.async; then
+        echo "this device has no cp.async, or 'check' was not run"
+        return 0
+    fi
+    cp -r "$probes" "$scratch/probes"
+    for precision in float32 mixed; do
+        for network in nin resnet18 resnet50; do
+            for way in copied registers copied registers; do
+                rm -r "$probes" && cp -r "$scratch/probes" "$probes"
+                [ "$way" = copied ] || "$python" Benchmarks/gpu_probe.py "$probes" cp.async --hide
+                echo "-- $network 224², batch ${PROFILE_BATCH:-64}, $precision, $way"
+                "$resin" bench "$network" --input "${PROFILE_INPUT:-1x224x224}" --batch "${PROFILE_BATCH:-64}" \
+                    --steps 10 --precision "$precision" --device "$device" || code=$?
+            done
+        done
+    done
+    rm -r "$probes" && cp -r "$scratch/probes" "$probes"
+    return $code
+}
+export -f system limits profile copies
+export resin device driver scratch python
 
 piece system 30 bash -c system
 if ! "$resin" devices --device "$device" >/dev/null 2>"$scratch/error"; then
@@ -139,6 +163,7 @@ piece operators 220 "$resin" devices --check --operators --device "$device"
 piece recipes 120 "$python" Benchmarks/gpu_recipes.py --resin "$resin" --device "$device" --out "$out/recipes.jsonl"
 piece limits 30 bash -c limits
 piece profile 60 bash -c profile
+piece copies 90 bash -c copies
 piece timings "$(left)" "$python" Benchmarks/gpu_timings.py --resin "$resin" --device "$device" --out "$out/timings.jsonl" \
     --seconds $(($(left) - 15)) "${work[@]}"
 

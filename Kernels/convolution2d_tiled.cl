@@ -13,10 +13,11 @@
 // A_STEP-th pixel of the tile, and of B as many rows or columns as there are; it keeps the place of its own k,
 // and needs no division to move it on.
 //
-// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored; bias [O]; mask and
-// result [N][H′][W′][O].
+// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with ASYNC the operands
+// of convolution2d_filter_operands.cl; bias [O]; mask and result [N][H′][W′][O], the
+// latter perhaps among another value's channels.
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
-// likewise for O.
+// likewise for O and for where it lies; ASYNC, for which C is a multiple of SOURCE_WIDTH, the activations in 16 bytes.
 
 typedef struct {
     int source_height, source_width, source_channels;
@@ -32,6 +33,7 @@ typedef struct {
     int phase_height, phase_width;
     int offset_kind, epilogue;
     int source_batch, filter_batch, result_batch;
+    int result_stride, result_first;                    // floats from pixel to pixel, and to the first channel
 } TiledGeometry;
 
 // Where a k is.
@@ -55,6 +57,44 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
 #define A_STEP (THREADS / A_SLOTS)
 #define A_LOADS (TILE_M / A_STEP)
 
+// Where the tap lies in the whole filter.
+#if TRANSPOSED
+#define FILTER_ROW (g.filter_rows - 1 - g.first_row - tap.row * g.tap_step_height)
+#define FILTER_COLUMN (g.filter_columns - 1 - g.first_column - tap.column * g.tap_step_width)
+#else
+#define FILTER_ROW tap.row
+#define FILTER_COLUMN tap.column
+#endif
+
+// Whether the tap has a pixel for the work-item's l-th row of A.
+#define IS_INSIDE(l)                                                                                \
+    (tap.row < g.tap_rows && (uint)(top[l] + tap.row) < (uint)g.source_height &&                    \
+     (uint)(left[l] + tap.column) < (uint)g.source_width)
+
+#if ASYNC
+// A work-item copies the same k of B as of A, for every A_STEP-th channel of the tile, and moves on to the next chunk.
+#define B_LOADS (TILE_N / A_STEP)
+#define COPY(a, b)                                                                                  \
+    {                                                                                               \
+        const int offset =                                                                          \
+            (tap.row * g.source_width + tap.column) * g.source_channels + tap.channel;              \
+        const int filter_offset =                                                                   \
+            (FILTER_ROW * g.filter_columns + FILTER_COLUMN) * g.source_channels + tap.channel;      \
+        UNROLL for (int l = 0; l < A_LOADS; l++)                                                    \
+            copy_piece((a) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                      \
+                       source + base[l] + offset, IS_INSIDE(l));                                    \
+        UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
+            const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
+            copy_piece((b) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                      \
+                       filter + channel * filter_step + filter_offset,                              \
+                       tap.row < g.tap_rows && channel < g.result_channels);                        \
+        }                                                                                           \
+        COMMIT_COPIES                                                                               \
+        tap = advance(tap, TILE_K, &g);                                                             \
+    }
+typedef activation filter_value;
+#else
+typedef float filter_value;
 #if TRANSPOSED
 // A work-item brings the same k of B as of A, for every A_STEP-th channel of the tile.
 #define B_WIDTH SOURCE_WIDTH
@@ -71,11 +111,8 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
         const int offset =                                                                          \
             (tap.row * g.source_width + tap.column) * g.source_channels + tap.channel;              \
         UNROLL for (int l = 0; l < A_LOADS; l++) {                                                  \
-            const bool inside = tap.row < g.tap_rows &&                                             \
-                                (uint)(top[l] + tap.row) < (uint)g.source_height &&                 \
-                                (uint)(left[l] + tap.column) < (uint)g.source_width;                \
-            a_next[l] = inside ? LOAD_WIDE(SOURCE_WIDTH, source + base[l] + offset)                 \
-                               : (ACTIVATIONS(SOURCE_WIDTH))(0);                                    \
+            a_next[l] = IS_INSIDE(l) ? LOAD_WIDE(SOURCE_WIDTH, source + base[l] + offset)           \
+                                     : (ACTIVATIONS(SOURCE_WIDTH))(0);                              \
         }                                                                                           \
     }
 
@@ -106,9 +143,7 @@ OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, flo
 #if TRANSPOSED
 #define LOAD_B                                                                                      \
     {                                                                                               \
-        const int row = g.filter_rows - 1 - g.first_row - tap.row * g.tap_step_height;              \
-        const int column = g.filter_columns - 1 - g.first_column - tap.column * g.tap_step_width;   \
-        const int offset = (row * g.filter_columns + column) * g.result_channels;                   \
+        const int offset = (FILTER_ROW * g.filter_columns + FILTER_COLUMN) * g.result_channels;     \
         UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
             const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
             const bool inside = tap.row < g.tap_rows && channel < g.result_channels;                \
@@ -131,19 +166,36 @@ OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, flo
     }
 #define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_WIDTH, b_next, B_LOADS)
 #endif
+#endif
+
+// Where a pixel of the grid is in the result. The forward pass's grid is its result.
+#if TRANSPOSED
+static inline int result_pixel(int position, const TiledGeometry *g) {
+    const int j = position % g->grid_width;
+    const int i = position / g->grid_width % g->grid_height;
+    const int n = position / (g->grid_width * g->grid_height);
+    const int row = i * g->result_step_height + g->phase_height;
+    const int column = j * g->result_step_width + g->phase_width;
+    return (n * g->result_height + row) * g->result_width + column;
+}
+#define RESULT_PIXEL(position) result_pixel(position, &g)
+#else
+#define RESULT_PIXEL(position) (position)
+#endif
 
 __kernel TILED_GROUP
-void convolution2d_tiled(__global const activation *restrict source, __global const float *restrict filter,
+void convolution2d_tiled(__global const activation *restrict source, __global const filter_value *restrict filter,
                          __global const float *restrict bias, __global const activation *restrict mask,
                          __global activation *restrict result, const TiledGeometry g) {
-    __local WordRun a[2][TILE_WORDS * PITCH_M], b[2][TILE_WORDS * PITCH_N];
+    __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS];
     source += (size_t)get_group_id(1) * g.source_batch;
     filter += (size_t)get_group_id(1) * g.filter_batch;
     result += (size_t)get_group_id(1) * g.result_batch;
     const int id = get_local_id(0);
     const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;
-    const int first_pixel = get_group_id(0) / channel_tiles * TILE_M;
-    const int first_channel = get_group_id(0) % channel_tiles * TILE_N;
+    const int group = get_group_id(0);
+    const int first_pixel = group / channel_tiles * TILE_M;
+    const int first_channel = group % channel_tiles * TILE_N;
     const int grid = g.grid_images * g.grid_height * g.grid_width;
     const int depth = g.tap_rows * g.tap_columns * g.source_channels;
     const int chunks = (depth + TILE_K - 1) / TILE_K;
@@ -164,10 +216,23 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
     UNROLL for (int m = 0; m < THREAD_M; m++)
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
 
-    ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
-    FLOATS(B_WIDTH) b_next[B_LOADS];
     Tap tap = {0, 0, 0};
     tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, &g);
+#if ASYNC
+    const int filter_step = g.filter_rows * g.filter_columns * g.source_channels;
+    UNROLL for (int stage = 0; stage < STAGES - 1; stage++) COPY(a[stage], b[stage])
+    for (int chunk = 0; chunk < chunks; chunk++) {
+        AWAIT_COPIES(STAGES - 2)
+        barrier(CLK_LOCAL_MEM_FENCE);
+        // The chunk before this one has been multiplied by all. Past the last one come zeros.
+        const int next = (chunk + STAGES - 1) % STAGES;
+        COPY(a[next], b[next])
+        MULTIPLY_K_MAJOR(a[chunk % STAGES], b[chunk % STAGES])
+    }
+    AWAIT_COPIES(0)
+#else
+    ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
+    FLOATS(B_WIDTH) b_next[B_LOADS];
     int chunk = 0;
     LOAD_A
     LOAD_B
@@ -186,21 +251,17 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
         STORE_B(b[current ^ 1])
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+#endif
 
     UNROLL for (int m = 0; m < THREAD_M; m++) {
         const int position = first_pixel + TILE_ROW(m);
         if (position < grid) {
-            const int j = position % g.grid_width;
-            const int i = position / g.grid_width % g.grid_height;
-            const int n = position / (g.grid_width * g.grid_height);
-            const int row = i * g.result_step_height + g.phase_height;
-            const int column = j * g.result_step_width + g.phase_width;
-            const size_t pixel = ((size_t)n * g.result_height + row) * g.result_width + column;
+            const int pixel = RESULT_PIXEL(position);
             UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
                 const int channel = first_channel + TILE_COLUMN(v);
                 const int count = g.result_channels - channel;
                 if (count > 0) {
-                    const size_t at = pixel * g.result_channels + channel;
+                    const size_t at = (size_t)pixel * g.result_stride + g.result_first + channel;
                     float4 value = sums[m][v];
                     if (g.offset_kind == OFFSET_FACTOR)
                         value *= load_run(bias + g.result_channels + channel, count, RESULT_WIDTH);

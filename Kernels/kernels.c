@@ -31,6 +31,9 @@ static const char convolution2d_dense[] = {
 static const char convolution2d_filter_gradient[] = {
 #embed "convolution2d_filter_gradient.cl"
     , '\0'};
+static const char convolution2d_filter_operands[] = {
+#embed "convolution2d_filter_operands.cl"
+    , '\0'};
 static const char convolution2d_filter_reduce[] = {
 #embed "convolution2d_filter_reduce.cl"
     , '\0'};
@@ -97,8 +100,14 @@ static const char probe_ptx[] = {
 static const char probe_subgroups[] = {
 #embed "probe_subgroups.cl"
     , '\0'};
+static const char tensor_core[] = {
+#embed "tensor_core.cl"
+    , '\0'};
 static const char tile[] = {
 #embed "tile.cl"
+    , '\0'};
+static const char tile_async[] = {
+#embed "tile_async.cl"
     , '\0'};
 
 static const struct {
@@ -115,6 +124,7 @@ static const struct {
     {"convolution2d_dense", convolution2d_dense},
     {"convolution2d_filter_gradient", convolution2d_filter_gradient},
     {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
+    {"convolution2d_filter_operands", convolution2d_filter_operands},
     {"convolution2d_filter_reduce", convolution2d_filter_reduce},
     {"convolution2d_tiled", convolution2d_tiled},
     {"convolution2d_packed", convolution2d_packed},
@@ -136,7 +146,9 @@ static const struct {
     {"probe_ptx", probe_ptx},
     {"probe_subgroups", probe_subgroups},
     {"patch", patch},
+    {"tensor_core", tensor_core},
     {"tile", tile},
+    {"tile_async", tile_async},
 };
 
 const char *kernel_source(const char *name) {

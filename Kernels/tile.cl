@@ -17,9 +17,9 @@
 // and 2t + 1. Which rows and columns of the tile these are is free: here row run g of every eight is the rows g and g + 8
 // of two products, and column run g the columns g of four products, so that operands come from local memory in runs of
 // four, and a lane's results are runs of four again. Elsewhere the same operands and sums are made without tensor cores,
-// for tests.
+// for tests. With ASYNC = 1 they come to local memory another way, and lie there otherwise: see tile_async.cl.
 //
-// Constants: TENSOR; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4. With TENSOR,
+// Constants: TENSOR; ASYNC; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4. With TENSOR,
 // TILE_M is a multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
 
 #define THREADS_M (TILE_M / THREAD_M)
@@ -51,7 +51,7 @@ typedef float4 Sums[THREAD_M][THREAD_N / 4];
 
 // Whether a word of local memory is two operands. An image that is loaded a channel at a time would take so many registers
 // that they spill; its operands are multiplied as TF32, which both of 16 bits are too.
-#define PAIRED (TENSOR && MIXED && SOURCE_WIDTH == 4)
+#define PAIRED (TENSOR && MIXED && SOURCE_WIDTH >= 4)
 #if PAIRED
 #define K_A_WORD 2
 typedef uint Word;
@@ -63,14 +63,26 @@ typedef float4 WordRun;
 #endif
 #define TILE_K (TILE_WORDS * K_A_WORD)
 
+// Chunks of A and of B that local memory holds (tile_async.cl has more).
+#if !ASYNC
+#define STAGES 2
+#define A_RUNS (TILE_WORDS * PITCH_M)
+#define B_RUNS (TILE_WORDS * PITCH_N)
+// A run of words of one chunk.
+#define A_RUN(a, w, run) (a)[(w) * PITCH_M + (run)]
+#define B_RUN(b, w, run) (b)[(w) * PITCH_N + (run)]
+#endif
+
 // What one load brings: four consecutive values where counts of channels are multiples of four, which makes every
 // address a multiple of four values' size, else one. Activations that will be paired stay as they lie in memory.
 #define FLOATS_1 float
 #define FLOATS_4 float4
+#define FLOATS_8 float8
 #define FLOATS(width) JOIN(FLOATS_, width)
 #if PAIRED
 #define ACTIVATIONS_1 ushort
 #define ACTIVATIONS_4 ushort4
+#define ACTIVATIONS_8 ushort8
 #else
 #define ACTIVATIONS_1 float
 #define ACTIVATIONS_4 float4
@@ -88,17 +100,6 @@ OVERLOADED float load_wide_1(__global const activation *pointer) { return from_s
 OVERLOADED float4 load_wide_4(__global const activation *pointer) {
     return lanes_from_stored(*(__global const ushort4 *)pointer);
 }
-#endif
-
-#if TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__))
-#define ON_TENSOR_CORES 1
-#ifdef __NV_CL_C_VERSION
-#define PTX asm volatile
-#else
-#define PTX __asm__ volatile
-#endif
-#else
-#define ON_TENSOR_CORES 0
 #endif
 
 // What local memory holds of values that were brought: operands of one k, or pairs of two.
@@ -125,27 +126,19 @@ OVERLOADED uint4 paired(float4 first, float4 second) {
                    paired(first.s3, second.s3));
 }
 OVERLOADED uint paired(ushort first, ushort second) { return first | (uint)second << 16; }
-OVERLOADED uint4 paired(ushort4 first, ushort4 second) { return convert_uint4(first) | convert_uint4(second) << 16; }
+// Two at a time: each word of the result is one byte permutation of two words.
+OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
+    const uint2 a = as_uint2(first), b = as_uint2(second);
+    const uint2 even = (a & 0xFFFFu) | b << 16, odd = a >> 16 | (b & 0xFFFF0000u);
+    return (uint4)(even.x, odd.x, even.y, odd.y);
+}
 #elif MIXED
 // Rounded to what activations are stored as.
 #define OPERAND_1(value) from_stored(to_stored(value))
 #define OPERAND_4(value) lanes_from_stored(lanes_to_stored(value))
 #elif TENSOR
-#if ON_TENSOR_CORES
-static inline float to_tf32(float value) {
-    uint bits;
-    PTX("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
-    return as_float(bits);
-}
-#else
-// As cvt.rna does: to the nearest, ties away from zero.
-static inline float to_tf32(float value) {
-    return isfinite(value) ? as_float((as_uint(value) + 0x1000u) & 0xFFFFE000u) : value;
-}
-#endif
 #define OPERAND_1(value) to_tf32(value)
-#define OPERAND_4(value) \
-    (float4)(to_tf32((value).s0), to_tf32((value).s1), to_tf32((value).s2), to_tf32((value).s3))
+#define OPERAND_4(value) to_tf32(value)
 #else
 #define OPERAND_1(value) (value)
 #define OPERAND_4(value) (value)
@@ -153,8 +146,12 @@ static inline float to_tf32(float value) {
 #define OPERAND(width, value) JOIN(OPERAND_, width)(value)
 
 // Loads along the rows or columns of a tile: `slots` of them a k, and a work-item's l-th is of this k. Those of one word
-// come one after the other.
+// come one after the other where a work-item stores words.
+#if ASYNC
+#define K_ALONG(l, slots) (id / (slots) + (l) * (THREADS / (slots)))
+#else
 #define K_ALONG(l, slots) ((id / (slots) + (l) / K_A_WORD * (THREADS / (slots))) * K_A_WORD + (l) % K_A_WORD)
+#endif
 #if PAIRED
 #define RUN_1 uint
 #define RUN_4 uint4
@@ -178,32 +175,33 @@ static inline float to_tf32(float value) {
 #define BITS(word) as_uint(word)
 #endif
 
-// Rows m and m + 1 of the sums, column `v` of their two runs.
-#define MULTIPLY_PAIR(m, v, first, second)                                                          \
+// Rows m and m + 1 of the sums, column `v` of their two runs: an instruction, and its words in the manual's order.
+#define MULTIPLY_PAIR(m, v, a0, a1, a2, a3, b0, b1)                                                 \
     {                                                                                               \
         float c0 = sums[m][0].v, c1 = sums[m][1].v, c2 = sums[m + 1][0].v, c3 = sums[m + 1][1].v;   \
         PTX(MMA "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                             \
             : "+f"(c0), "+f"(c1), "+f"(c2), "+f"(c3)                                                \
-            : "r"(BITS(rows.first)), "r"(BITS(rows.second)), "r"(BITS(later_rows.first)),           \
-              "r"(BITS(later_rows.second)), "r"(BITS(columns.v)), "r"(BITS(later_columns.v)));      \
+            : "r"(BITS(a0)), "r"(BITS(a1)), "r"(BITS(a2)), "r"(BITS(a3)), "r"(BITS(b0)), "r"(BITS(b1))); \
         sums[m][0].v = c0;                                                                          \
         sums[m][1].v = c1;                                                                          \
         sums[m + 1][0].v = c2;                                                                      \
         sums[m + 1][1].v = c3;                                                                      \
     }
-#define MULTIPLY_COLUMN(q, v)                     \
-    MULTIPLY_PAIR(4 * (q), v, s0, s1)             \
-    MULTIPLY_PAIR(4 * (q) + 2, v, s2, s3)
+#define MULTIPLY_COLUMN(q, v)                                                                       \
+    MULTIPLY_PAIR(4 * (q), v, rows.s0, rows.s1, later_rows.s0, later_rows.s1, columns.v, later_columns.v) \
+    MULTIPLY_PAIR(4 * (q) + 2, v, rows.s2, rows.s3, later_rows.s2, later_rows.s3, columns.v, later_columns.v)
 
-// sums += a · b over one chunk, eight words at a time: a lane brings words w and w + 4.
+// sums += a · b over one chunk, eight words at a time: a lane brings words w and w + 4. The loop counts what is the same
+// for all lanes: compilers take one that begins at a lane's own word for one that lanes may leave apart.
 #define MULTIPLY(a, b)                                                                              \
-    UNROLL for (int w = id % 4; w < TILE_WORDS; w += 8) {                                           \
+    UNROLL for (int first = 0; first < TILE_WORDS; first += 8) {                                    \
+        const int w = first + id % 4;                                                               \
         const int column_run = WARP % WARPS_N * 8 + id % 32 / 4;                                    \
-        const WordRun columns = (b)[w * PITCH_N + column_run];                                      \
-        const WordRun later_columns = (b)[(w + 4) * PITCH_N + column_run];                          \
+        const WordRun columns = B_RUN(b, w, column_run);                                            \
+        const WordRun later_columns = B_RUN(b, w + 4, column_run);                                  \
         UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const WordRun rows = (a)[w * PITCH_M + ROW_RUN(q)];                                     \
-            const WordRun later_rows = (a)[(w + 4) * PITCH_M + ROW_RUN(q)];                         \
+            const WordRun rows = A_RUN(a, w, ROW_RUN(q));                                           \
+            const WordRun later_rows = A_RUN(a, w + 4, ROW_RUN(q));                                 \
             MULTIPLY_COLUMN(q, s0)                                                                  \
             MULTIPLY_COLUMN(q, s1)                                                                  \
             MULTIPLY_COLUMN(q, s2)                                                                  \
@@ -229,9 +227,9 @@ static inline float to_tf32(float value) {
         const int w = k / K_A_WORD;                                                                 \
         float4 columns[THREAD_N / 4];                                                               \
         UNROLL for (int v = 0; v < THREAD_N / 4; v++)                                               \
-            columns[v] = OF_K((b)[w * PITCH_N + COLUMN_RUN(v)], k % K_A_WORD);                      \
+            columns[v] = OF_K(B_RUN(b, w, COLUMN_RUN(v)), k % K_A_WORD);                            \
         UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const float4 rows = OF_K((a)[w * PITCH_M + ROW_RUN(q)], k % K_A_WORD);                  \
+            const float4 rows = OF_K(A_RUN(a, w, ROW_RUN(q)), k % K_A_WORD);                        \
             MULTIPLY_ROW(4 * q + 0, rows.s0)                                                        \
             MULTIPLY_ROW(4 * q + 1, rows.s1)                                                        \
             MULTIPLY_ROW(4 * q + 2, rows.s2)                                                        \
@@ -243,7 +241,7 @@ static inline float to_tf32(float value) {
 // The first `count` of four floats; all of them in one store where addresses are multiples of 16 bytes. Without
 // arrays, which would live in memory.
 OVERLOADED void store_run(float4 value, __global float *pointer, int count, int width) {
-    if (width == 4) {
+    if (width >= 4) {
         *(__global float4 *)pointer = value;
         return;
     }
@@ -254,7 +252,7 @@ OVERLOADED void store_run(float4 value, __global float *pointer, int count, int 
 }
 
 OVERLOADED float4 load_run(__global const float *pointer, int count, int width) {
-    if (width == 4) return *(__global const float4 *)pointer;
+    if (width >= 4) return *(__global const float4 *)pointer;
     return (float4)(pointer[0], count > 1 ? pointer[1] : 0.0f, count > 2 ? pointer[2] : 0.0f,
                     count > 3 ? pointer[3] : 0.0f);
 }
@@ -262,7 +260,7 @@ OVERLOADED float4 load_run(__global const float *pointer, int count, int width) 
 #if MIXED
 OVERLOADED void store_run(float4 value, __global activation *pointer, int count, int width) {
     const ushort4 stored = lanes_to_stored(value);
-    if (width == 4) {
+    if (width >= 4) {
         *(__global ushort4 *)pointer = stored;
         return;
     }
@@ -273,7 +271,7 @@ OVERLOADED void store_run(float4 value, __global activation *pointer, int count,
 }
 
 OVERLOADED float4 load_run(__global const activation *pointer, int count, int width) {
-    if (width == 4) return lanes_from_stored(*(__global const ushort4 *)pointer);
+    if (width >= 4) return lanes_from_stored(*(__global const ushort4 *)pointer);
     return (float4)(LOAD_ONE(pointer), count > 1 ? LOAD_ONE(pointer + 1) : 0.0f,
                     count > 2 ? LOAD_ONE(pointer + 2) : 0.0f, count > 3 ? LOAD_ONE(pointer + 3) : 0.0f);
 }

@@ -69,7 +69,8 @@ package final class DeviceExecutor: Executor {
 
     /// The files of Kernels that stand in front of a kernel file, beside those in front of all.
     private static func sharedFiles(of file: String) -> [String] {
-        if file.hasSuffix("_tiled") { return ["tile"] }
+        if file.hasSuffix("_tiled") { return ["tensor_core", "tile", "tile_async"] }
+        if file == "convolution2d_filter_operands" { return ["tensor_core"] }
         if file.hasSuffix("_grouped") { return ["group"] }
         if file.hasPrefix("convolution2d_winograd") { return ["winograd"] }
         let usesPatches = [
@@ -145,12 +146,20 @@ package final class DeviceExecutor: Executor {
     }
 
     package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool {
-        ConvolutionForm(node, in: graph, traits)?.writesChannelViews ?? false
+        if case .convolution2D = node.op, !traits.groupTiles.isEmpty {
+            return StagedWinograd(node, in: graph, traits) == nil
+        }
+        return ConvolutionForm(node, in: graph, traits)?.writesChannelViews ?? false
     }
 
     /// Whether a convolution's node runs as minimal filtering, whose sums are rounded differently.
     package func usesWinograd(for node: Node, in graph: Graph) -> Bool {
         Lowering.usesWinograd(node, in: graph, traits: traits)
+    }
+
+    /// Whether a convolution's operands come to local memory without registers between, see `DeviceTraits`.
+    package func copiesAsynchronously(for node: Node, in graph: Graph) -> Bool {
+        Lowering.pieceWidth(of: node, in: graph, traits) != nil
     }
 
     package func prepare(_ plan: Plan) throws -> any Executable {

@@ -10,6 +10,13 @@ package struct DeviceTraits: Hashable, Sendable {
     /// Tiles that convolutions may use, where they run in local memory; none where they do not.
     package var groupTiles: [GroupTile]
 
+    /// Whether `cp.async` brings the operands of tensor cores to local memory, where channels allow.
+    package var copiesAsynchronously: Bool
+    /// The least multiply-adds of a convolution or an input's gradient with which it does: the filter has to be put in order
+    /// for it, by a launch of its own, which should not show beside the product. An estimate, of about 5 µs on a large
+    /// GPU; none has measured it.
+    package var leastAsynchronousProducts = 1 << 28
+
     /// In a group of a kernel that is not particular about it: a power of two.
     package var groupWorkItems: Int
     var computeUnits: Int
@@ -26,18 +33,22 @@ package struct DeviceTraits: Hashable, Sendable {
     /// - Parameters:
     ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.
     ///   - hasTensorCores: whether `mma.sync` has worked with the operands that will be multiplied.
+    ///   - copiesAsynchronously: whether `cp.async` has, and `ldmatrix`, which takes what it brings.
     package init(
         _ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil,
-        hasTensorCores: Bool = false
+        hasTensorCores: Bool = false, copiesAsynchronously: Bool = false
     ) {
         let isGPU = asGPU ?? (device.type == .gpu)
         prefersLongWorkItems = !isGPU
         lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
+        let usesTensorCores = hasTensorCores && math == .fast
+        let copiesAsynchronously = usesTensorCores && copiesAsynchronously
+        self.copiesAsynchronously = copiesAsynchronously
         groupTiles =
             !isGPU
             ? []
-            : (hasTensorCores && math == .fast ? GroupTile.onTensorCores : GroupTile.all).filter {
-                $0.localByteCount <= device.localMemoryByteCount
+            : (usesTensorCores ? GroupTile.onTensorCores : GroupTile.all).filter {
+                $0.localByteCount(copyingAsynchronously: copiesAsynchronously) <= device.localMemoryByteCount
                     && $0.workItems <= device.maximumWorkGroupSize
             }
         groupWorkItems = 256

@@ -71,13 +71,19 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         throw ResinError(.noDevice, "\(problem):\n\(list)")
     }
 
-    package func makeExecutor(profiling: Bool = false) throws -> any Executor {
+    /// - Parameter leastAsynchronousProducts: see `DeviceTraits`.
+    package func makeExecutor(
+        profiling: Bool = false, leastAsynchronousProducts: Int? = nil
+    ) throws -> any Executor {
         guard let openCL else { return ReferenceExecutor(index: details.index) }
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
-        let traits = DeviceTraits(
+        let probes = mayHaveTensorCores ? DeviceProbes.kept(for: self) : nil
+        var traits = DeviceTraits(
             openCL, math: math, asGPU: precision == .float32 ? nil : true,
-            hasTensorCores: mayHaveTensorCores && DeviceProbes.kept(for: self)?.works(probe) == true)
+            hasTensorCores: probes?.works(probe) == true,
+            copiesAsynchronously: probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
+        if let leastAsynchronousProducts { traits.leastAsynchronousProducts = leastAsynchronousProducts }
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
     }

@@ -114,11 +114,12 @@ extension CommandTests {
         func operators() throws {
             let outcome = try success(of: Self.program("--operators", "--json", cache: Folder()))
             let families = try #require(try Self.rows(outcome).first?.operators)
-            #expect(families.count == 13)
+            #expect(families.count == 14)
             for family in families {
                 #expect(family.failure == nil && family.worstError != nil, "\(family)")
                 let optional = [
-                    "Winograd", "tensor cores", "mixed precision", "mixed precision in float16",
+                    "Winograd", "tensor cores", "asynchronous copies", "mixed precision",
+                    "mixed precision in float16",
                 ]
                 #expect(family.cases >= 3 || optional.contains(family.family))
             }

@@ -30,7 +30,10 @@ struct OperatorCheckTests {
     func gpu(_ family: String) throws {
         var traits = DeviceTraits(
             Self.device!, math: Self.optional.contains(family) ? .fast : .exact, asGPU: true)
-        traits.groupTiles = [(family == "tensor cores" ? GroupTile.onTensorCores : GroupTile.all).last!]
+        let usesTensorCores = ["tensor cores", "asynchronous copies"].contains(family)
+        traits.groupTiles = [(usesTensorCores ? GroupTile.onTensorCores : GroupTile.all).last!]
+        traits.copiesAsynchronously = family == "asynchronous copies"
+        traits.leastAsynchronousProducts = 0
         let executor = try DeviceExecutor(device: Self.device!, index: 0, traits: traits)
         let check = try OperatorCheck.run(family, on: executor)
         #expect(check.failure == nil)

@@ -59,6 +59,35 @@ struct MixedPrecisionTests {
         #expect(exact != float32)
     }
 
+    /// Of channels that are and are not loaded four at a time; a GPU's convolutions write them where they will be read.
+    @Test("Branches lie side by side", .needsDevice)
+    func branches() throws {
+        let network = Network("branches", input: ImageShape(channels: 1, side: 28), classes: 10) {
+            Convolution2D(8, kernel: 3, stride: 4)
+            Branches {
+                Convolution2D(4, kernel: 1)
+                Sequential {
+                    Convolution2D(8, kernel: 3, padding: 1)
+                    ReLU()
+                }
+                Convolution2D(6, kernel: 1)
+            }
+            Branches {
+                Convolution2D(4, kernel: 1)
+                Convolution2D(8, kernel: 3, padding: 1)
+            }
+            GlobalAveragePool2D()
+            Dense(10)
+        }
+        let dataset = try Dataset.glyphs(seed: 3, trainCount: 64, testCount: 20)
+        var configuration = TrainingConfiguration(network, dataset, batch: 16, .sgd(learningRate: 0.1))
+        configuration.precision = .mixed
+        let losses = try [openCLDevices[0], referenceDevice].map { device in
+            try #require(try Trainer(network, dataset, configuration, device: device).trainEpoch()).loss
+        }
+        #expect(abs(losses[0] - losses[1]) < 2e-3 * losses[1])
+    }
+
     @Test(
         "The same run twice gives the same bits", .needsDevice,
         arguments: [Precision.mixed, .mixedFloat16])

@@ -105,6 +105,25 @@ struct ConvolutionGeometry: BitwiseCopyable {
     var pixels: Int { Int(gridImages) * Int(gridHeight) * Int(gridWidth) }
 }
 
+/// What the geometries of several kernels begin with: the layer's image, window and result.
+struct LayerGeometry: BitwiseCopyable {
+    var images, height, width, channels: Int32
+    var kernelHeight, kernelWidth: Int32
+    var strideHeight, strideWidth: Int32
+    var paddingHeight, paddingWidth: Int32
+    var outputHeight, outputWidth, outputChannels: Int32
+
+    init(_ window: Window, image: Shape, result: Shape) {
+        (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
+        channels = Int32(image.channels)
+        (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
+        (strideHeight, strideWidth) = (Int32(window.stride.height), Int32(window.stride.width))
+        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
+        (outputHeight, outputWidth) = (Int32(result.height), Int32(result.width))
+        outputChannels = Int32(result.channels)
+    }
+}
+
 /// What is added to a convolution's sums: OFFSET_… of Kernels/common.cl.
 struct ConvolutionOffset {
     var argument: Lowering.Argument

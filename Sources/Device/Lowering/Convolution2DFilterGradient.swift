@@ -41,11 +41,7 @@ struct FilterGradientTile: Hashable {
 
 /// `FilterGradientGeometry` of Kernels/convolution2d_filter_gradient.cl.
 private struct FilterGradientGeometry: BitwiseCopyable {
-    var images, height, width, channels: Int32
-    var kernelHeight, kernelWidth: Int32
-    var strideHeight, strideWidth: Int32
-    var paddingHeight, paddingWidth: Int32
-    var outputHeight, outputWidth, outputChannels: Int32
+    var layer: LayerGeometry
     var splits, blockImages: Int32
     var hasBias: Int32
 }
@@ -84,12 +80,7 @@ extension Lowering {
         _ tile: FilterGradientTile, _ window: Window, image: Shape, gradient: Shape, hasBias: Bool
     ) throws {
         let geometry = FilterGradientGeometry(
-            images: Int32(image.images), height: Int32(image.height), width: Int32(image.width),
-            channels: Int32(image.channels), kernelHeight: Int32(window.kernel.height),
-            kernelWidth: Int32(window.kernel.width), strideHeight: Int32(window.stride.height),
-            strideWidth: Int32(window.stride.width), paddingHeight: Int32(window.padding.height),
-            paddingWidth: Int32(window.padding.width), outputHeight: Int32(gradient.height),
-            outputWidth: Int32(gradient.width), outputChannels: Int32(gradient.channels),
+            layer: LayerGeometry(window, image: image, result: gradient),
             splits: Int32(tile.splits), blockImages: Int32(tile.blockImages), hasBias: hasBias ? 1 : 0)
         try launch(
             "convolution2d_filter_gradient", in: "convolution2d_filter_gradient", defining: tile.definitions,

@@ -34,11 +34,7 @@ struct TiledGradient {
 
 /// `TiledGradientGeometry` of Kernels/convolution2d_filter_gradient_tiled.cl.
 struct TiledGradientGeometry: BitwiseCopyable {
-    var images, height, width, channels: Int32
-    var kernelHeight, kernelWidth: Int32
-    var strideHeight, strideWidth: Int32
-    var paddingHeight, paddingWidth: Int32
-    var outputHeight, outputWidth, outputChannels: Int32
+    var layer: LayerGeometry
     var splits: Int32
     var accumulates: Int32 = 0
     var splitStride, biasOffset: Int32
@@ -47,13 +43,7 @@ struct TiledGradientGeometry: BitwiseCopyable {
     var imageBatch: Int32 = 0, gradientBatch: Int32 = 0, sumsBatch: Int32 = 0
 
     init(_ window: Window, image: Shape, gradient: Shape, _ plan: TiledGradient, hasBias: Bool) {
-        (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
-        channels = Int32(image.channels)
-        (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
-        (strideHeight, strideWidth) = (Int32(window.stride.height), Int32(window.stride.width))
-        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
-        (outputHeight, outputWidth) = (Int32(gradient.height), Int32(gradient.width))
-        outputChannels = Int32(gradient.channels)
+        layer = LayerGeometry(window, image: image, result: gradient)
         splits = Int32(plan.splits)
         splitStride = Int32((plan.rows + 1) * plan.columns)
         biasOffset = Int32(plan.splits > 1 ? plan.rows * plan.columns : 0)
@@ -80,7 +70,7 @@ extension Lowering {
         let values = filterCount + (op.hasBias ? gradient.channels : 0)
         try launch(
             "convolution2d_filter_gradient_reduce", in: Self.tiledGradientFile,
-            defining: Self.definitions(plan, geometry),
+            defining: definitions(plan, geometry),
             global: [values.roundedUp(toMultipleOf: Self.reduceItems)],
             local: [Self.reduceItems],
             [
@@ -97,16 +87,15 @@ extension Lowering {
         let groups = plan.tile.groups(rows: plan.rows, columns: plan.columns) * plan.splits
         try launch(
             "convolution2d_filter_gradient_tiled", in: Self.tiledGradientFile,
-            defining: Self.definitions(plan, geometry), global: [groups * plan.tile.workItems, batches],
+            defining: definitions(plan, geometry), global: [groups * plan.tile.workItems, batches],
             local: [plan.tile.workItems, 1], [images, gradients, sums, bias, .geometry(geometry)])
     }
 
-    private static func definitions(
-        _ plan: TiledGradient, _ geometry: TiledGradientGeometry
-    ) -> [(String, Int)] {
-        plan.tile.definitions + [
-            ("SOURCE_WIDTH", loadWidth(channels: Int(geometry.channels))),
-            ("RESULT_WIDTH", loadWidth(channels: Int(geometry.outputChannels))),
+    private func definitions(_ plan: TiledGradient, _ geometry: TiledGradientGeometry) -> [(String, Int)] {
+        let width = Self.pieceWidth(of: node, in: graph, traits)
+        return plan.tile.definitions(copyingAsynchronously: width != nil) + [
+            ("SOURCE_WIDTH", width ?? loadWidth(channels: Int(geometry.layer.channels))),
+            ("RESULT_WIDTH", width ?? loadWidth(channels: Int(geometry.layer.outputChannels))),
         ]
     }
 

@@ -3,11 +3,7 @@ import ResinTensor
 
 /// `PatchGeometry` of Kernels/convolution2d_packed.cl.
 struct PatchGeometry: BitwiseCopyable {
-    var images, height, width, channels: Int32
-    var kernelHeight, kernelWidth: Int32
-    var strideHeight, strideWidth: Int32
-    var paddingHeight, paddingWidth: Int32
-    var outputHeight, outputWidth, outputChannels: Int32
+    var layer: LayerGeometry
     var hasBias: Int32 = 0, epilogue: Int32 = 0
     var splits: Int32 = 0, groupTiles: Int32 = 0, partRows: Int32 = 0
     var patchStride: Int32
@@ -15,16 +11,10 @@ struct PatchGeometry: BitwiseCopyable {
     var resultStride: Int32, resultFirst: Int32 = 0
 
     init(image: Shape, result: Shape, _ window: Window, patchStride: Int, block: Int = 0) {
-        (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
-        channels = Int32(image.channels)
-        (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
-        (strideHeight, strideWidth) = (Int32(window.stride.height), Int32(window.stride.width))
-        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
-        (outputHeight, outputWidth) = (Int32(result.height), Int32(result.width))
-        outputChannels = Int32(result.channels)
+        layer = LayerGeometry(window, image: image, result: result)
         self.patchStride = Int32(patchStride)
         self.block = Int32(block)
-        resultStride = outputChannels
+        resultStride = layer.outputChannels
     }
 
     /// How the result's pixels lie, where they may be among another value's channels.

@@ -148,13 +148,11 @@ extension Lowering {
             let product = ConvolutionGeometry(
                 source: [tiles.count, 1, 1, image.channels], result: [tiles.count, 1, 1, result.channels],
                 window: Window(kernel: Extent(1)), epilogue: .none)
-            try multiply(
-                images, filter, into: products,
-                TiledGeometry(
-                    convolution: product, sourceBatch: Int32(tiles.count * image.channels),
-                    filterBatch: Int32(image.channels * result.channels),
-                    resultBatch: Int32(tiles.count * result.channels)),
-                batches: staged.tiling.frequencies)
+            var batches = TiledGeometry(product)
+            batches.sourceBatch = Int32(tiles.count * image.channels)
+            batches.filterBatch = Int32(image.channels * result.channels)
+            batches.resultBatch = Int32(tiles.count * result.channels)
+            try multiply(images, filter, into: products, batches, batches: staged.tiling.frequencies)
             try stage(
                 "winograd_result_stage", staged, [result.channels, tiles.count],
                 [

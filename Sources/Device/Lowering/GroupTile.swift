@@ -43,16 +43,18 @@ package struct GroupTile: Hashable, Sendable {
     ]
 
     package var workItems: Int { rows / itemRows * (columns / itemColumns) }
-    /// Two chunks of both operands, with the padding of tile.cl.
-    package var localByteCount: Int {
+    /// Of both operands two chunks, with the padding of tile.cl, or the three of tile_async.cl.
+    func localByteCount(copyingAsynchronously copiesAsynchronously: Bool) -> Int {
         let padding = usesTensorCores ? 8 : 4
-        return 4 * 2 * depth * (rows + padding + columns + padding)
+        return 4 * depth
+            * (copiesAsynchronously ? 3 * (rows + columns) : 2 * (rows + padding + columns + padding))
     }
 
-    var definitions: [(String, Int)] {
+    func definitions(copyingAsynchronously copiesAsynchronously: Bool) -> [(String, Int)] {
         [
             ("TILE_M", rows), ("TILE_N", columns), ("TILE_WORDS", depth), ("THREAD_M", itemRows),
             ("THREAD_N", itemColumns), ("TENSOR", usesTensorCores ? 1 : 0),
+            ("ASYNC", copiesAsynchronously ? 1 : 0),
         ]
     }
 

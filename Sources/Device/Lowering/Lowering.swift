@@ -188,9 +188,9 @@ struct Lowering {
         let shapes = node.inputs.map { graph.shape(of: $0) }
         switch OnlyTap(node, in: graph)?.op ?? node.op {
         case .convolution2D(let op) where !traits.groupTiles.isEmpty:
-            return (StagedWinograd(node, in: graph, traits)?.byteCount ?? 0) + foldedByteCount(op)
+            return groupedByteCount(of: node, in: graph, traits) + foldedByteCount(op)
         case .convolution2DInputGradient where !traits.groupTiles.isEmpty:
-            return StagedWinograd(node, in: graph, traits)?.byteCount ?? 0
+            return groupedByteCount(of: node, in: graph, traits)
         case .convolution2DFilterGradient(let op) where !traits.groupTiles.isEmpty:
             if let staged = StagedWinograd(node, in: graph, traits) { return staged.gradientByteCount }
             return TiledGradient(op.window, image: shapes[0], gradient: shapes[1], traits.groupTiles)

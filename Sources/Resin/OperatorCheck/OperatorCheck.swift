@@ -22,7 +22,8 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
 
     /// Families of the convolutions that `--math exact` does without; which a device has depends.
     private static let winograd = "Winograd", tensorCores = "tensor cores"
-    package static let inexact = [winograd, tensorCores]
+    private static let copies = "asynchronous copies"
+    package static let inexact = [winograd, tensorCores, copies]
     /// Everything that has activations, stored in 16 bits; for GPUs.
     package static let mixedPrecisions: [String: Precision] = [
         "mixed precision": .mixed, "mixed precision in float16": .mixedFloat16,
@@ -35,7 +36,7 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     private static let all: [(name: String, trials: [OperatorTrial])] =
         [
             ("convolution", OperatorTrial.convolutions), (winograd, OperatorTrial.convolutions),
-            (tensorCores, OperatorTrial.convolutions),
+            (tensorCores, OperatorTrial.convolutions), (copies, OperatorTrial.convolutions),
             ("pooling", OperatorTrial.pooling), ("batch norm", OperatorTrial.batchNorm),
             ("softmax cross-entropy", OperatorTrial.loss), ("element-wise", OperatorTrial.elementwise),
             ("concatenation", OperatorTrial.concatenation), ("input", OperatorTrial.input),
@@ -53,7 +54,9 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         device.math = precision != nil || inexact.contains(family) ? .fast : .exact
         // Which kernels it would run in; on a CPU none, for it has none of its own.
         if let precision, device.details.type == .gpu { device.precision = precision }
-        return try run(family, on: device.makeExecutor())
+        // Trials are small: copies would not pay.
+        let copies = family == copies || precision != nil
+        return try run(family, on: device.makeExecutor(leastAsynchronousProducts: copies ? 0 : nil))
     }
 
     package static func run(_ family: String, on executor: any Executor) throws -> OperatorCheck {
@@ -67,8 +70,11 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
             // Sums of other sums: the tests' bound for its worst form, 5×5 filters' gradients.
             for index in trials.indices { trials[index].tolerance = 2e-4 }
         }
-        if family == tensorCores {
-            if (executor as? DeviceExecutor)?.traits.usesTensorCores != true { trials = [] }
+        if family == tensorCores || family == copies {
+            let traits = (executor as? DeviceExecutor)?.traits
+            if traits?.usesTensorCores != true || (family == copies && traits?.copiesAsynchronously != true) {
+                trials = []
+            }
             // Two operands of 11 significant bits.
             for index in trials.indices { trials[index].tolerance = 1e-3 }
         }

@@ -1,0 +1,33 @@
+// What TENSOR = 1 brings to the kernels behind it: NVIDIA's tensor cores by inline PTX, or their operands made without
+// them, for tests.
+
+#if TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__))
+#define ON_TENSOR_CORES 1
+// NVIDIA's compiler knows `asm`; clang, which checks these files without a GPU, only the other spelling.
+#ifdef __NV_CL_C_VERSION
+#define PTX asm volatile
+#else
+#define PTX __asm__ volatile
+#endif
+#else
+#define ON_TENSOR_CORES 0
+#endif
+
+#if TENSOR
+// Rounded to 10 bits of mantissa, to the nearest, ties away from zero.
+#if ON_TENSOR_CORES
+OVERLOADED float to_tf32(float value) {
+    uint bits;
+    PTX("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(value));
+    return as_float(bits);
+}
+#else
+// As cvt.rna does: to the nearest, ties away from zero.
+OVERLOADED float to_tf32(float value) {
+    return isfinite(value) ? as_float((as_uint(value) + 0x1000u) & 0xFFFFE000u) : value;
+}
+#endif
+OVERLOADED float4 to_tf32(float4 value) {
+    return (float4)(to_tf32(value.s0), to_tf32(value.s1), to_tf32(value.s2), to_tf32(value.s3));
+}
+#endif
