@@ -162,7 +162,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     }
     // `chunk` is the one that is copied; that of `current` is multiplied.
     for (int current = 0; chunk < end_chunk + STAGES - 1; chunk++, current = (current + 1) % STAGES) {
-        AWAIT_COPIES(STAGES - 2)
+        AWAIT_CHUNK
         barrier(CLK_LOCAL_MEM_FENCE);
         // The chunk before `current` has been multiplied by all. Past the last of the split come some that nobody wants.
         const int stage = (current + STAGES - 1) % STAGES;
@@ -174,7 +174,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
                 bias_sum += as_floats(((__local const ACTIVATIONS(RESULT_WIDTH) *)b[current])[B_PIECE(l)]);
         MULTIPLY_MN_MAJOR(a[current], b[current])
     }
-    AWAIT_COPIES(0)
+    AWAIT_COPIES
     barrier(CLK_LOCAL_MEM_FENCE);
 #else
     ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];

@@ -222,14 +222,14 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
     const int filter_step = g.filter_rows * g.filter_columns * g.source_channels;
     UNROLL for (int stage = 0; stage < STAGES - 1; stage++) COPY(a[stage], b[stage])
     for (int chunk = 0; chunk < chunks; chunk++) {
-        AWAIT_COPIES(STAGES - 2)
+        AWAIT_CHUNK
         barrier(CLK_LOCAL_MEM_FENCE);
         // The chunk before this one has been multiplied by all. Past the last one come zeros.
         const int next = (chunk + STAGES - 1) % STAGES;
         COPY(a[next], b[next])
         MULTIPLY_K_MAJOR(a[chunk % STAGES], b[chunk % STAGES])
     }
-    AWAIT_COPIES(0)
+    AWAIT_COPIES
 #else
     ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
     FLOATS(B_WIDTH) b_next[B_LOADS];

@@ -36,14 +36,16 @@ static inline void copy_piece(__local WordRun *to, __global const activation *fr
 }
 // What was copied since is one chunk.
 #define COMMIT_COPIES PTX("cp.async.commit_group;" : : : "memory");
-// Until all chunks but the last `count` are there, as far as this work-item copied them.
-#define AWAIT_COPIES(count) PTX("cp.async.wait_group %0;" : : "n"(count) : "memory");
+// Until all chunks but the last are there, as far as this work-item copied them; and until all are.
+#define AWAIT_CHUNK PTX("cp.async.wait_group 1;" : : : "memory");
+#define AWAIT_COPIES PTX("cp.async.wait_group 0;" : : : "memory");
 #else
 static inline void copy_piece(__local WordRun *to, __global const activation *from, bool inside) {
     *to = inside ? *(__global const WordRun *)from : (WordRun)(0);
 }
 #define COMMIT_COPIES
-#define AWAIT_COPIES(count)
+#define AWAIT_CHUNK
+#define AWAIT_COPIES
 #endif
 
 // Where a piece of a tile lies; MN-major rows are of so many pieces.
@@ -64,22 +66,18 @@ static inline void copy_piece(__local WordRun *to, __global const activation *fr
 #define MN_COLUMN(product, column) (WARP_COLUMN + (product) * 8 + id % 4 * 2 + (column))
 
 #if ON_TENSOR_CORES
-#define LDMATRIX(form)                                                                              \
-    PTX("ldmatrix.sync.aligned.m8n8.x4" form ".shared.b16 {%0, %1, %2, %3}, [%4];"                  \
-        : "=r"(words.s0), "=r"(words.s1), "=r"(words.s2), "=r"(words.s3)                            \
-        : "r"(address)                                                                              \
-        : "memory");
 // Four pieces of eight rows each, whose addresses the lanes have, eight for each piece.
-static inline uint4 load_matrices(uint address) {
-    uint4 words;
-    LDMATRIX("")
-    return words;
-}
-static inline uint4 load_transposed(uint address) {
-    uint4 words;
-    LDMATRIX(".trans")
-    return words;
-}
+#define LOAD_MATRICES(name, form)                                                                   \
+    static inline uint4 name(uint address) {                                                        \
+        uint w0, w1, w2, w3;                                                                        \
+        PTX("ldmatrix.sync.aligned.m8n8.x4" form ".shared.b16 {%0, %1, %2, %3}, [%4];"              \
+            : "=r"(w0), "=r"(w1), "=r"(w2), "=r"(w3)                                                \
+            : "r"(address)                                                                          \
+            : "memory");                                                                            \
+        return (uint4)(w0, w1, w2, w3);                                                             \
+    }
+LOAD_MATRICES(load_matrices, "")
+LOAD_MATRICES(load_transposed, ".trans")
 #if PAIRED
 #define A_WORDS(words) (words)
 #define B_WORDS(words) (words)
