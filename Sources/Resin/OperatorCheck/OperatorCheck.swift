@@ -55,8 +55,8 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         // Which kernels it would run in; on a CPU none, for it has none of its own.
         if let precision, device.details.type == .gpu { device.precision = precision }
         // Trials are small: copies would not pay.
-        let copies = family == copies || precision != nil
-        return try run(family, on: device.makeExecutor(leastAsynchronousProducts: copies ? 0 : nil))
+        let leastProducts = family == copies || precision != nil ? 0 : nil
+        return try run(family, on: device.makeExecutor(leastAsynchronousProducts: leastProducts))
     }
 
     package static func run(_ family: String, on executor: any Executor) throws -> OperatorCheck {
