@@ -335,7 +335,7 @@ class Kernel:
         def registers(index):
             return [self.value(register.strip()) for register in operands[index].strip("{}").split(",")]
 
-        if opcode.startswith("cp.async.cg.shared.global"):
+        if re.match(r"cp\.async\.c[ag]\.shared\.global$", opcode):
             address, source = self.address(operands[0]), self.address(operands[1])
             return [f"machine.copy(item, {address}, {source}, {values[3]})"]
         if opcode == "cp.async.commit_group":

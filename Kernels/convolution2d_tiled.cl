@@ -17,7 +17,9 @@
 // of convolution2d_filter_operands.cl; bias [O]; mask and result [N][H′][W′][O], the
 // latter perhaps among another value's channels.
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
-// likewise for O and for where it lies; ASYNC, for which C is a multiple of SOURCE_WIDTH, the activations in 16 bytes.
+// likewise for O and for where it lies; ASYNC, for which C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
+// WHOLE_TAPS, 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes before the
+// channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
 
 typedef struct {
     int source_height, source_width, source_channels;
@@ -66,10 +68,30 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
 #define FILTER_COLUMN tap.column
 #endif
 
-// Whether the tap has a pixel for the work-item's l-th row of A.
+// Whether there is such a k, and the tap has a pixel for the work-item's l-th row of A.
+#if WHOLE_TAPS
+#define IS_K (tap.row < g.tap_rows && tap.channel < g.source_channels)
+#else
+#define IS_K (tap.row < g.tap_rows)
+#endif
 #define IS_INSIDE(l)                                                                                \
-    (tap.row < g.tap_rows && (uint)(top[l] + tap.row) < (uint)g.source_height &&                    \
+    (IS_K && (uint)(top[l] + tap.row) < (uint)g.source_height &&                    \
      (uint)(left[l] + tap.column) < (uint)g.source_width)
+
+#if WHOLE_TAPS
+static inline Tap next_chunk(Tap tap, const TiledGeometry *g) {
+    if (++tap.column < g->tap_columns) return tap;
+    tap.column = 0;
+    if (++tap.row < g->tap_rows) return tap;
+    tap.row = 0;
+    tap.channel += TILE_K;
+    return tap;
+}
+#define COPY_A copy_piece_cached
+#else
+static inline Tap next_chunk(Tap tap, const TiledGeometry *g) { return advance(tap, TILE_K, g); }
+#define COPY_A copy_piece
+#endif
 
 #if ASYNC
 // A work-item copies the same k of B as of A, for every A_STEP-th channel of the tile, and moves on to the next chunk.
@@ -81,16 +103,16 @@ static inline Tap advance(Tap tap, int by, const TiledGeometry *g) {
         const int filter_offset =                                                                   \
             (FILTER_ROW * g.filter_columns + FILTER_COLUMN) * g.source_channels + tap.channel;      \
         UNROLL for (int l = 0; l < A_LOADS; l++)                                                    \
-            copy_piece((a) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                      \
-                       source + base[l] + offset, IS_INSIDE(l));                                    \
+            COPY_A((a) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                          \
+                   source + base[l] + offset, IS_INSIDE(l));                                        \
         UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
             const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
             copy_piece((b) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                      \
                        filter + channel * filter_step + filter_offset,                              \
-                       tap.row < g.tap_rows && channel < g.result_channels);                        \
+                       IS_K && channel < g.result_channels);                                        \
         }                                                                                           \
         COMMIT_COPIES                                                                               \
-        tap = advance(tap, TILE_K, &g);                                                             \
+        tap = next_chunk(tap, &g);                                                                  \
     }
 typedef activation filter_value;
 #else
@@ -146,7 +168,7 @@ OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, flo
         const int offset = (FILTER_ROW * g.filter_columns + FILTER_COLUMN) * g.result_channels;     \
         UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
             const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
-            const bool inside = tap.row < g.tap_rows && channel < g.result_channels;                \
+            const bool inside = IS_K && channel < g.result_channels;                                \
             b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)(offset + channel) *           \
                                                     g.source_channels + tap.channel)                \
                                : (FLOATS(B_WIDTH))(0.0f);                                           \
@@ -243,7 +265,7 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
         const int current = chunk & 1;
         chunk++;
         // Past the last chunk these bring zeros, which nobody multiplies.
-        tap = advance(tap, TILE_K, &g);
+        tap = next_chunk(tap, &g);
         LOAD_A
         LOAD_B
         MULTIPLY(a[current], b[current])

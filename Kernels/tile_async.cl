@@ -27,13 +27,16 @@
 #define B_RUNS (TILE_N * TILE_WORDS / 4)
 
 #if ON_TENSOR_CORES
-// 16 bytes, or as many zeros.
-static inline void copy_piece(__local WordRun *to, __global const activation *from, bool inside) {
-    PTX("cp.async.cg.shared.global [%0], [%1], 16, %2;"
-        :
-        : "r"((uint)(size_t)to), "l"((ulong)from), "r"(inside ? 16 : 0)
-        : "memory");
-}
+// 16 bytes, or as many zeros: past a multiprocessor's own cache, or through it, for what it will read again.
+#define COPY_PIECE(name, cache)                                                                     \
+    static inline void name(__local WordRun *to, __global const activation *from, bool inside) {    \
+        PTX("cp.async." cache ".shared.global [%0], [%1], 16, %2;"                                  \
+            :                                                                                       \
+            : "r"((uint)(size_t)to), "l"((ulong)from), "r"(inside ? 16 : 0)                         \
+            : "memory");                                                                            \
+    }
+COPY_PIECE(copy_piece, "cg")
+COPY_PIECE(copy_piece_cached, "ca")
 // What was copied since is one chunk.
 #define COMMIT_COPIES PTX("cp.async.commit_group;" : : : "memory");
 // Until all chunks but the last are there, as far as this work-item copied them; and until all are.
@@ -43,6 +46,7 @@ static inline void copy_piece(__local WordRun *to, __global const activation *fr
 static inline void copy_piece(__local WordRun *to, __global const activation *from, bool inside) {
     *to = inside ? *(__global const WordRun *)from : (WordRun)(0);
 }
+#define copy_piece_cached copy_piece
 #define COMMIT_COPIES
 #define AWAIT_CHUNK
 #define AWAIT_COPIES

@@ -54,6 +54,8 @@ struct FilterOperands {
 
     /// Values that a copy of 16 bytes brings.
     var pieceWidth: Int { 16 / elementByteCount }
+    /// Whether a chunk of TILE_K, 16 words, is of one tap.
+    var hasWholeTaps: Bool { (isTransposed ? outputs : channels) % (4 * pieceWidth) == 0 }
     var byteCount: Int {
         (taps * channels * outputs * elementByteCount).roundedUp(toMultipleOf: FlatLayout.alignment)
     }
@@ -146,6 +148,7 @@ extension Lowering {
             defining: tile.definitions(copyingAsynchronously: operands != nil) + [
                 ("TRANSPOSED", isTransposed ? 1 : 0), ("SOURCE_WIDTH", sourceWidth),
                 ("RESULT_WIDTH", tiled.resultWidth),
+                ("WHOLE_TAPS", operands?.hasWholeTaps == true ? 1 : 0),
             ],
             global: [tile.groups(rows: geometry.pixels, columns: channels) * tile.workItems, batches],
             local: [tile.workItems, 1],
