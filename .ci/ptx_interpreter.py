@@ -134,8 +134,7 @@ class Kernel:
             if variable in body:
                 self.shared[variable], self.shared_count = start, start + int(count)
         scope = {}
-        self.source = self.translate(body)
-        exec(compile(self.source, name, "exec"), {**globals(), **HELPERS}, scope)
+        exec(compile(self.translate(body), name, "exec"), globals(), scope)
         self.run = scope["run"]
 
     def translate(self, body):
@@ -511,6 +510,3 @@ class Machine:
         for half in range(2):
             bits = word >> 16 * half & 0xFFFF
             store(2 * place + half, to_float(bits << 16) if kind == "bf16" else half_to_float(bits))
-
-
-HELPERS = {"struct": struct}

@@ -87,15 +87,18 @@ static inline Tap next_chunk(Tap tap, const TiledGeometry *g) {
     tap.channel += TILE_K;
     return tap;
 }
-#define COPY_A copy_piece_cached
 #else
 static inline Tap next_chunk(Tap tap, const TiledGeometry *g) { return advance(tap, TILE_K, g); }
-#define COPY_A copy_piece
 #endif
 
 #if ASYNC
 // A work-item copies the same k of B as of A, for every A_STEP-th channel of the tile, and moves on to the next chunk.
 #define B_LOADS (TILE_N / A_STEP)
+#if WHOLE_TAPS
+#define COPY_A copy_piece_cached
+#else
+#define COPY_A copy_piece
+#endif
 #define COPY(a, b)                                                                                  \
     {                                                                                               \
         const int offset =                                                                          \

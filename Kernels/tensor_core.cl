@@ -22,7 +22,6 @@ OVERLOADED float to_tf32(float value) {
     return as_float(bits);
 }
 #else
-// As cvt.rna does: to the nearest, ties away from zero.
 OVERLOADED float to_tf32(float value) {
     return isfinite(value) ? as_float((as_uint(value) + 0x1000u) & 0xFFFFE000u) : value;
 }

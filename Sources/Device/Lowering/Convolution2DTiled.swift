@@ -29,8 +29,8 @@ struct FilterOperands {
     let outputs: Int
     /// Whether the outputs are summed: for the input's gradient.
     let isTransposed: Bool
-    /// As activations are stored, or float32.
-    private let elementByteCount: Int
+    /// Values that a copy of 16 bytes brings.
+    let pieceWidth: Int
 
     /// Nil where operands go through registers: where the device has no such copies, a pixel's channels are not whole pieces
     /// of 16 bytes, or the product is too small.
@@ -46,24 +46,22 @@ struct FilterOperands {
         default: return nil
         }
         (channels, outputs) = (image.channels, result.channels)
-        elementByteCount = graph.operandByteCount(of: node)
+        pieceWidth = graph.pieceWidth(of: node)
         guard traits.copiesAsynchronously, (isTransposed ? outputs : channels) % pieceWidth == 0,
             result.pixels * taps * channels * outputs >= traits.leastAsynchronousProducts
         else { return nil }
     }
 
-    /// Values that a copy of 16 bytes brings.
-    var pieceWidth: Int { 16 / elementByteCount }
     /// Whether a chunk of TILE_K, 16 words, is of one tap.
     var hasWholeTaps: Bool { (isTransposed ? outputs : channels) % (4 * pieceWidth) == 0 }
     var byteCount: Int {
-        (taps * channels * outputs * elementByteCount).roundedUp(toMultipleOf: FlatLayout.alignment)
+        (taps * channels * outputs / pieceWidth * 16).roundedUp(toMultipleOf: FlatLayout.alignment)
     }
 }
 
 extension Graph {
-    /// Of the activations that a convolution's node multiplies.
-    func operandByteCount(of node: Node) -> Int { (halfType(of: node) ?? .float32).byteCount }
+    /// Activations that 16 bytes hold, of a convolution's node.
+    fileprivate func pieceWidth(of node: Node) -> Int { 16 / (halfType(of: node) ?? .float32).byteCount }
 }
 
 extension Lowering {
@@ -72,7 +70,7 @@ extension Lowering {
         guard case .convolution2DFilterGradient = node.op else {
             return FilterOperands(node, in: graph, traits)?.pieceWidth
         }
-        let width = 16 / graph.operandByteCount(of: node)
+        let width = graph.pieceWidth(of: node)
         let areWhole = node.inputs.allSatisfy { graph.shape(of: $0).channels % width == 0 }
         return traits.copiesAsynchronously && areWhole ? width : nil
     }
