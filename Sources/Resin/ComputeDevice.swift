@@ -1,3 +1,4 @@
+import Foundation
 import ResinDevice
 import ResinOpenCL
 import ResinPlan
@@ -79,10 +80,14 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
         let probes = mayHaveTensorCores ? DeviceProbes.kept(for: self) : nil
+        let kernels = try KernelChoice.ofEnvironment()
+        let imitatesTensorCores = kernels == .tensorCores && details.type != .gpu
         var traits = DeviceTraits(
-            openCL, math: math, asGPU: precision == .float32 ? nil : true,
-            hasTensorCores: probes?.works(probe) == true,
-            copiesAsynchronously: probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
+            openCL, math: math, asGPU: kernels != nil || precision != .float32 ? true : nil,
+            hasTensorCores: imitatesTensorCores || probes?.works(probe) == true,
+            copiesAsynchronously: imitatesTensorCores
+                || probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
+        if imitatesTensorCores { traits.leastAsynchronousProducts = 0 }
         if let leastAsynchronousProducts { traits.leastAsynchronousProducts = leastAsynchronousProducts }
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
@@ -111,6 +116,26 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         let place = details.platformDevice.map { "\($0), \(details.platform), " } ?? ""
         return "\(details.index): \(details.name) (\(place)\(details.type.rawValue), "
             + "\(details.computeUnits) compute units, \(MemoryPlan.gigabytes(details.memoryByteCount)))"
+    }
+}
+
+/// Whose kernels run, where they are not to be the device's own: a CPU can run a GPU's, slowly, which is how they
+/// are compared and debugged without one. The environment variable `RESIN_KERNELS` says so.
+private enum KernelChoice: String, CaseIterable {
+    case gpu
+    /// A GPU's, with tensor cores and copies to local memory that are imitated.
+    case tensorCores = "tensor-cores"
+
+    /// - Throws: `ResinError(.usage)` where the variable has another value.
+    static func ofEnvironment() throws -> KernelChoice? {
+        guard let text = ProcessInfo.processInfo.environment["RESIN_KERNELS"], !text.isEmpty else {
+            return nil
+        }
+        guard let choice = KernelChoice(rawValue: text) else {
+            let known = allCases.map(\.rawValue).joined(separator: " or ")
+            throw ResinError(.usage, "RESIN_KERNELS is '\(text)'; it may be \(known), or not set")
+        }
+        return choice
     }
 }
 
