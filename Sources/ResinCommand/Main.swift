@@ -30,8 +30,9 @@ struct ResinCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
-            BenchCommand.self, DatasetsCommand.self, DevicesCommand.self, NetworksCommand.self,
-            CheckOneCommand.self,
+            ExplainCommand.self, BenchCommand.self, DatasetsCommand.self, DevicesCommand.self,
+            NetworksCommand.self,
+            KernelsCommand.self, CheckOneCommand.self,
         ])
 }
 
