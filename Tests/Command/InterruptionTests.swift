@@ -36,6 +36,29 @@ extension CommandTests {
             try expectSameWeights()
         }
 
+        @Test("A second signal ends the program at once and damages nothing")
+        func impatient() throws {
+            let running = try Runs.training("--out", folder / "run").start()
+            try folder.waitForMiddleOfSecondEpoch(of: running)
+            for _ in 1...2 { running.signal(SIGINT) }
+            #expect(try running.wait(seconds: 10).code == 130)
+            try expectSameWeights()
+        }
+
+        @Test("A signal while layers are measured for the report leaves a finished run")
+        func measuring() throws {
+            let running = try Runs.training("--out", folder / "run").start()
+            while folder.text("run/log.txt")?.contains("test accuracy ") != true, running.isRunning {
+                usleep(1_000)
+            }
+            running.signal(SIGINT)
+            let outcome = try running.wait(seconds: 10)
+            #expect(
+                [0, 130].contains(outcome.code) && outcome.output.hasPrefix("test accuracy"), "\(outcome)")
+            #expect(folder.text("run/report.html")?.contains("finished") == true)
+            #expect(try folder.lastWeights == run.folder.lastWeights)
+        }
+
         @Test("A hangup that was ignored at the start, as under nohup, stays ignored")
         func nohup() throws {
             var program = Runs.training("--out", folder / "run")
