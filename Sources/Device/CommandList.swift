@@ -124,6 +124,19 @@ package final class CommandList: Executable {
         }
     }
 
+    package func run(_ uniforms: ResinPlan.StepUniforms, shouldStop: () -> Bool) throws -> Bool {
+        try translatingErrors {
+            try send(uniforms)
+            for launch in launches {
+                if plan.graph.nodes[launch.node].pass != .update, shouldStop() { return false }
+                try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+                try wait(for: launch)
+            }
+            return true
+        }
+    }
+
+    /// Waits for a launch, so that it is the one that is named where it fails.
     private func wait(for launch: BoundLaunch) throws {
         do {
             try executor.queue.finish()

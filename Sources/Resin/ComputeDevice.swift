@@ -26,7 +26,8 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         do {
             devices = try ResinOpenCL.Device.all()
         } catch let error as OpenCLError {
-            throw ResinError(.noDevice, "the OpenCL devices could not be listed: \(error)")
+            throw ResinError(
+                .noDevice, "the OpenCL devices could not be listed: \(error)" + lines(driverProblems()))
         }
         var list = devices.enumerated().map { index, device in
             ComputeDevice(details: DeviceDescription(device, index: index), openCL: device)
@@ -34,6 +35,17 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         let reference = ReferenceExecutor(index: list.count)
         list.append(ComputeDevice(details: reference.device, openCL: nil))
         return list
+    }
+
+    /// What keeps installed OpenCL drivers from giving a device, a sentence each: to be told with an answer
+    /// that there is none. The drivers are asked again.
+    public static func driverProblems() -> [String] { DriverDiagnosis.problems() }
+
+    /// What was done so that a driver can be used, a sentence each.
+    public static var driverNotes: [String] { DriverDiagnosis.notes }
+
+    private static func lines(_ sentences: [String]) -> String {
+        sentences.map { "\n  \($0)" }.joined()
     }
 
     /// The GPU with the most memory, else an OpenCL CPU, else any other OpenCL device, else the reference.
@@ -52,8 +64,14 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
     /// - Throws: `ResinError(.noDevice)` that lists the candidates when none or several match: an explicit
     ///   request never falls back.
     public static func matching(_ specification: String) throws -> ComputeDevice {
-        let devices = try all()
         let wanted = specification.lowercased()
+        let devices: [ComputeDevice]
+        do {
+            devices = try all()
+        } catch  where wanted == "reference" {
+            // No driver can take this one away.
+            return ComputeDevice(details: ReferenceExecutor().device, openCL: nil)
+        }
         let matches = devices.filter { device in
             let details = device.details
             switch wanted {
@@ -64,12 +82,17 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
             }
         }
         if matches.count == 1 { return matches[0] }
-        let list = (matches.isEmpty ? devices : matches).map { "  \($0)" }.joined(separator: "\n")
-        let problem =
-            matches.isEmpty
-            ? "no device matches --device '\(specification)'; there are"
-            : "--device '\(specification)' matches several; name one by its index or platform:device"
-        throw ResinError(.noDevice, "\(problem):\n\(list)")
+        if !matches.isEmpty {
+            throw ResinError(
+                .noDevice,
+                "--device '\(specification)' matches several; name one by its index or platform:device:"
+                    + lines(matches.map(\.description)))
+        }
+        let problems = driverProblems()
+        throw ResinError(
+            .noDevice,
+            "no device matches --device '\(specification)'; there are:" + lines(devices.map(\.description))
+                + (problems.isEmpty ? "" : "\nOf the drivers:" + lines(problems)))
     }
 
     /// - Parameter leastAsynchronousProducts: see `DeviceTraits`.
