@@ -140,7 +140,7 @@ package final class CommandList: Executable {
     private func wait(for launch: BoundLaunch) throws {
         do {
             try executor.queue.finish()
-        } catch {
+        } catch let error as OpenCLError where error.cause == .kernelFault {
             let node = plan.graph.nodes[launch.node]
             throw ResinError(
                 .noDevice,

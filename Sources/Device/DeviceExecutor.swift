@@ -124,18 +124,23 @@ package final class DeviceExecutor: Executor {
         node.op.onDevice.form(of: node, in: graph, on: traits).copiesAsynchronously
     }
 
+    package func makeRoom(for plans: [Plan]) throws {
+        guard let plan = plans.max(by: { $0.arenaByteCount < $1.arenaByteCount }),
+            plan.arenaByteCount > arena?.byteCount ?? 0
+        else { return }
+        arena = nil
+        for plan in plans where plan.largestBlockByteCount > plan.pieceByteCount {
+            throw ResinError(
+                .outOfMemory,
+                "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
+                    + "\(plan.pieceByteCount) at a time; use a smaller --batch or --resize")
+        }
+        try translatingErrors { arena = try Arena(plan, context) }
+    }
+
     package func prepare(_ plan: Plan) throws -> any Executable {
-        try translatingErrors {
-            if plan.arenaByteCount > arena?.byteCount ?? 0 {
-                arena = nil
-                guard plan.largestBlockByteCount <= plan.pieceByteCount else {
-                    throw ResinError(
-                        .outOfMemory,
-                        "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
-                            + "\(plan.pieceByteCount) at a time; use a smaller --batch or --resize")
-                }
-                arena = try Arena(plan, context)
-            }
+        try makeRoom(for: [plan])
+        return try translatingErrors {
             let run = plan.forms.reduce(0) { max($0, ($1 as? DeviceForm)?.zeroCount ?? 0) }
             if zeros.byteCount < 4 * run {
                 zeros = try Self.makeZeros(byteCount: 4 * run, context, queue)
@@ -167,15 +172,18 @@ func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as OpenCLError {
-        switch error.codeName {
-        case "CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_INVALID_BUFFER_SIZE", "CL_OUT_OF_RESOURCES":
+        switch error.cause {
+        case .outOfMemory:
             throw ResinError(
                 .outOfMemory, "the device has no memory left: \(error)\nUse a smaller --batch or --resize.")
-        case "CL_BUILD_PROGRAM_FAILURE", "CL_INVALID_KERNEL_NAME", "CL_INVALID_ARG_SIZE",
-            "CL_INVALID_KERNEL_ARGS", "CL_INVALID_VALUE", "CL_INVALID_WORK_GROUP_SIZE":
+        case .defect:
             throw ResinError(.failure, "this is a defect of Resin or the driver, please report it: \(error)")
-        default:
-            throw ResinError(.noDevice, "the device failed: \(error)")
+        case .kernelFault:
+            throw ResinError(
+                .noDevice,
+                "a kernel failed on the device: \(error)\nRESIN_DEBUG=3 waits after each launch and names it."
+            )
+        case .device: throw ResinError(.noDevice, "the device failed: \(error)")
         }
     }
 }

@@ -114,6 +114,9 @@ package protocol Executor: AnyObject {
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws
     /// Waits for the steps before it, then reads.
     func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// Makes the arena as large as the largest of these plans wants it, so that all of them share it: what is prepared keeps
+    /// the arena that it finds.
+    func makeRoom(for plans: [Plan]) throws
     /// Makes a plan ready to run. Every region that it names must be allocated; the arena is shared by all of
     /// an executor's plans, which run one after another.
     func prepare(_ plan: Plan) throws -> any Executable
@@ -189,6 +192,7 @@ extension Executable {
 extension Executor {
     package func calibrate() throws -> Calibration? { nil }
     package var takesOnlyTaps: Bool { false }
+    package func makeRoom(for plans: [Plan]) throws {}
     package func launches(of plan: Plan) -> [LaunchDescription] { [] }
     package func source(of launch: LaunchDescription) -> String { "" }
 

@@ -68,6 +68,7 @@ public final class Trainer {
         plans = try RunPlans(network, dataset, configuration, on: executor)
         try plans.checkThatItFits(network, dataset, configuration, on: executor)
         memory = plans.memory
+        try executor.makeRoom(for: [plans.trainingPlan, plans.evaluationPlan])
         model = ModelState(plans.training.graph)
 
         try model.allocate(on: executor)
