@@ -53,18 +53,48 @@ public final class TrainingRun {
             throw ResinError(
                 .missingFile, "\(folder.path) holds no checkpoint to resume from; start the run anew")
         }
-        try trainer.restore(checkpoint, from: folder.path)
-        let metadata = checkpoint.optimizer.metadata
-        if let accuracy = metadata["best_accuracy"].flatMap(Double.init),
-            let epoch = metadata["best_epoch"].flatMap(Int.init)
-        {
-            best = (accuracy, epoch)
+        if let name = checkpoint.firstNotFinite {
+            throw ResinError(
+                .notFinite,
+                "\(folder.path): tensor '\(name)' of its newest checkpoint is not finite; nothing can be learnt from "
+                    + "there: start a new run with a smaller --lr or another --init")
         }
+        let saved = try folder.configuration(as: TrainingConfiguration.self)
+        let steps = max(saved.epochs, trainer.configuration.epochs) * trainer.stepsPerEpoch
+        guard checkpoint.step <= steps else {
+            throw ValueFault(
+                key: "step", value: "\(checkpoint.step)", allowed: ValueRule<Checkpoint>.words(0...steps)
+            ).badContent(in: "\(folder.path): metadata of its newest checkpoint")
+        }
+        try trainer.restore(checkpoint, from: folder.path)
+        best = try Self.best(in: checkpoint.optimizer.metadata, upTo: trainer.epoch - 1, folder)
         try folder.metrics.drop(after: trainer.epoch - 1)
-        if trainer.configuration != (try folder.configuration(as: TrainingConfiguration.self)) {
+        if trainer.configuration != saved {
             try folder.write(configuration: trainer.configuration)
         }
     }
+
+    /// What `metadata` has written.
+    private static func best(
+        in metadata: [String: String], upTo epochs: Int, _ folder: RunFolder
+    ) throws -> (accuracy: Double, epoch: Int)? {
+        let (accuracy, epoch) = (metadata[accuracyKey], metadata[epochKey])
+        if accuracy == nil && epoch == nil { return nil }
+        func number<Number: Comparable & LosslessStringConvertible>(
+            _ key: String, _ range: ClosedRange<Number>, _ allowed: String
+        ) throws -> Number {
+            if let number = metadata[key].flatMap(Number.init), range.contains(number) { return number }
+            throw ValueFault(key: key, value: metadata[key].map { "'\($0)'" } ?? "missing", allowed: allowed)
+                .badContent(in: "\(folder.path): metadata of its newest checkpoint")
+        }
+        return (
+            try number(accuracyKey, 0...1, "a number from 0 to 1"),
+            try number(epochKey, 1...max(epochs, 1), ValueRule<Checkpoint>.words(1...max(epochs, 1)))
+        )
+    }
+
+    private static let accuracyKey = "best_accuracy"
+    private static let epochKey = "best_epoch"
 
     /// Whether the accuracy has not risen for so many epochs that the run is over.
     private var isOutOfPatience: Bool {
@@ -109,9 +139,12 @@ public final class TrainingRun {
                 testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
                 learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: seconds,
                 imagesPerSecond: Double(trainer.configuration.batch) / stepSeconds,
-                testTop5Accuracy: evaluation.top5Accuracy, stepMilliseconds: 1e3 * stepSeconds)
+                testTop5Accuracy: evaluation.top5Accuracy, stepMilliseconds: 1e3 * stepSeconds,
+                skippedSteps: trained.skippedSteps)
             try folder.metrics.append(metrics)
-            let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
+            // Where the outputs for some image are not finite, the others' accuracy says nothing.
+            let isBest =
+                evaluation.loss.isFinite && (best.map { evaluation.accuracy > $0.accuracy } ?? true)
             if isBest { best = (evaluation.accuracy, epoch) }
             let isLast = epoch == trainer.configuration.epochs || isOutOfPatience
             if isBest || isLast || epoch % saveEvery == 0 {
@@ -165,6 +198,6 @@ public final class TrainingRun {
 
     private var metadata: [String: String] {
         guard let best else { return [:] }
-        return ["best_accuracy": "\(best.accuracy)", "best_epoch": "\(best.epoch)"]
+        return [Self.accuracyKey: "\(best.accuracy)", Self.epochKey: "\(best.epoch)"]
     }
 }
