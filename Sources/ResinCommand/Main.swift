@@ -7,7 +7,8 @@ enum Main {
     static func main() {
         AtomicFile.ignoreFileSizeSignal()
         do {
-            var command = try ResinCommand.parseAsRoot()
+            let arguments = joinNegativeNumbers(CommandLine.arguments.dropFirst())
+            var command = try ResinCommand.parseAsRoot(arguments)
             try command.run()
             // Text waits in a buffer: a full disk behind standard output shows here.
             guard fflush(nil) == 0 else {
@@ -17,10 +18,29 @@ enum Main {
         } catch let error as ResinError {
             note("resin: \(error.message)")
             exit(error.kind.rawValue)
+        } catch let fault as ValueFault {
+            note("resin: \(fault.usage.message)")
+            exit(fault.usage.kind.rawValue)
         } catch {
             ResinCommand.exit(withError: error)
         }
     }
+}
+
+/// `--lr -1` as `--lr=-1`: the parser would take a number below zero for an option, and call the value missing
+/// instead of saying what is wrong with it.
+private func joinNegativeNumbers(_ arguments: some Sequence<String>) -> [String] {
+    var joined: [String] = []
+    for argument in arguments {
+        if argument.hasPrefix("-"), let first = argument.split(separator: ",").first, Double(first) != nil,
+            let option = joined.last, option.hasPrefix("--"), option != "--", !option.contains("=")
+        {
+            joined[joined.count - 1] = "\(option)=\(argument)"
+        } else {
+            joined.append(argument)
+        }
+    }
+    return joined
 }
 
 struct ResinCommand: ParsableCommand {

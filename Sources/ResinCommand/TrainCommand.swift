@@ -24,6 +24,8 @@ struct TrainCommand: ParsableCommand {
     var config: String?
 
     @OptionGroup(title: "Data") var dataOptions: DataOptions
+    @Option(help: ArgumentHelp("Use the first N training images.", valueName: "n"))
+    var limit: Int?
 
     @Option(help: ArgumentHelp("Height and width that images are resized to.", valueName: "n"))
     var resize: Int?
@@ -90,25 +92,50 @@ struct TrainCommand: ParsableCommand {
 
     mutating func run() throws {
         Interruption.listen()
-        if let config { try RecipeFile(config).apply(to: &self) }
-        saveEvery = try bounded("--save-every", saveEvery ?? 1, 1...1_000_000)
-        keep = try bounded("--keep", keep ?? 2, 1...1000)
-        if let resume {
-            let folder = try RunFolder(existing: resume)
-            try train(
-                resuming: folder, try resumed(folder.configuration(as: TrainingConfiguration.self), folder))
-        } else {
-            try startNew()
+        guard let config else { return try train() }
+        var recipe = try RecipeFile(config)
+        try recipe.apply(to: &self)
+        do {
+            try train(recipe)
+        } catch let fault as ValueFault {
+            throw recipe.error(of: fault)
         }
     }
 
-    private func startNew() throws {
-        let (network, dataset, configuration) = try makeConfiguration()
+    private func train(_ recipe: RecipeFile? = nil) throws {
+        if overwrite && out == nil {
+            throw ResinError(.usage, "--overwrite replaces the run in --out; say there in which folder")
+        }
+        if let resume, let out, out != resume {
+            throw ResinError(
+                .usage, "--resume goes on in its own folder; the recipe's 'out' is another, \(out)")
+        }
+        let saving = (
+            every: try bounded("--save-every", saveEvery ?? 1, 1...Limits.epochs),
+            keep: try bounded("--keep", keep ?? 2, 1...1000)
+        )
+        if let resume {
+            let folder = try RunFolder(existing: resume)
+            let saved = try folder.configuration(as: TrainingConfiguration.self)
+            _ = try saved.knownNetwork(from: folder.configurationPath)
+            try train(resuming: folder, try resumed(saved, folder, recipe), saving)
+        } else {
+            try startNew(recipe, saving)
+        }
+    }
+
+    private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
+        let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed in
+            try dataOptions.load(
+                data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest)
+        }
         let device = try deviceOption.choose()
-        let trainer = try Trainer(network, dataset, configuration, device: device)
+        let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
+            try Trainer(network, dataset, configuration, device: device)
+        }
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
         do {
-            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saveEvery!, keep: keep!)
+            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
             try finish(run, device)
         } catch {
             folder.removeIfEmpty()
@@ -116,16 +143,21 @@ struct TrainCommand: ParsableCommand {
         }
     }
 
-    private func train(resuming folder: RunFolder, _ configuration: TrainingConfiguration) throws {
-        let dataset = try dataOptions.load(
-            configuration.data, side: configuration.input.height, split: configuration.split,
-            seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
-        let network = try Network.named(
-            configuration.network, input: configuration.input, classes: configuration.classCount,
-            options: configuration.options)
+    private func train(
+        resuming folder: RunFolder, _ configuration: TrainingConfiguration, _ saving: (every: Int, keep: Int)
+    ) throws {
         let device = try deviceOption.choose()
-        let trainer = try Trainer(network, dataset, configuration, device: device)
-        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saveEvery!, keep: keep!)
+        let isSaved = dataOptions.source.data == nil && epochs == nil
+        let trainer = try blamingFile(isSaved ? folder.configurationPath : nil) {
+            let dataset = try dataOptions.load(
+                configuration.data, side: configuration.input.height, split: configuration.split,
+                seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
+            let network = try Network.named(
+                configuration.network, input: configuration.input, classes: configuration.classCount,
+                options: configuration.options)
+            return try Trainer(network, dataset, configuration, device: device)
+        }
+        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)
         try finish(run, device)
     }
 
@@ -141,6 +173,7 @@ struct TrainCommand: ParsableCommand {
                 + "\(configuration.optimizer.learningRate), \(configuration.schedule.kind.rawValue) rate, "
                 + "\(configuration.initialiser.rawValue) initialisation, seed \(configuration.seed); "
                 + "run folder \(run.folder.path)")
+        for line in configuration.notes { try reporter.say("note: \(line)") }
         if trainer.step > 0 { try reporter.say("resumed after step \(trainer.step)") }
         let outcome = try run.run(
             report: { event in
@@ -148,7 +181,7 @@ struct TrainCommand: ParsableCommand {
                 case .progress(let progress): reporter.show(progress)
                 case .evaluating: break
                 case .epoch(let metrics, let evaluation):
-                    try reporter.say(line(metrics))
+                    try reporter.say(line(metrics, of: trainer))
                     if let lossScale = try trainer.lossScale() {
                         let skipped = Int(lossScale.skippedSteps)
                         try reporter.say(
@@ -174,18 +207,43 @@ struct TrainCommand: ParsableCommand {
         case .finished(let accuracy, let epoch):
             reporter.closeBar()
             let final = try run.folder.metrics.read().last?.testAccuracy ?? accuracy
-            let text =
-                "test accuracy \(percent(final)), best \(percent(accuracy)) in epoch \(epoch); \(run.folder.path)"
+            let best =
+                epoch > 0
+                ? "best \(percent(accuracy)) in epoch \(epoch)" : "none is best: no test loss was finite"
+            let text = "test accuracy \(percent(final)), \(best); \(run.folder.path)"
             print(text)
             try run.folder.log().append(text)
         }
     }
 
-    private func line(_ metrics: EpochMetrics) -> String {
-        "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
+    private func line(_ metrics: EpochMetrics, of trainer: Trainer) -> String {
+        // Of five classes or fewer, all are among the first five.
+        let top5 =
+            trainer.configuration.classCount > 5 ? ", top-5 \(percent(metrics.testTop5Accuracy))" : ""
+        let skipped =
+            metrics.skippedSteps > 0
+            ? "; \(metrics.skippedSteps) of \(trainer.stepsPerEpoch) steps left out, whose loss was not finite"
+            : ""
+        return "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
             + "\(percent(metrics.trainAccuracy)); test loss \(decimals(metrics.testLoss, 4)), accuracy "
-            + "\(percent(metrics.testAccuracy)), top-5 \(percent(metrics.testTop5Accuracy)); "
+            + "\(percent(metrics.testAccuracy))\(top5); "
             + "lr \(Float(metrics.learningRate)), \(decimals(metrics.imagesPerSecond, 0)) images/s, "
-            + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))"
+            + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))\(skipped)"
+    }
+}
+
+extension TrainingConfiguration {
+    /// Settings that do nothing beside the others.
+    fileprivate var notes: [String] {
+        var notes: [String] = []
+        if schedule.warmupEpochs >= epochs {
+            notes.append(
+                "the rate rises over all \(epochs) epochs (--warmup-epochs \(schedule.warmupEpochs)): --schedule does "
+                    + "nothing")
+        }
+        if let patience, patience >= epochs - 1 {
+            notes.append("--patience \(patience) does nothing in \(epochs) epochs")
+        }
+        return notes
     }
 }
