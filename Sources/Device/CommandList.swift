@@ -48,6 +48,18 @@ package final class CommandList: Executable {
         }
     }
 
+    package func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) throws -> Bool {
+        try translatingErrors {
+            try send(uniforms)
+            for launch in launches {
+                if plan.graph.nodes[launch.node].pass != .update, shouldStop() { return false }
+                try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+                try executor.queue.finish()
+            }
+            return true
+        }
+    }
+
     /// Runs a step with a profiled event a launch; for a queue that was made with profiling.
     package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? {
         try translatingErrors {

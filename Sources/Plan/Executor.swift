@@ -162,6 +162,10 @@ package struct KernelTime: Hashable, Sendable {
 package protocol Executable: AnyObject {
     /// Starts a step; it runs after everything started before it.
     func run(_ uniforms: StepUniforms) throws
+    /// Runs a step piece by piece and waits for each, for steps that take long: it is given up, and false
+    /// returned, once `shouldStop` says so and no piece of the update has begun. All that a next step reads is
+    /// then as it was before, but for the running statistics, whose kept copy is.
+    func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) throws -> Bool
     /// Waits for the steps before it, then reads one of the graph's results.
     func read(_ value: ValueID) throws -> [Float]
     /// Waits until all that was started is done.
@@ -172,6 +176,11 @@ package protocol Executable: AnyObject {
 }
 
 extension Executable {
+    package func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) throws -> Bool {
+        try run(uniforms)
+        return true
+    }
+
     package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? { nil }
 }
 

@@ -98,9 +98,12 @@ private final class ReferenceExecutable: Executable {
         }
     }
 
-    func run(_ uniforms: StepUniforms) {
+    func run(_ uniforms: StepUniforms) { _ = run(uniforms, shouldStop: { false }) }
+
+    func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) -> Bool {
         memories = [:]
         for (index, node) in plan.graph.nodes.enumerated() {
+            if node.pass != .update, shouldStop() { return false }
             for output in node.outputs where plan.graph[output].source == .node {
                 memories[output] = Memory(
                     byteCount: plan.graph[output].type.byteCount, filledWith: 0xFF)
@@ -119,6 +122,7 @@ private final class ReferenceExecutable: Executable {
             }
             for value in lastUses[index] { memories[value] = nil }
         }
+        return true
     }
 
     func read(_ value: ValueID) -> [Float] {

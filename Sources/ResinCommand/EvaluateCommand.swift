@@ -29,6 +29,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let predictions { try AtomicFile.check(predictions) }
         let path = model.path
         let weights = try Safetensors(contentsOf: path)
         let (network, dataset, configuration) = try makeConfiguration()

@@ -115,16 +115,23 @@ struct TrainCommand: ParsableCommand {
             keep: try bounded("--keep", keep ?? 2, 1...1000)
         )
         if let resume {
-            let folder = try RunFolder(existing: resume)
+            let folder = try RunFolder(resuming: resume)
+            if let warning = folder.warning { note("note: \(warning)") }
             let saved = try folder.configuration(as: TrainingConfiguration.self)
             _ = try saved.knownNetwork(from: folder.configurationPath)
-            try train(resuming: folder, try resumed(saved, folder, recipe), saving)
+            let configuration = try resumed(saved, folder, recipe)
+            if let standing = try folder.standing(), standing.isOver(configuration) {
+                try tellThatItIsOver(folder, standing, configuration)
+            } else {
+                try train(resuming: folder, configuration, saving)
+            }
         } else {
             try startNew(recipe, saving)
         }
     }
 
     private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
+        if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
         let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed in
             try dataOptions.load(
                 data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest)
@@ -133,7 +140,9 @@ struct TrainCommand: ParsableCommand {
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
             try Trainer(network, dataset, configuration, device: device)
         }
+        Interruption.protectWork()
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
+        if let warning = folder.warning { note("note: \(warning)") }
         do {
             let run = try TrainingRun(trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
             try finish(run, device)
@@ -157,8 +166,32 @@ struct TrainCommand: ParsableCommand {
                 options: configuration.options)
             return try Trainer(network, dataset, configuration, device: device)
         }
+        Interruption.protectWork()
         let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)
         try finish(run, device)
+    }
+
+    private func tellThatItIsOver(
+        _ folder: RunFolder, _ standing: Standing, _ configuration: TrainingConfiguration
+    ) throws {
+        let isStopped = standing.epochsDone < configuration.epochs
+        let way =
+            isStopped
+            ? "; a larger --patience trains on"
+            : configuration.schedule.dependsOnEpochs ? "" : "; more --epochs train on"
+        note(
+            "the run in \(folder.path) is over, "
+                + (isStopped ? "out of patience" : "finished")
+                + " after epoch \(standing.epochsDone): nothing was trained\(way)")
+        print(try result(folder, standing.best))
+    }
+
+    private func result(_ folder: RunFolder, _ best: Standing.Best?) throws -> String {
+        let last = try folder.metrics.read().last?.testAccuracy ?? best?.accuracy ?? 0
+        let words =
+            best.map { "best \(percent($0.accuracy)) in epoch \($0.epoch)" }
+            ?? "none is best: no test loss was finite"
+        return "test accuracy \(percent(last)), \(words); \(folder.path)"
     }
 
     private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
@@ -199,21 +232,17 @@ struct TrainCommand: ParsableCommand {
                         "stopped after epoch \(epoch): no better test accuracy since epoch \(best) "
                             + "(--patience \(epoch - best))")
                 case .saved(let path): try reporter.say("interrupted; saved, go on with --resume \(path)")
+                case .measuring(let best):
+                    reporter.closeBar()
+                    let text = try result(run.folder, best)
+                    print(text)
+                    fflush(nil)
+                    try run.folder.log().append(text)
+                    try Interruption.workIsSaved()
                 }
-            }, shouldStop: { Interruption.signalNumber != nil },
+            }, shouldStop: Interruption.shouldStop,
             profile: { try StepProfile(of: $0, $1, device: device) })
-        switch outcome {
-        case .interrupted: throw ExitCode(128 + (Interruption.signalNumber ?? SIGINT))
-        case .finished(let accuracy, let epoch):
-            reporter.closeBar()
-            let final = try run.folder.metrics.read().last?.testAccuracy ?? accuracy
-            let best =
-                epoch > 0
-                ? "best \(percent(accuracy)) in epoch \(epoch)" : "none is best: no test loss was finite"
-            let text = "test accuracy \(percent(final)), \(best); \(run.folder.path)"
-            print(text)
-            try run.folder.log().append(text)
-        }
+        if outcome == .interrupted { throw Interruption.exitCode }
     }
 
     private func line(_ metrics: EpochMetrics, of trainer: Trainer) -> String {
