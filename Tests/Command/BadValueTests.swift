@@ -55,7 +55,7 @@ extension CommandTests {
         func twice() throws {
             let text = try #require(folder.text("run/config.json"))
             try folder.write(
-                text.replacing("\"batch\" : 16", with: "\"batch\" : 16, \"batch\" : 8"), to: "run/config.json"
+                text.replacing("\"batch\":16", with: "\"batch\":16,\"batch\":8"), to: "run/config.json"
             )
             try expectRefusal(
                 65, "config.json", "the name batch comes twice", by: Program("evaluate", folder / "run"))

@@ -107,7 +107,7 @@ struct CheckpointFolderTests {
             Checkpoint(step: 2, weights: Safetensors([entry]), optimizer: Safetensors()),
             Checkpoint(step: 2, weights: Safetensors(), optimizer: Safetensors([entry])),
         ] {
-            for save in [checkpoints().save, checkpoints().saveBest] {
+            for save in [{ try checkpoints().save($0) }, { try checkpoints().saveBest($0) }] {
                 let error = #expect(throws: ResinError.self) { try save(broken) }
                 #expect(error?.kind == .notFinite)
                 #expect(error?.message.contains("'0.weight' is not finite after step 2") == true)
