@@ -22,6 +22,14 @@ public struct LossScale: BitwiseCopyable, Hashable, Sendable {
         self.skippedSteps = skippedSteps
     }
 
+    /// Whether training could have come to it.
+    package var isPossible: Bool {
+        let counts = [steadySteps, skippedSteps]
+        return scale > 0 && scale <= Self.largest && steadySteps < Self.growthInterval
+            // Beyond that single precision does not count.
+            && counts.allSatisfy { $0 >= 0 && $0 <= 0x1p24 && $0 == $0.rounded() }
+    }
+
     package static let type = TensorType([4])
     /// Steps without an overflow that double it.
     package static let growthInterval: Float = 2000

@@ -29,14 +29,17 @@ struct CheckpointArguments: ParsableArguments {
         guard let run = try? RunFolder(existing: folder.isEmpty ? "." : folder),
             FileManager.default.fileExists(atPath: run.configurationPath)
         else { return nil }
-        return try run.configuration(as: TrainingConfiguration.self)
+        let saved = try run.configuration(as: TrainingConfiguration.self)
+        _ = try saved.knownNetwork(from: run.configurationPath)
+        return saved
     }
 
     /// The network of a run's checkpoint.
     func network(of saved: TrainingConfiguration) throws -> Network {
         try Network.named(
             saved.network, input: input.map(ImageShape.init(parsing:)) ?? saved.input,
-            classes: saved.classCount, options: networkArguments.options(over: saved.options))
+            classes: saved.classCount,
+            options: networkArguments.options(over: saved.options, for: saved.network))
     }
 
     /// What runs a bare file of weights: the network that the options name, as a recipe would feed it with a
@@ -56,7 +59,8 @@ struct CheckpointArguments: ParsableArguments {
         let dataset = try load(shape?.height ?? recipe.side)
         let model = try Network.named(
             network, input: shape ?? ImageShape(channels: dataset.train.channels, side: recipe.side),
-            classes: dataset.classNames.count, options: networkArguments.options(over: NetworkOptions()))
+            classes: dataset.classNames.count,
+            options: networkArguments.options(over: NetworkOptions(), for: network))
         var configuration = TrainingConfiguration(
             network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128, optimizer: recipe.optimizer)

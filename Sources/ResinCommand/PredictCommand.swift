@@ -40,7 +40,7 @@ struct PredictCommand: ParsableCommand {
     }
 
     func run() throws {
-        let top = try bounded("--top", top, 1...largestClassCount)
+        let top = try bounded("--top", top, 1...Limits.classes)
         let path = model.path
         let weights = try Safetensors(contentsOf: path)
         let (network, configuration) = try makeConfiguration(weights)
@@ -86,7 +86,7 @@ struct PredictCommand: ParsableCommand {
         var (network, _, configuration) = try model.bareModel(data: data) {
             try source.load(data, side: $0, split: nil, seed: 42)
         }
-        if let names = weights.classNames, names.count == network.classCount {
+        if let names = try weights.classNames(from: model.path), names.count == network.classCount {
             configuration.classNames = names
         }
         return (network, configuration)
