@@ -32,7 +32,8 @@ fuzz: setup           ## read 20,000 mutated configurations, metrics, recipes an
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	RESIN_FUZZ=20000 $(SWIFT) test -c $(CONFIGURATION) --skip-build --filter FuzzTests
 
-lint:                 ## check the formatting
+lint:                 ## check the formatting, and that kernels keep to their columns
+	@.ci/columns
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
 
 format:               ## format the sources in place

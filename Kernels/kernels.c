@@ -1,4 +1,4 @@
-// All device code, taken into the binary as text: `kernel_source("pooling2d")` is the file pooling2d.cl of whatever folder.
+// All device code, taken into the binary as text: `kernel_source("pooling2d")` is pooling2d.cl of whatever folder.
 
 #include "ResinKernels.h"
 

@@ -7,8 +7,8 @@
 //
 // Buffers: x and dx [P][K]; w and dw [K][O]; bias and db [O]; y, dy and mask [P][O]. P is `images`, K `channels`, O
 // `output_channels`.
-// Constants: LANES, IMAGES, ROWS (of the filter) and COLUMNS (vectors of its outputs): two of the three are the edges of
-// a register tile of sums.
+// Constants: LANES, IMAGES, ROWS (of the filter) and COLUMNS (vectors of its outputs): two of the three are the edges
+// of a register tile of sums.
 
 // Rows of the filter that come into the cache while one is copied.
 #define AHEAD 8
@@ -68,7 +68,8 @@ void dense(__global const float *restrict x, __global const float *restrict filt
             const int channel = first + o, count = g.output_channels - channel;
             const size_t at = (size_t)p * g.output_channels + channel;
             if (count > 0)
-                store_first(finished(LOAD(totals + p * width + o), bias + channel, mask + at, count, &g), y + at, count);
+                store_first(
+                    finished(LOAD(totals + p * width + o), bias + channel, mask + at, count, &g), y + at, count);
         }
 }
 

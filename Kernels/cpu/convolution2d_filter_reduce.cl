@@ -1,6 +1,6 @@
 // The last step of the direct filter gradients, convolution2d_filter_gradient.cl, convolution2d_packed.cl and
-// convolution2d_rows.cl, each of which leaves sums over parts of the batch in partial [splits][KH·KW·C + 1][O], the last
-// row the bias's.
+// convolution2d_rows.cl, each of which leaves sums over parts of the batch in partial [splits][KH·KW·C + 1][O], the
+// last row the bias's.
 
 // Adds the splits in order. Work-items: global (values / LANES, rounded up).
 __kernel WORK_GROUP

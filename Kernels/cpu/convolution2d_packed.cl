@@ -7,9 +7,9 @@
 // patch[p] is what lies under the filter at pixel p, zeros outside the image. The input gradient of a convolution
 // with stride 1 is the first sum with dy for the image and the filter transposed and mirrored.
 //
-// Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
-// `block` pixels are packed at a time. Constants: LANES, ROWS and COLUMNS (the register tile: ROWS pixels or filter rows
-// by COLUMNS vectors of output channels; ROWS divides the block for the first sum, 4 for the second).
+// Buffers: x [N][H][W][C]; packed filter as in convolution2d_gather.cl; bias [O]; y, dy and mask [N][H′][W′][O].
+// `block` pixels are packed at a time. Constants: LANES, ROWS and COLUMNS (the register tile: ROWS pixels or filter
+// rows by COLUMNS vectors of output channels; ROWS divides the block for the first sum, 4 for the second).
 
 // A patch is then a pixel's channels.
 static inline bool is_pointwise(const PatchGeometry *g) {

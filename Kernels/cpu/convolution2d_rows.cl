@@ -2,7 +2,8 @@
 // (convolution2d_packed.cl) would cost as much as multiplying them:
 //
 //     y[n, i, j, o]  = Σ over t, k of line[t][j·STEP + k] · w[t, k, o]          k = u·C + c,  STEP = stride · C
-//     dw[t, k, o]    = Σ over n, i, j of line[t][j·STEP + k] · dy[n, i, j, o],  db[o] = Σ over n, i, j of dy[n, i, j, o]
+//     dw[t, k, o]    = Σ over n, i, j of line[t][j·STEP + k] · dy[n, i, j, o]
+//     db[o]          = Σ over n, i, j of dy[n, i, j, o]
 //     dline[t][j·STEP + k] += Σ over o of dy[n, i, j, o] · w[t, k, o]
 //
 // A work-item copies the KH image rows under a row of results into local memory, with the padding's zeros; there, what
@@ -10,12 +11,12 @@
 // input gradient is the last sum where image channels are fewest; elsewhere, with stride 1, the first with dy for the
 // image and the filter transposed and mirrored.
 //
-// Buffers: x [N][H][W][C]; packed filter as in convolution2d.cl; bias [O]; y, dy and mask [N][H′][W′][O].
+// Buffers: x [N][H][W][C]; packed filter as in convolution2d_gather.cl; bias [O]; y, dy and mask [N][H′][W′][O].
 // Constants: LANES, STEP, COLUMNS (vectors of output channels a register tile), ROWS (columns j, or
 // places k, a register tile), TAPS (filter rows a register tile of the gradients; divides KH). PAIRS (0 or 1): whether
 // two neighbouring pixels share a vector, o's sums in lanes 2o and 2o + 1. For one image channel, steps of 1, no more
-// outputs than half a vector's lanes, and an even number of columns: the two values are then one load. RUN: KW·C, where the
-// forward pass is to be unrolled over it, else 0.
+// outputs than half a vector's lanes, and an even number of columns: the two values are then one load. RUN: KW·C, where
+// the forward pass is to be unrolled over it, else 0.
 
 // The filter's rows that lie on the image under the result's row `row` of all N·H′: the others would add zeros.
 typedef struct {
@@ -46,8 +47,8 @@ static inline void copy_line(__local float *line, __global const float *restrict
 #define SPREAD(pointer) (lanes)(*(pointer))
 #endif
 
-// One image channel and steps of 1: what one column multiplies by, its neighbours do as well, a place further on. Unrolled,
-// registers hold it, and a value is loaded once for all of them.
+// One image channel and steps of 1: what one column multiplies by, its neighbours do as well, a place further on.
+// Unrolled, registers hold it, and a value is loaded once for all of them.
 #if RUN
 #define EACH_OF_RUN(k, run) UNROLL for (int k = 0; k < RUN; k++)
 #else
@@ -59,9 +60,9 @@ static inline void copy_line(__local float *line, __global const float *restrict
 #define EACH_COLUMN(j, columns) for (int j = 0; j < (columns); j += PIXELS)
 #endif
 
-// Forward and input gradient of stride 1. A work-item goes through its share of the rows, ROWS columns by COLUMNS vectors
-// of sums in registers; the last tile of a row is moved to the left where it would stick out. Image row y is line y mod KH,
-// where it stays for the results below.
+// Forward and input gradient of stride 1. A work-item goes through its share of the rows, ROWS columns by COLUMNS
+// vectors of sums in registers; the last tile of a row is moved to the left where it would stick out. Image row y is
+// line y mod KH, where it stays for the results below.
 // Work-items: global (shares of the N·H′ rows). Local: lines [KH][pitch] and a vector.
 __kernel WORK_GROUP
 void convolution2d_rows(__global const float *restrict x, __global const float *restrict filter,
@@ -138,9 +139,9 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
 }
 
 // Input gradient for so few image channels that KW·C floats are a few vectors: where the sum above would leave many
-// lanes empty, each pixel of dy adds Σ over o of dy[o] · w[t, k, o] to the KH · KW·C floats of dx under it, TAPS × COLUMNS
-// vectors of sums in registers for each of ROWS pixels, which lie apart: a load of what the neighbour's store has half
-// overwritten would wait for it. A work-item gathers an image in local memory.
+// lanes empty, each pixel of dy adds Σ over o of dy[o] · w[t, k, o] to the KH · KW·C floats of dx under it, TAPS ×
+// COLUMNS vectors of sums in registers for each of ROWS pixels, which lie apart: a load of what the neighbour's store
+// has half overwritten would wait for it. A work-item gathers an image in local memory.
 // Work-items: global (shares of the images). filter [KH, mirrored][O][TILE_CHANNELS], k its channels. Local: lines
 // [gathered rows][pitch], the padding's among them.
 __kernel WORK_GROUP
@@ -190,15 +191,16 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
             __local const float *line = lines + (g.padding_height + row) * g.pitch + g.padding_width * g.channels;
             const size_t at = ((size_t)n * g.height + row) * length;
             for (int e = 0; e < length; e += LANES) {
-                store_first(with_epilogue(LOAD(line + e), g.epilogue, mask + at + e, length - e), dx + at + e, length - e);
+                store_first(
+                    with_epilogue(LOAD(line + e), g.epilogue, mask + at + e, length - e), dx + at + e, length - e);
             }
         }
     }
 }
 
-// Filter and bias gradient. A work-item goes through its split of the N·H′ rows, of one image at most `block` at a time,
-// under which lie (block − 1) · stride + KH lines. It adds to its sums, which stay in local memory, TAPS × ROWS × COLUMNS
-// vectors of them in registers for the whole block. convolution2d_filter_reduce adds the splits in order.
+// Filter and bias gradient. A work-item goes through its split of the N·H′ rows, of one image at most `block` at a
+// time, under which lie (block − 1) · stride + KH lines. It adds to its sums, which stay in local memory, TAPS × ROWS ×
+// COLUMNS vectors of them in registers for the whole block. convolution2d_filter_reduce adds the splits in order.
 // Work-items: global (splits). partial [splits][KH·KW·C + 1][O], the last row the bias's.
 // Local: lines [lines][pitch] and a vector; sums [channel tiles][KH][part_rows][TILE_CHANNELS], part_rows being
 // KW·C in whole tiles of ROWS, and behind them [channel tiles][TILE_CHANNELS] of the bias.

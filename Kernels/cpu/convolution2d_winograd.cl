@@ -1,10 +1,10 @@
-// Minimal filtering (winograd.cl) on CPUs. Work-items go through blocks of tiles, so that what is transformed stays in a
-// core's cache.
+// Minimal filtering (winograd.cl) on CPUs. Work-items go through blocks of tiles, so that what is transformed stays in
+// a core's cache.
 //
 // Buffers: image [N][H][W][C]; result [N][H′][W′][O]; the rest is said at the kernels. `vectors` is the number of
 // vectors of LANES that hold the channels that are summed over.
 // Constants: those of winograd.cl; ROWS (tiles a register tile, of which a block has several; of the filter gradient
-// channels), COLUMNS (vectors of output channels a register tile), GRADIENT_BLOCK (tiles a block of the filter gradient).
+// channels), COLUMNS (vectors of output channels a register tile), GRADIENT_BLOCK (tiles a block of that gradient).
 
 #define TILE_CHANNELS (COLUMNS * LANES)
 
@@ -208,8 +208,8 @@ void winograd_transform_image(__global const float *restrict image, __global flo
     }
 }
 
-// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][GRADIENT_BLOCK][TILE_CHANNELS], frequencies APART, zeros past
-// the last tile.
+// G·dy·Gᵀ: transformed [blocks][FREQUENCIES][channel tiles][GRADIENT_BLOCK][TILE_CHANNELS], frequencies APART, zeros
+// past the last tile.
 // Work-items: global (blocks).
 __kernel WORK_GROUP
 void winograd_transform_gradient(__global const float *restrict dy, __global float *restrict transformed, int first,

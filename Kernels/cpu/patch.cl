@@ -3,8 +3,8 @@
 
 #define TILE_CHANNELS (COLUMNS * LANES)
 
-// From a register tile to one in memory, or back: what is indexed by a variable cannot be in registers, and loops over the
-// tile's edges, unrolled, would take a compiler seconds.
+// From a register tile to one in memory, or back: what is indexed by a variable cannot be in registers, and loops over
+// the tile's edges, unrolled, would take a compiler seconds.
 #define COPY_TILE(to, from)                    \
     UNROLL for (int m = 0; m < ROWS; m++)      \
         UNROLL for (int v = 0; v < COLUMNS; v++) to[m][v] = from[m][v];

@@ -16,8 +16,8 @@
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; with one split filter_sums is dw [KH·KW·C][O] and bias_sums db [O],
 // with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's.
-// Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; ASYNC, for
-// which both are the activations in 16 bytes.
+// Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; ASYNC,
+// for which both are the activations in 16 bytes.
 
 #define A_SLOTS (TILE_M / SOURCE_WIDTH)
 #define A_LOADS (TILE_K / (THREADS / A_SLOTS))
@@ -150,7 +150,7 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     for (int current = 0; chunk < end_chunk + STAGES - 1; chunk++, current = (current + 1) % STAGES) {
         AWAIT_CHUNK
         barrier(CLK_LOCAL_MEM_FENCE);
-        // The chunk before `current` has been multiplied by all. Past the last of the split come some that nobody wants.
+        // The chunk before `current` has been multiplied by all. Past the split's last come some that nobody wants.
         const int stage = (current + STAGES - 1) % STAGES;
         LOAD_A
         LOAD_B

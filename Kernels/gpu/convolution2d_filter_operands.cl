@@ -2,9 +2,9 @@
 // multiply, with the channels that are summed innermost. tensor_core.cl is in front.
 //
 // Buffers: filter [T][C][O], T taps as they are stored; operands, float32 rounded to TF32 or activations' 16 bits.
-//   convolution2d_filter_transpose   operands [O][T][C], for the forward pass. The matrix [T·C][O], SIDE × SIDE at a time;
-//                                    global (O, T·C), rounded up to whole groups of SIDE columns and SIDE rows, of which a
-//                                    work-item takes every GROUP_ROWS-th.
+//   convolution2d_filter_transpose   operands [O][T][C], for the forward pass. The matrix [T·C][O], SIDE × SIDE at a
+//                                    time; global (O, T·C), rounded up to whole groups of SIDE columns and SIDE rows,
+//                                    of which a work-item takes every GROUP_ROWS-th.
 //   convolution2d_filter_regroup     operands [C][T][O], for the input's gradient; global (O / 4, C, T).
 // Constants: TENSOR.
 

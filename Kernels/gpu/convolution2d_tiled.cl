@@ -5,21 +5,21 @@
 //
 //   forward:         A[m, k] = image[n, i·s − p + t, j·s − q + u, c],  B[k, o] = filter[t, u, c, o].
 //   input gradient:  the same with dy as image and the filter transposed and mirrored (TRANSPOSED = 1). A stride
-//                    of S splits the result into S × S phases as in convolution2d.cl, a launch each.
+//                    of S splits the result into S × S phases as in convolution2d_gather.cl, a launch each.
 //
 // Work-groups: one dimension, group = pixel tile · channel tiles + channel tile, so that groups which read the
-// same pixels run side by side; a second one counts batches, of which minimal filtering has one a frequency, as many floats
-// apart as it says. For every chunk a work-item brings one k of A (SOURCE_WIDTH of them), for every
+// same pixels run side by side; a second one counts batches, of which minimal filtering has one a frequency, as many
+// floats apart as it says. For every chunk a work-item brings one k of A (SOURCE_WIDTH of them), for every
 // A_STEP-th pixel of the tile, and of B as many rows or columns as there are; it keeps the place of its own k,
 // and needs no division to move it on.
 //
-// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with ASYNC the operands
-// of convolution2d_filter_operands.cl; bias [O]; mask and result [N][H′][W′][O], the
-// latter perhaps among another value's channels.
+// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with ASYNC the
+// operands of convolution2d_filter_operands.cl; bias [O]; mask and result [N][H′][W′][O], the latter perhaps among
+// another value's channels.
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
-// likewise for O and for where it lies; ASYNC, for which C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
-// WHOLE_TAPS, 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes before the
-// channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
+// likewise for O and for where it lies; ASYNC, for which C is a multiple of SOURCE_WIDTH, the activations in 16 bytes,
+// and WHOLE_TAPS, 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
+// before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
 
 // Where a k is.
 typedef struct {
@@ -127,7 +127,8 @@ typedef float filter_value;
 // Along k in memory, down a column of the tile in local memory.
 #define STORE_DOWN(tile, pitch, values, loads)                                                      \
     UNROLL for (int l = 0; l < (loads); l++)                                                        \
-        store_down((__local Word *)(tile), id % A_SLOTS * SOURCE_WIDTH, id / A_SLOTS + l * A_STEP, (pitch) * 4, values[l]);
+        store_down((__local Word *)(tile), id % A_SLOTS * SOURCE_WIDTH, id / A_SLOTS + l * A_STEP,  \
+                   (pitch) * 4, values[l]);
 #if PAIRED
 OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, ushort4 value) {
     __local Word *to = tile + k / 2 * pitch + column;

@@ -10,8 +10,8 @@
 // [FREQUENCIES][tiles or C][channels].
 
 // image: B·x·Bᵀ, zeros for pixels outside. Work-items: global (C, count), rounded up.
-__kernel void winograd_image_stage(__global const float *restrict image, __global float *restrict transformed, int first,
-                                   int count, const WinogradGeometry g) {
+__kernel void winograd_image_stage(__global const float *restrict image, __global float *restrict transformed,
+                                   int first, int count, const WinogradGeometry g) {
     const int channel = get_global_id(0), t = get_global_id(1);
     if (channel >= g.channels || t >= count) return;
     const Tile tile = tile_at(first + t, &g);
@@ -36,7 +36,8 @@ __kernel void winograd_image_stage(__global const float *restrict image, __globa
     }
 }
 
-// G·w·Gᵀ: [FREQUENCIES][C][O]; or, of the filter [KERNEL][KERNEL][O][C], transposed and mirrored for the input gradient.
+// G·w·Gᵀ: [FREQUENCIES][C][O]; or, of the filter [KERNEL][KERNEL][O][C], transposed and mirrored for the input
+// gradient.
 // Work-items: global (O, C), rounded up.
 __kernel void winograd_filter_stage(__global const float *restrict filter, __global float *restrict transformed,
                                     int channels, int result_channels, int transposed) {
@@ -99,8 +100,8 @@ __kernel void winograd_result_stage(__global const float *restrict products, __g
 }
 
 // gradient: G·dy·Gᵀ, dy zero past the result's edges. Work-items: global (O, count), rounded up.
-__kernel void winograd_gradient_stage(__global const float *restrict dy, __global float *restrict transformed, int first,
-                                      int count, const WinogradGeometry g) {
+__kernel void winograd_gradient_stage(__global const float *restrict dy, __global float *restrict transformed,
+                                      int first, int count, const WinogradGeometry g) {
     const int channel = get_global_id(0), t = get_global_id(1);
     if (channel >= g.result_channels || t >= count) return;
     const Tile tile = tile_at(first + t, &g);
@@ -153,7 +154,8 @@ __kernel void winograd_filter_gradient_stage(__global const float *restrict prod
     if (has_bias && c == 0) {
         float sum = 0.0f;
         for (int part = 0; part < parts; part++)
-            sum += products[((size_t)part * FREQUENCIES + SUM_FREQUENCY) * step + (size_t)channels * result_channels + o];
+            sum += products[((size_t)part * FREQUENCIES + SUM_FREQUENCY) * step + (size_t)channels * result_channels
+                            + o];
         bias[o] = sum / SUM_SCALE;
     }
 }

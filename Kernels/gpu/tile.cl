@@ -2,25 +2,26 @@
 //
 // A work-group holds TILE_M × TILE_N sums of C = A · B in its work-items' registers, THREAD_M × THREAD_N each, and
 // walks along k in chunks of TILE_K. A chunk of A and one of B lie in local memory as TILE_WORDS rows of words, k
-// outermost: a[TILE_WORDS][TILE_M], b[TILE_WORDS][TILE_N]. There are two of each: while the work-items multiply one pair,
-// the loads of the next are on their way into registers, so one barrier a chunk is enough.
+// outermost: a[TILE_WORDS][TILE_M], b[TILE_WORDS][TILE_N]. There are two of each: while the work-items multiply one
+// pair, the loads of the next are on their way into registers, so one barrier a chunk is enough.
 //
-// A work-item's rows and columns come in runs of four, which the plain form deals out THREADS_M and THREADS_N runs apart:
-// neighbours read neighbouring runs, which lie in different banks, and store neighbouring runs of the result. The sum
-// over k is in k's order whatever the tile, so the tile does not change a bit of the result.
+// A work-item's rows and columns come in runs of four, which the plain form deals out THREADS_M and THREADS_N runs
+// apart: neighbours read neighbouring runs, which lie in different banks, and store neighbouring runs of the result.
+// The sum over k is in k's order whatever the tile, so the tile does not change a bit of the result.
 //
 // With TENSOR = 1, NVIDIA's tensor cores make the sums: a warp holds 8 · THREAD_M × 32 of them, THREAD_N being 8. In
-// float32 networks a word is an operand rounded to TF32 (8 bits of exponent, 10 of mantissa); in mixed precision (PAIRED)
-// it is two as they are stored, k and k + 1, the first in its low half, and a chunk is twice as deep. mma.m16n8k8 for TF32
-// and mma.m16n8k16 for halves (PTX ISA, "Matrix fragments for …") take words from the same places: of A's, lane 4g + t has
-// rows g and g + 8 at words t and t + 4, of B's column g there; of a 16 × 8 product it gets rows g and g + 8, columns 2t
-// and 2t + 1. Which rows and columns of the tile these are is free: here row run g of every eight is the rows g and g + 8
-// of two products, and column run g the columns g of four products, so that operands come from local memory in runs of
-// four, and a lane's results are runs of four again. Elsewhere the same operands and sums are made without tensor cores,
-// for tests. With ASYNC = 1 they come to local memory another way, and lie there otherwise: see tile_async.cl.
+// float32 networks a word is an operand rounded to TF32 (8 bits of exponent, 10 of mantissa); in mixed precision
+// (PAIRED) it is two as they are stored, k and k + 1, the first in its low half, and a chunk is twice as deep.
+// mma.m16n8k8 for TF32 and mma.m16n8k16 for halves (PTX ISA, "Matrix fragments for …") take words from the same places:
+// of A's, lane 4g + t has rows g and g + 8 at words t and t + 4, of B's column g there; of a 16 × 8 product it gets
+// rows g and g + 8, columns 2t and 2t + 1. Which rows and columns of the tile these are is free: here row run g of
+// every eight is the rows g and g + 8 of two products, and column run g the columns g of four products, so that
+// operands come from local memory in runs of four, and a lane's results are runs of four again. Elsewhere the same
+// operands and sums are made without tensor cores, for tests. With ASYNC = 1 they come to local memory another way, and
+// lie there otherwise: see tile_async.cl.
 //
-// Constants: TENSOR; ASYNC; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4. With TENSOR,
-// TILE_M is a multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
+// Constants: TENSOR; ASYNC; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4.
+// With TENSOR, TILE_M is a multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
@@ -49,8 +50,8 @@
 
 typedef float4 Sums[THREAD_M][THREAD_N / 4];
 
-// Whether a word of local memory is two operands. An image that is loaded a channel at a time would take so many registers
-// that they spill; its operands are multiplied as TF32, which both of 16 bits are too.
+// Whether a word of local memory is two operands. An image that is loaded a channel at a time would take so many
+// registers that they spill; its operands are multiplied as TF32, which both of 16 bits are too.
 #define PAIRED (TENSOR && MIXED && SOURCE_WIDTH >= 4)
 #if PAIRED
 #define K_A_WORD 2
@@ -145,8 +146,8 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
 #endif
 #define OPERAND(width, value) JOIN(OPERAND_, width)(value)
 
-// Loads along the rows or columns of a tile: `slots` of them a k, and a work-item's l-th is of this k. Those of one word
-// come one after the other where a work-item stores words.
+// Loads along the rows or columns of a tile: `slots` of them a k, and a work-item's l-th is of this k. Those of one
+// word come one after the other where a work-item stores words.
 #if ASYNC
 #define K_ALONG(l, slots) (id / (slots) + (l) * (THREADS / (slots)))
 #else
@@ -191,8 +192,8 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
     MULTIPLY_PAIR(4 * (q), v, rows.s0, rows.s1, later_rows.s0, later_rows.s1, columns.v, later_columns.v) \
     MULTIPLY_PAIR(4 * (q) + 2, v, rows.s2, rows.s3, later_rows.s2, later_rows.s3, columns.v, later_columns.v)
 
-// sums += a · b over one chunk, eight words at a time: a lane brings words w and w + 4. The loop counts what is the same
-// for all lanes: compilers take one that begins at a lane's own word for one that lanes may leave apart.
+// sums += a · b over one chunk, eight words at a time: a lane brings words w and w + 4. The loop counts what is the
+// same for all lanes: compilers take one that begins at a lane's own word for one that lanes may leave apart.
 #define MULTIPLY(a, b)                                                                              \
     UNROLL for (int first = 0; first < TILE_WORDS; first += 8) {                                    \
         const int w = first + id % 4;                                                               \
@@ -220,8 +221,8 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
     UNROLL for (int v = 0; v < THREAD_N / 4; v++)     \
         sums[m][v] = fma((float4)(value), columns[v], sums[m][v]);
 
-// sums += a · b over one chunk. Two steps at a time: unrolled as a whole, compilers fetch so far ahead that only half as
-// many work-groups fit into the registers.
+// sums += a · b over one chunk. Two steps at a time: unrolled as a whole, compilers fetch so far ahead that only half
+// as many work-groups fit into the registers.
 #define MULTIPLY(a, b)                                                                              \
     _Pragma("unroll 2") for (int k = 0; k < TILE_K; k++) {                                          \
         const int w = k / K_A_WORD;                                                                 \

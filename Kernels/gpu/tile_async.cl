@@ -3,21 +3,22 @@
 //
 // Each work-item copies pieces of 16 bytes by cp.async (PTX ISA, "Data Movement and Conversion Instructions:
 // Asynchronous copy"). There are STAGES chunks of A and B in local memory: one is multiplied while the next ones are on
-// their way. A copy changes nothing, so a chunk lies there as its operands lie in memory, and is rounded or paired when it
-// is read:
+// their way. A copy changes nothing, so a chunk lies there as its operands lie in memory, and is rounded or paired when
+// it is read:
 //
-//   K-major    a row of the tile is TILE_WORDS = 16 words along k, four pieces: where k is contiguous. Words are taken by
-//              ldmatrix (PTX ISA), which leaves them in the registers that mma wants side by side: of eight rows, one
-//              piece each, lane 4g + t gets word t of the g-th. These are the rows 4g + i of 32, and the columns 4g + v.
-//   MN-major   a row is one k, of the tile's rows or columns: where these are contiguous. Operands of 16 bits are taken by
-//              ldmatrix, which transposes them, so that of eight k a lane gets two of the g-th row or column as one word;
-//              those of 32, which it cannot transpose, one by one. Eight rows or columns side by side are those of a
-//              product, so that a lane's sums are of rows 8i + g and of pairs of columns, MN_ROW and MN_COLUMN.
+//   K-major    a row of the tile is TILE_WORDS = 16 words along k, four pieces: where k is contiguous. Words are taken
+//              by ldmatrix (PTX ISA), which leaves them in the registers that mma wants side by side: of eight rows,
+//              one piece each, lane 4g + t gets word t of the g-th. These are the rows 4g + i of 32, and the columns
+//              4g + v.
+//   MN-major   a row is one k, of the tile's rows or columns: where these are contiguous. Operands of 16 bits are taken
+//              by ldmatrix, which transposes them, so that of eight k a lane gets two of the g-th row or column as one
+//              word; those of 32, which it cannot transpose, one by one. Eight rows or columns side by side are those
+//              of a product, so that a lane's sums are of rows 8i + g and of pairs of columns, MN_ROW and MN_COLUMN.
 //
-// Rows have no padding. Where a piece lies within its row, and a row of a K-major tile within its pair, depends on the row's
-// number, such that what one instruction reads of eight rows is in different banks, and so are the pieces that eight
-// neighbours copy. What distinguishes a lane's reads is then a constant that is added to an address or combined with it
-// by exclusive or.
+// Rows have no padding. Where a piece lies within its row, and a row of a K-major tile within its pair, depends on the
+// row's number, such that what one instruction reads of eight rows is in different banks, and so are the pieces that
+// eight neighbours copy. What distinguishes a lane's reads is then a constant that is added to an address or combined
+// with it by exclusive or.
 //
 // Elsewhere a copy is a load and a store, and is done at once.
 
@@ -62,8 +63,8 @@ static inline void copy_piece(__local WordRun *to, __global const activation *fr
 #endif
 #define PIECES(extent) ((extent) / SOURCE_WIDTH)
 
-// The first row and column of a warp, and those of a lane's sums in MN-major products: rows m and m + 1 of one product, and
-// columns 2t and 2t + 1 of each of four.
+// The first row and column of a warp, and those of a lane's sums in MN-major products: rows m and m + 1 of one product,
+// and columns 2t and 2t + 1 of each of four.
 #define WARP_ROW (WARP / WARPS_N * (8 * THREAD_M))
 #define WARP_COLUMN (WARP % WARPS_N * 32)
 #define MN_ROW(m) (WARP_ROW + (m) * 8 + id % 32 / 4)
@@ -99,8 +100,8 @@ LOAD_MATRICES(load_transposed, ".trans")
     MULTIPLY_PAIR(m, s2, rows.s0, rows.s1, rows.s2, rows.s3, columns23.s0, columns23.s1)            \
     MULTIPLY_PAIR(m, s3, rows.s0, rows.s1, rows.s2, rows.s3, columns23.s2, columns23.s3)
 
-// sums += a · b over one chunk. A lane's address in A is that of row 4g of its warp or 4g + 1, and of the first or second
-// piece; in B likewise. The other two pieces are 32 bytes away, in either direction, and a row is 64.
+// sums += a · b over one chunk. A lane's address in A is that of row 4g of its warp or 4g + 1, and of the first or
+// second piece; in B likewise. The other two pieces are 32 bytes away, in either direction, and a row is 64.
 #define MULTIPLY_K_MAJOR(a, b)                                                                      \
     {                                                                                               \
         const int lane = id % 32;                                                                   \

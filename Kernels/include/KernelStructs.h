@@ -1,6 +1,6 @@
 // What the host hands to kernels as one argument, declared once: this text stands in front of every kernel, and Swift
-// imports it through the module ResinKernels, where a field's name is the second of FIELD. All members are of 32 bits, so
-// that every compiler lays them out alike.
+// imports it through the module ResinKernels, where a field's name is the second of FIELD. All members are of 32 bits,
+// so that every compiler lays them out alike.
 
 #ifndef RESIN_KERNEL_STRUCTS
 #define RESIN_KERNEL_STRUCTS
@@ -40,16 +40,16 @@ typedef struct {
     int FIELD(output_height, outputHeight), FIELD(output_width, outputWidth);                \
     int FIELD(output_channels, outputChannels);
 
-// A convolution whose left side is gathered tap by tap: the forward pass, or a phase of the input gradient (mathematics:
-// cpu/convolution2d_gather.cl, gpu/convolution2d_tiled.cl).
+// A convolution whose left side is gathered tap by tap: the forward pass, or a phase of the input gradient
+// (mathematics: cpu/convolution2d_gather.cl, gpu/convolution2d_tiled.cl).
 typedef struct {
     int FIELD(source_height, sourceHeight), FIELD(source_width, sourceWidth), FIELD(source_channels, sourceChannels);
     int FIELD(grid_images, gridImages);                 // (n, i, j) of this launch
     int FIELD(grid_height, gridHeight), FIELD(grid_width, gridWidth);
-    int FIELD(stride_height, strideHeight), FIELD(stride_width, strideWidth);                       // s
-    int FIELD(origin_height, originHeight), FIELD(origin_width, originWidth);                       // −padding
-    int FIELD(tap_rows, tapRows), FIELD(tap_columns, tapColumns);                                   // of this phase
-    int FIELD(filter_rows, filterRows), FIELD(filter_columns, filterColumns);                       // of the whole filter
+    int FIELD(stride_height, strideHeight), FIELD(stride_width, strideWidth);                   // s
+    int FIELD(origin_height, originHeight), FIELD(origin_width, originWidth);                   // −padding
+    int FIELD(tap_rows, tapRows), FIELD(tap_columns, tapColumns);                               // of this phase
+    int FIELD(filter_rows, filterRows), FIELD(filter_columns, filterColumns);                   // of the whole filter
     int FIELD(first_row, firstRow), FIELD(first_column, firstColumn);           // of the phase, in the mirrored filter
     int FIELD(tap_step_height, tapStepHeight), FIELD(tap_step_width, tapStepWidth);
     int FIELD(result_height, resultHeight), FIELD(result_width, resultWidth), FIELD(result_channels, resultChannels);

@@ -99,7 +99,8 @@ void image_input_rows(__global const uchar *restrict images, __global const int 
             const int length = g.source_width * g.channels, low = rows.low + a.shift_y, high = rows.high + a.shift_y;
             __global const uchar *top = image + (size_t)clamp(low, 0, g.source_height - 1) * length;
             __global const uchar *bottom = image + (size_t)clamp(high, 0, g.source_height - 1) * length;
-            const float top_inside = (uint)low < (uint)g.source_height, bottom_inside = (uint)high < (uint)g.source_height;
+            const float top_inside = (uint)low < (uint)g.source_height;
+            const float bottom_inside = (uint)high < (uint)g.source_height;
             for (int k = 0; k < length; k++) {
                 const float above = top[k] * top_inside, below = bottom[k] * bottom_inside;
                 line[k] = above + rows.weight * (below - above);

@@ -8,8 +8,9 @@
 // forward pass has updated the running statistics by then; keep_statistics puts back those of the last step that
 // was finite.
 //
-// Where `is_scaled` is 1, the gradients are those of the loss times a scale, by which they are divided; one of them that is
-// not finite leaves the step out, too, and check_gradients says so before, adjust_loss_scale draws the consequence after.
+// Where `is_scaled` is 1, the gradients are those of the loss times a scale, by which they are divided; one of them
+// that is not finite leaves the step out, too, and check_gradients says so before, adjust_loss_scale draws the
+// consequence after.
 //
 // Work-items: global (chunks), each `chunk` vectors of LANES; the buffers' length is a multiple of LANES.
 
@@ -88,8 +89,8 @@ __kernel void check_gradients(__global const float *restrict gradients, __global
     if (!all(is_finite)) atomic_or(&loss_scale->overflow, 1);
 }
 
-// Halves the scale after an overflow that it may have caused, which a loss that is not finite rules out; doubles it after
-// `interval` steps without one. Work-items: global (1).
+// Halves the scale after an overflow that it may have caused, which a loss that is not finite rules out; doubles it
+// after `interval` steps without one. Work-items: global (1).
 __kernel void adjust_loss_scale(__global LossScale *loss_scale, __global const StepUniforms *step,
                                 __global const float *restrict metrics, float interval, float largest) {
     LossScale next = *loss_scale;

@@ -1,8 +1,8 @@
 // Max, average and global average pooling over [N][H][W][C], and their gradients.
 //
 // Work-items: global (channel workers, column workers, row workers). A work-item takes its share of the rows (n, i) of
-// the result, every size(1)-th pixel of a row and every size(0)-th vector of its channels, so that a CPU runs whole rows,
-// many at a time (sizes 1, 1), and a GPU one a work-item, neighbouring channels side by side.
+// the result, every size(1)-th pixel of a row and every size(0)-th vector of its channels, so that a CPU runs whole
+// rows, many at a time (sizes 1, 1), and a GPU one a work-item, neighbouring channels side by side.
 //
 // The gradients gather: each pixel of the image looks at the windows above it, so no two work-items add to
 // one place and the order of summation is fixed.
@@ -76,15 +76,15 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
 }
 #endif
 
-// Whether the windows are whole and side by side, and one work-item makes a row of results, or of gradients under one row
-// of windows.
+// Whether the windows are whole and side by side, and one work-item makes a row of results, or of gradients under one
+// row of windows.
 static inline bool windows_side_by_side(const PoolGeometry *g) {
     return LONG_WORK_ITEMS && g->kernel_width == g->stride_width && g->padding_width + g->padding_height == 0 &&
            g->output_width * g->stride_width == g->width;
 }
 
-// How many floats a load or store at `place` of a row of `length` may take, where `left` of the pixel's channels are left:
-// of a pixel that is less than a vector, also the next ones', which are stored after it.
+// How many floats a load or store at `place` of a row of `length` may take, where `left` of the pixel's channels are
+// left: of a pixel that is less than a vector, also the next ones', which are stored after it.
 static inline int room_at(int place, int length, int left, const PoolGeometry *g) {
     return g->channels < LANES ? length - place : left;
 }
@@ -162,8 +162,8 @@ static inline Windows windows_over(int place, int kernel_size, int stride, int p
     for (int i = rows.first; i < rows.end; i++)        \
         for (int j = columns.first; j < columns.end; j++)
 
-// dx[pixel] = Σ dy over the windows that the pixel won; with a mask, the pooling's output, those where it is above zero:
-// the gradient of a ReLU before the pooling, whose output is there what the pixel won with.
+// dx[pixel] = Σ dy over the windows that the pixel won; with a mask, the pooling's output, those where it is above
+// zero: the gradient of a ReLU before the pooling, whose output is there what the pixel won with.
 __kernel void maxpool2d_gradient(__global const activation *restrict dy, __global const uchar *restrict indices,
                                  __global const activation *restrict mask, __global activation *restrict dx,
                                  const PoolGeometry g) {

@@ -1,8 +1,8 @@
 // Shared by every kernel file, which is compiled with this text in front of it.
 //
 // Layouts: activations are NHWC, [images][height][width][channels]; filters [kernel height][kernel width]
-// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS and ALIGNED (0 or 1) and MIXED
-// (0, 1 or 2) are given by -D.
+// [inputs][outputs]. LANES, the device's float vector width (4, 8 or 16), LONG_WORK_ITEMS and ALIGNED (0 or 1) and
+// MIXED (0, 1 or 2) are given by -D.
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -120,8 +120,8 @@ OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
 #endif
 
 // MIXED: activations and their gradients lie in memory as bfloat16 (1), the upper halves of floats, or float16 (2), and
-// are floats once they are loaded. The functions above have namesakes for them, so that kernels say what is an activation
-// by its type alone. Only GPUs' kernels are built so.
+// are floats once they are loaded. The functions above have namesakes for them, so that kernels say what is an
+// activation by its type alone. Only GPUs' kernels are built so.
 #if MIXED
 typedef ushort activation;
 typedef JOIN(ushort, LANES) activation_lanes;

@@ -1,7 +1,7 @@
 // What happens to an element just before it is stored.
 
-// What is added to a convolution's sums (ConvolutionOffset in Sources/Device/Convolution/ConvolutionPass.swift): nothing,
-// a bias [O], or after multiplying by a factor, as a folded batch norm is: [2][O], offsets and factors.
+// What is added to a convolution's sums (ConvolutionOffset in Sources/Device/Convolution/ConvolutionPass.swift):
+// nothing, a bias [O], or after multiplying by a factor, as a folded batch norm is: [2][O], offsets and factors.
 #define OFFSET_BIAS 1
 #define OFFSET_FACTOR 2
 

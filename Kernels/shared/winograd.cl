@@ -1,6 +1,6 @@
-// Minimal filtering (Winograd; Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016), in front
-// of the files whose names begin with convolution2d_winograd: a convolution with stride 1 and its gradients, whose image is
-// cut into tiles of OUTPUT × OUTPUT results, and
+// Minimal filtering (Winograd; Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR 2016), in
+// front of the files whose names begin with convolution2d_winograd: a convolution with stride 1 and its gradients,
+// whose image is cut into tiles of OUTPUT × OUTPUT results, and
 //
 //     y = Aᵀ [(B·x·Bᵀ) ⊙ (G·w·Gᵀ)] A       for the POINTS × POINTS pixels x under a tile, channels summed inside [ ]
 //
