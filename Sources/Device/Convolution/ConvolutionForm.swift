@@ -86,3 +86,20 @@ extension ConvolutionPass {
         }
     }
 }
+
+/// A form of a pass, as docs/convolutions.md lists it.
+package struct ConvolutionFormEntry: Hashable, Sendable {
+    package var kind: DeviceTraits.Kind
+    package var pass: String
+    package var name: String
+    package var reason: String
+
+    /// Every one of every pass, in the order in which they are asked.
+    package static let all: [ConvolutionFormEntry] = DeviceTraits.Kind.allCases.flatMap { kind in
+        ConvolutionPass.Direction.allCases.flatMap { direction in
+            ConvolutionPass.forms(direction, on: kind).map {
+                ConvolutionFormEntry(kind: kind, pass: direction.rawValue, name: $0.name, reason: $0.reason)
+            }
+        }
+    }
+}

@@ -4,7 +4,11 @@ import ResinTensor
 
 /// One of a convolution's three passes, with all that the choice of its form depends on beside the device.
 struct ConvolutionPass: Sendable {
-    enum Direction: Hashable, Sendable { case forward, inputGradient, filterGradient }
+    enum Direction: String, CaseIterable, Sendable {
+        case forward
+        case inputGradient = "input gradient"
+        case filterGradient = "filter gradient"
+    }
 
     let direction: Direction
     let window: Window
