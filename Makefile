@@ -32,8 +32,9 @@ fuzz: setup           ## read 20,000 mutated configurations, metrics, recipes an
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	RESIN_FUZZ=20000 $(SWIFT) test -c $(CONFIGURATION) --skip-build --filter FuzzTests
 
-lint:                 ## check the formatting, and that kernels keep to their columns
+lint:                 ## check the formatting, kernels' columns, and that paths in pages and comments are there
 	@.ci/columns
+	@.ci/paths
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift
 
 format:               ## format the sources in place

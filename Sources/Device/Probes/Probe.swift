@@ -2,7 +2,7 @@ import ResinKernels
 import ResinOpenCL
 
 /// Something that one driver can do and another cannot, whatever it says: found out by compiling a small kernel
-/// (Kernels/probe_*.cl), running it, and comparing its numbers with the host's.
+/// (Kernels/probes), running it, and comparing its numbers with the host's.
 package enum Probe: String, CaseIterable, Sendable {
     case halfStorage = "half storage"
     case halfArithmetic = "half arithmetic"
