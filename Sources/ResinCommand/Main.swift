@@ -22,11 +22,11 @@ enum Main {
             try StandardStreams.finish()
             return 0
         } catch let error as ResinError {
-            note("resin: \(error.message)")
+            writeToStandardError("resin: \(error.message)\n")
             return error.kind.rawValue
         } catch {
             let message = ResinCommand.fullMessage(for: error)
-            if !message.isEmpty { note(message) }
+            for line in message.split(separator: "\n", omittingEmptySubsequences: false) { note(String(line)) }
             return ResinCommand.exitCode(for: error).rawValue
         }
     }

@@ -13,8 +13,7 @@ struct RecipeFile {
         let file = try ReadableFile(path)
         do {
             // More is no recipe, and is not read.
-            let bytes = try file.elements(UInt8.self, count: min(file.byteCount, 1 << 20), at: 0)
-            values = try JSONDecoder().decode(Object.self, from: Data(bytes)).values
+            values = try JSONDecoder().decode(Object.self, from: Data(file.prefix(1 << 20))).values
         } catch {
             throw ResinError(
                 .badContent,
