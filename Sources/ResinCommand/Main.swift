@@ -26,7 +26,9 @@ enum Main {
             return error.kind.rawValue
         } catch {
             let message = ResinCommand.fullMessage(for: error)
-            for line in message.split(separator: "\n", omittingEmptySubsequences: false) { note(String(line)) }
+            if !message.isEmpty {
+                message.split(separator: "\n", omittingEmptySubsequences: false).forEach { note(String($0)) }
+            }
             return ResinCommand.exitCode(for: error).rawValue
         }
     }

@@ -13,7 +13,7 @@ extension TrainCommand {
         let seed = seed ?? 42
         let recipe = Recipe(network: blueprint.name, data: data)
         let side = try bounded("--resize", resize ?? recipe.side, 1...largestSide)
-        let dataset = try dataOptions.load(
+        let dataset = try dataOptions.source.load(
             data, side: side, split: nil, seed: seed, limit: dataOptions.limit,
             limitTest: dataOptions.limitTest)
         let options = try networkArguments.options(over: recipe.options)

@@ -126,7 +126,7 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func train(resuming folder: RunFolder, _ configuration: TrainingConfiguration) throws {
-        let dataset = try dataOptions.load(
+        let dataset = try dataOptions.source.load(
             configuration.data, side: configuration.input.height, split: configuration.split,
             seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
         let network = try Network.named(
@@ -151,7 +151,7 @@ struct TrainCommand: ParsableCommand {
             "the run in \(folder.path) is over, "
                 + (isStopped ? "out of patience" : "finished")
                 + " after epoch \(standing.epochsDone): nothing was trained\(way)")
-        if let best = standing.best { print(try result(folder, best)) }
+        if let best = standing.best { printLine(try result(folder, best)) }
     }
 
     private func result(_ folder: RunFolder, _ best: Standing.Best) throws -> String {
@@ -164,6 +164,8 @@ struct TrainCommand: ParsableCommand {
         let reporter = ProgressReporter(progress ?? .auto, log: try run.folder.log())
         let trainer = run.trainer
         let configuration = trainer.configuration
+        // Shown when the data were read, before there was a log.
+        for line in trainer.dataset.notes { try reporter.keep("note: \(line)") }
         try reporter.say("device \(device)")
         try reporter.say("plan: \(trainer.memory.description)")
         try reporter.say(
@@ -200,9 +202,9 @@ struct TrainCommand: ParsableCommand {
                 case .measuring(let best):
                     reporter.closeBar()
                     let text = try result(run.folder, best)
-                    print(text)
+                    printLine(text)
                     fflush(nil)
-                    try run.folder.log().append(text)
+                    try reporter.keep(text)
                     try Interruption.workIsSaved()
                 }
             }, shouldStop: Interruption.shouldStop,
