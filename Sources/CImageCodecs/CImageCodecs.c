@@ -1,27 +1,45 @@
-// The functions of libpng (its simplified interface, which needs no setjmp) and of libjpeg-turbo's TurboJPEG
-// that ResinDataset calls, each forwarding to its library, which is opened at the first use and not linked: a
-// program that reads no images starts where the libraries are not installed.
+// The functions of libpng and of libjpeg-turbo's TurboJPEG that are called, each forwarding to its library,
+// which is opened at the first use and not linked: a program that reads no images starts where the libraries
+// are not installed. libpng reports errors by a jump, which Swift cannot take part in, so it is called in C.
 //
 // As in COpenCL the functions carry the libraries' own names and are hidden, so that the libraries do not
 // bind to them.
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <string.h>
 
 #pragma GCC visibility push(hidden)
 #include "CImageCodecs.h"
 #pragma GCC visibility pop
 
-#include <dlfcn.h>
-#include <pthread.h>
-#include <stddef.h>
-
 // FUNCTION(return type, name, parameters, arguments)
 #define PNG_FUNCTIONS(FUNCTION)                                                                              \
-    FUNCTION(int, png_image_begin_read_from_memory, (png_imagep image, png_const_voidp memory, size_t size), \
-             (image, memory, size))                                                                          \
-    FUNCTION(int, png_image_finish_read,                                                                     \
-             (png_imagep image, png_const_colorp background, void *buffer, png_int_32 row_stride,            \
-              void *colormap),                                                                               \
-             (image, background, buffer, row_stride, colormap))                                              \
-    FUNCTION(void, png_image_free, (png_imagep image), (image))
+    FUNCTION(png_structp, png_create_read_struct,                                                            \
+             (png_const_charp version, png_voidp error, png_error_ptr on_error, png_error_ptr on_warning),   \
+             (version, error, on_error, on_warning))                                                         \
+    FUNCTION(png_infop, png_create_info_struct, (png_const_structrp handle), (handle))                       \
+    FUNCTION(void, png_destroy_read_struct,                                                                  \
+             (png_structpp handle, png_infopp info, png_infopp end), (handle, info, end))                    \
+    FUNCTION(png_voidp, png_get_error_ptr, (png_const_structrp handle), (handle))                            \
+    FUNCTION(void, png_set_read_fn, (png_structrp handle, png_voidp source, png_rw_ptr read),                \
+             (handle, source, read))                                                                         \
+    FUNCTION(png_voidp, png_get_io_ptr, (png_const_structrp handle), (handle))                               \
+    FUNCTION(void, png_set_keep_unknown_chunks,                                                              \
+             (png_structrp handle, int keep, png_const_bytep list, int count), (handle, keep, list, count))  \
+    FUNCTION(void, png_read_info, (png_structrp handle, png_inforp info), (handle, info))                    \
+    FUNCTION(void, png_set_expand, (png_structrp handle), (handle))                                          \
+    FUNCTION(void, png_set_strip_16, (png_structrp handle), (handle))                                        \
+    FUNCTION(void, png_set_strip_alpha, (png_structrp handle), (handle))                                     \
+    FUNCTION(int, png_set_interlace_handling, (png_structrp handle), (handle))                               \
+    FUNCTION(void, png_read_update_info, (png_structrp handle, png_inforp info), (handle, info))             \
+    FUNCTION(size_t, png_get_rowbytes, (png_const_structrp handle, png_const_inforp info), (handle, info))   \
+    FUNCTION(png_uint_32, png_get_image_height,                                                              \
+             (png_const_structrp handle, png_const_inforp info), (handle, info))                             \
+    FUNCTION(void, png_read_row,                                                                             \
+             (png_structrp handle, png_bytep row, png_bytep display), (handle, row, display))
 
 #define TURBOJPEG_FUNCTIONS(FUNCTION)                                                                        \
     FUNCTION(tjhandle, tjInitDecompress, (void), ())                                                         \
@@ -33,6 +51,7 @@
              (tjhandle handle, const unsigned char *jpeg, unsigned long size, unsigned char *pixels,         \
               int width, int pitch, int height, int pixel_format, int flags),                                \
              (handle, jpeg, size, pixels, width, pitch, height, pixel_format, flags))                        \
+    FUNCTION(int, tjGetErrorCode, (tjhandle handle), (handle))                                               \
     FUNCTION(char *, tjGetErrorStr2, (tjhandle handle), (handle))                                            \
     FUNCTION(int, tjDestroy, (tjhandle handle), (handle))
 
@@ -92,3 +111,70 @@ PNG_FUNCTIONS(TRAMPOLINE)
 #undef LIBRARY
 #define LIBRARY turbojpeg
 TURBOJPEG_FUNCTIONS(TRAMPOLINE)
+#undef LIBRARY
+
+// Where decode_png stands, for libpng's callbacks.
+typedef struct {
+    const unsigned char *bytes;
+    size_t left;
+    char *complaint;
+    jmp_buf failure;
+} PNGSource;
+
+static void read_bytes(png_structp handle, png_bytep target, size_t count) {
+    PNGSource *source = png_get_io_ptr(handle);
+    if (count > source->left) {
+        strcpy(source->complaint, "it ends too early");
+        longjmp(source->failure, 1);
+    }
+    memcpy(target, source->bytes, count);
+    source->bytes += count;
+    source->left -= count;
+}
+
+static void fail(png_structp handle, png_const_charp message) {
+    PNGSource *source = png_get_error_ptr(handle);
+    strncpy(source->complaint, message, PNG_COMPLAINT_SIZE - 1);
+    longjmp(source->failure, 1);
+}
+
+static void ignore(png_structp handle, png_const_charp message) {}
+
+bool decode_png(const unsigned char *bytes, size_t size, unsigned width, unsigned height, int channels,
+                unsigned char *pixels, char complaint[PNG_COMPLAINT_SIZE]) {
+    memset(complaint, 0, PNG_COMPLAINT_SIZE);
+    PNGSource source = {bytes, size, complaint, {}};
+    png_structp volatile handle = NULL;
+    png_infop volatile info = NULL;
+    bool volatile is_whole = false;
+    if (setjmp(source.failure) == 0) {
+        handle = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, fail, ignore);
+        info = handle ? png_create_info_struct(handle) : NULL;
+        if (info) {
+            png_set_read_fn(handle, &source, read_bytes);
+            // All but IHDR, PLTE, tRNS, IDAT and IEND.
+            png_set_keep_unknown_chunks(handle, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
+            png_read_info(handle, info);
+            png_set_expand(handle);
+            png_set_strip_16(handle);
+            png_set_strip_alpha(handle);
+            const int passes = png_set_interlace_handling(handle);
+            png_read_update_info(handle, info);
+            const size_t length = (size_t)width * channels;
+            if (png_get_rowbytes(handle, info) == length && png_get_image_height(handle, info) == height) {
+                for (int pass = 0; pass < passes; pass++)
+                    for (size_t row = 0; row < height; row++)
+                        png_read_row(handle, pixels + row * length, NULL);
+                is_whole = true;
+            } else {
+                strcpy(complaint, "its header changed while it was read");
+            }
+        } else {
+            strcpy(complaint, "libpng cannot begin");
+        }
+    }
+    png_structp begun = handle;
+    png_infop begun_info = info;
+    if (begun) png_destroy_read_struct(&begun, &begun_info, NULL);
+    return is_whole;
+}

@@ -20,20 +20,37 @@ extension ImageSet {
 enum Checksum {
     /// Of a file's bytes, as 64 lower-case hexadecimal digits.
     static func ofFile(_ path: String) throws -> String {
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            throw ResinError(.missingFile, "\(path): cannot be opened; check the path and the permissions.")
-        }
+        let file = try ReadableFile(path)
         return try sum(of: path) { write in
-            while let chunk = try file.read(upToCount: 1 << 20), !chunk.isEmpty {
-                try chunk.withUnsafeBytes(write)
+            for start in stride(from: 0, to: file.byteCount, by: 1 << 20) {
+                let count = min(1 << 20, file.byteCount - start)
+                try file.elements(UInt8.self, count: count, at: start).withUnsafeBytes(write)
             }
         }
     }
 
     /// Of what is in a gzip file, or of the file's bytes where it is none: the same for every container.
-    static func ofContent(_ path: String) throws -> String {
+    ///
+    /// - Returns: nil where there are more bytes than `limit`.
+    static func ofContent(_ path: String, limit: Int) throws -> String? {
+        struct Excess: Error {}
         let file = try GzipFile(path: path)
-        return try sum(of: path) { write in try file.forEachChunk(write) }
+        var left = limit
+        do {
+            return try sum(of: path) { write in
+                try file.forEachChunk { chunk in
+                    left -= chunk.count
+                    if left < 0 { throw Excess() }
+                    try write(chunk)
+                }
+            }
+        } catch is Excess {
+            return nil
+        }
+    }
+
+    static func ofBytes(_ bytes: [UInt8]) throws -> String {
+        try sum(of: "labels") { write in try bytes.withUnsafeBytes(write) }
     }
 
     private static func sum(

@@ -5,26 +5,35 @@ extension Dataset {
     /// The data of a folder in one of three forms, known by the names in it:
     ///
     /// - PNG and JPEG images in `train/CLASS/` and `test/CLASS/`. The classes are the folders in `train`,
-    ///   sorted by name. Images that all have one size keep it, unless it is more than twice the network's;
-    ///   all others are brought to the network's size or, where it is not given, to the median of the
+    ///   sorted by name. Every image is brought to the network's size, as `RasterImage.resized` does it;
+    ///   where that is not given, images that all have one size keep it, and others come to the median of the
     ///   training images. If all are grey the set has one channel, otherwise three. The first images of a set
     ///   are of all classes in turns.
-    /// - MNIST's four IDX files, each plain or gzip. Ten classes: MNIST's or Fashion-MNIST's where the labels
+    /// - MNIST's four IDX files, each plain or gzip. Classes: MNIST's or Fashion-MNIST's where the labels
     ///   have that set's SHA-256; else Fashion-MNIST's where the folder's name, or that of the folder above,
-    ///   has "fashion" in it; else 0 to 9.
+    ///   has "fashion" in it and no label is above 9; else as many as the largest label says, from 0, or from
+    ///   1 where no label is 0 and one is 1.
     /// - CIFAR-10's binary files, in the folder or in its `cifar-10-batches-bin`.
     ///
-    /// Mean and deviation are those of the training images.
+    /// Mean and deviation are those of the training images that are read. Images of the last two forms that
+    /// are larger than the network takes are reduced to its size; see `RasterImage.resized`.
     ///
     /// - Parameters:
-    ///   - side: Height and width that the network takes, to which images of sizes that differ are brought.
+    ///   - side: Height and width that the network takes.
     ///   - split: For images without `test`: the share of every class's training images to be cut off for
     ///     testing; which, follows from the seed.
     /// - Throws: `ResinError`: `.missingFile` where the folder is not there, holds none of the forms, or not
     ///   all files of one; `.badContent` where a file cannot be read, a class holds no images, or `test` has
-    ///   a class that `train` has not; `.usage` where `split` does not go with the folder.
+    ///   a class that `train` has not; `.usage` where `split` does not go with the folder; `.outOfMemory`
+    ///   where the machine has no memory for the images, before any of them is decoded.
     public static func folder(
         _ path: String, side: Int? = nil, split: Double? = nil, seed: UInt64
+    ) throws -> Dataset {
+        try folder(path, split: split, seed: seed, Reading(side: side))
+    }
+
+    static func folder(
+        _ path: String, split: Double?, seed: UInt64, _ reading: Reading
     ) throws -> Dataset {
         var isFolder: ObjCBool = false
         guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -39,7 +48,7 @@ extension Dataset {
         }
         if FileManager.default.fileExists(atPath: path + "/train", isDirectory: &isFolder), isFolder.boolValue
         {
-            return try imageFolder(path, side: side, split: split, seed: seed)
+            return try imageFolder(path, split: split, seed: seed, reading)
         }
         let places: [(PublishedDataset.Format, folder: String)] = [
             (.idx, path), (.cifar10, path), (.cifar10, path + "/" + CIFAR10.folderName),
@@ -57,17 +66,10 @@ extension Dataset {
                 throw ResinError(
                     .usage, "\(folder): has test images of its own; --split is for folders of images.")
             }
-            let (classNames, notes) =
-                switch format {
-                case .idx: try idxClassNames(labelsPath: files.train[1], folder: folder)
-                case .cifar10: (CIFAR10.classNames, [])
-                }
-            func images(_ paths: [String]) throws -> ImageSet {
-                try format.images(from: paths, classCount: classNames.count)
-            }
+            let content = try format.read(files, of: path, classNames: nil, reading)
             return try measured(
-                name: path, classNames: classNames, train: images(files.train), test: images(files.test),
-                notes: notes)
+                name: path, classNames: content.classes.names, train: content.train, test: content.test,
+                notes: content.classes.notes)
         }
         throw ResinError(.missingFile, "\(path): holds no data in a form that can be read. \(forms)")
     }
@@ -79,22 +81,6 @@ extension Dataset {
             "A folder may hold images (PNG or JPEG) in train/CLASS/ and test/CLASS/, or in train/CLASS/ alone "
             + "with --split; MNIST's four files (\(idx.list(type(of: idx).idxNames))); or CIFAR-10's binary "
             + "files (data_batch_1.bin … data_batch_5.bin, test_batch.bin)."
-    }
-
-    /// Names of ten classes that labels 0 to 9 stand for, and a note where that is a guess.
-    private static func idxClassNames(
-        labelsPath: String, folder: String
-    ) throws -> (names: [String], notes: [String]) {
-        let sum = try Checksum.ofContent(labelsPath)
-        if let set = PublishedDataset.all.first(where: { $0.files.contains { $0.contentSHA256 == sum } }) {
-            return (set.classNames, [])
-        }
-        let names = URL(fileURLWithPath: folder).standardizedFileURL.pathComponents.suffix(2)
-        if names.contains(where: { $0.lowercased().contains("fashion") }) {
-            let note = "\(folder): the classes have Fashion-MNIST's names, going by the folder's"
-            return (try PublishedDataset.named("fashion-mnist").classNames, [note])
-        }
-        return ((0..<10).map(String.init), ["\(folder): the classes are called 0 to 9"])
     }
 
     /// A set with mean and deviation of its training images.

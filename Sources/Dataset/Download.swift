@@ -58,23 +58,25 @@ extension PublishedDataset {
         if Self.byteCount(of: part) > 0, try file.check(part) != .other {
             // Broken off between the last byte and the new name.
         } else {
-            let offset = Self.byteCount(of: part)
-            try report(.downloading(address: base + file.name, offset: offset))
-            var isRight =
-                try download(base + file.name, to: part, from: offset)
-                && file.check(part) != .other
-            if !isRight && offset > 0 {
-                // What was there before may have been of something else, or the server may not go on in the
-                // middle.
-                try report(.downloading(address: base + file.name, offset: 0))
-                isRight = try download(base + file.name, to: part, from: 0) && file.check(part) != .other
+            let kept = Self.byteCount(of: part)
+            // A rest that is as long as the file, and not it, is of something else.
+            let offset = kept < file.largestByteCount ? kept : 0
+            func download(from offset: Int) throws -> Bool {
+                try report(.downloading(address: base + file.name, offset: offset))
+                return try self.download(
+                    base + file.name, to: part, from: offset, limit: file.largestByteCount)
+                    && file.check(part) != .other
             }
+            var isRight = try download(from: offset)
+            // What was there before may have been of something else, or the server may not go on in the
+            // middle.
+            if !isRight && offset > 0 { isRight = try download(from: 0) }
             guard isRight else {
                 let sum = try Checksum.ofFile(part)
                 try? FileManager.default.removeItem(atPath: part)
                 throw ResinError(
                     .badContent,
-                    "\(base + file.name): SHA-256: expected \(file.sha256), found \(sum); what came is not the "
+                    "\(base + file.name): SHA-256: expected \(file.bytes.sha256), found \(sum); what came is not the "
                         + "published file and was thrown away. Try again, or another --url.")
             }
         }
@@ -88,12 +90,17 @@ extension PublishedDataset {
         return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    /// Appends what the address holds from `offset` on; false where the server cannot go on there.
-    private func download(_ address: String, to part: String, from offset: Int) throws -> Bool {
+    /// Appends what the address holds from `offset` on; false where the server cannot go on there. Nothing
+    /// beyond `limit` bytes is stored, and a server that sends more has something else.
+    private func download(
+        _ address: String, to part: String, from offset: Int, limit: Int
+    ) throws -> Bool {
+        // Non-blocking: a named pipe would otherwise wait for its reader.
         let descriptor = open(
-            part, O_WRONLY | O_CREAT | O_CLOEXEC | (offset == 0 ? O_TRUNC : O_APPEND), 0o666)
+            part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | (offset == 0 ? O_TRUNC : O_APPEND), 0o666)
         guard descriptor >= 0 else { throw cannotWrite(part) }
         defer { close(descriptor) }
+        var left = limit - offset
         let outcome = try ChildProgram.curl.run(
             [
                 "--fail", "--location", "--silent", "--show-error", "--connect-timeout", "30",
@@ -101,6 +108,14 @@ extension PublishedDataset {
                 "--speed-limit", "100", "--speed-time", "60",
             ] + (offset > 0 ? ["--continue-at", String(offset)] : []) + ["--", address],
             output: { bytes in
+                left -= bytes.count
+                guard left >= 0 else {
+                    try? FileManager.default.removeItem(atPath: part)
+                    throw ResinError(
+                        .badContent,
+                        "\(address): the server sends more than \(limit) bytes, and so not the published file; what "
+                            + "came was thrown away. Try again, or another --url.")
+                }
                 var written = 0
                 while written < bytes.count {
                     let count = write(descriptor, bytes.baseAddress! + written, bytes.count - written)

@@ -5,25 +5,25 @@ import ResinTensor
 /// Reads a file's bytes in order, through gzip where the content is gzip, whatever the file is called.
 struct GzipFile: ~Copyable {
     let path: String
-    /// An upper bound of the bytes that can come out of the file.
+    /// An upper bound of the bytes that can come out of the file, of which more are never asked memory for.
     let maximumByteCount: Int
     private let file: gzFile
 
-    /// - Errors: `.missingFile` where the file cannot be opened.
+    /// Deflate makes at most so many bytes of one.
+    static let largestExpansion = 1_032
+
+    /// - Errors: `.missingFile` where the file cannot be opened, `.badContent` where it is no regular file.
     init(path: String) throws {
-        guard let file = gzopen(path, "rb") else {
-            throw ResinError(
-                .missingFile,
-                "\(path): cannot be opened (\(String(cString: strerror(errno)))); check the path and the "
-                    + "permissions.")
+        let opened = try ReadableFile(path)
+        let descriptor = try opened.duplicateDescriptor()
+        guard let file = gzdopen(descriptor, "rb") else {
+            close(descriptor)
+            throw ResinError(.failure, "\(path): zlib cannot read it; is there memory left?")
         }
         gzbuffer(file, 1 << 18)
         self.path = path
         self.file = file
-        var status = stat()
-        let byteCount = stat(path, &status) == 0 ? Int(status.st_size) : 0
-        // Deflate makes at most 1,032 bytes of one.
-        maximumByteCount = byteCount * (gzdirect(file) == 1 ? 1 : 1_032)
+        maximumByteCount = opened.byteCount * (gzdirect(file) == 1 ? 1 : Self.largestExpansion)
     }
 
     deinit { gzclose_r(file) }
@@ -48,11 +48,17 @@ struct GzipFile: ~Copyable {
         return filled
     }
 
-    /// All bytes from here on.
-    func readAll() throws -> [UInt8] {
-        var bytes: [UInt8] = []
-        try forEachChunk { bytes += $0 }
-        return bytes
+    /// At most `limit` bytes from here on: fewer where the file ends before.
+    func read(atMost limit: Int) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            count = try read(into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: limit))
+        }
+    }
+
+    /// Whether there is nothing more. Where there is not, zlib has compared the checksum at the stream's end.
+    func isAtEnd() throws -> Bool {
+        var excess: UInt8 = 0
+        return try withUnsafeMutableBytes(of: &excess) { try read(into: $0) } == 0
     }
 
     /// The bytes from here on, piece by piece.

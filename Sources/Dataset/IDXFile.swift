@@ -5,23 +5,26 @@ import ResinTensor
 /// The format is that of MNIST: two zero bytes, the element type (8: unsigned byte), the number of
 /// dimensions, each dimension as a big-endian 32-bit number, then the elements, the last dimension fastest.
 /// Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
-package struct IDXFile: Sendable {
+package struct IDXFile: ~Copyable {
     package let path: String
     /// Outermost first, each at least 1.
     package let extents: [Int]
-    package let elements: [UInt8]
+    private let file: GzipFile
+    /// Of the header and all elements.
+    private let expected: Int
 
+    /// Reads the header.
+    ///
     /// - Parameters:
     ///   - dimensionNames: What the dimensions should be, outermost first: for images and the labels the
     ///     names differ, and so does their number, which is checked.
     /// - Errors: `.missingFile` where the file cannot be opened; `.badContent` where it is not an IDX file
-    ///   of bytes with these dimensions, one of them is zero, or the bytes are fewer or more than they say.
+    ///   of bytes with these dimensions, one of them is zero, or they are more than the file can hold.
     package init(path: String, dimensionNames: [String]) throws {
-        self.path = path
         let file = try GzipFile(path: path)
-        extents = try Self.readExtents(file, dimensionNames)
+        let extents = try Self.readExtents(file, dimensionNames)
 
-        let description = extents.map(String.init).joined(separator: "×")
+        let description = Self.description(of: extents)
         var expected = 1
         for extent in extents {
             let (product, overflow) = expected.multipliedReportingOverflow(by: extent)
@@ -40,24 +43,40 @@ package struct IDXFile: Sendable {
                 "\(path): elements: \(description) = \(expected) bytes expected, more than a file of this "
                     + "size can hold; the file is cut short or its header damaged, fetch or copy it again.")
         }
-        elements = try [UInt8](unsafeUninitializedCapacity: expected) { buffer, count in
-            count = try file.read(
-                into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: expected))
-        }
-        guard elements.count == expected else {
+        self.path = path
+        self.extents = extents
+        self.expected = expected
+        self.file = file
+    }
+
+    /// The elements, or the first of them.
+    ///
+    /// - Parameter count: of the outermost dimension.
+    /// - Errors: `.badContent` where the bytes are fewer or, where all are read, more than the header says.
+    package borrowing func elements(
+        first count: Int? = nil
+    ) throws -> [UInt8] {
+        let count = count ?? extents[0]
+        let wanted = expected / extents[0] * count
+        let elements = try file.read(atMost: wanted)
+        let description = Self.description(of: extents)
+        guard elements.count == wanted else {
             throw ResinError(
                 .badContent,
                 "\(path): elements: \(description) = \(expected) bytes expected, but there are only "
                     + "\(elements.count); the file is cut short, fetch or copy it again.")
         }
-        // Reading on also makes zlib compare the checksum at the end of the stream.
-        var excess: UInt8 = 0
-        guard try withUnsafeMutableBytes(of: &excess, { try file.read(into: $0) }) == 0 else {
+        guard try count < extents[0] || file.isAtEnd() else {
             throw ResinError(
                 .badContent,
                 "\(path): elements: \(description) = \(expected) bytes expected, but there are more; the "
                     + "header does not belong to the content, fetch or copy the file again.")
         }
+        return elements
+    }
+
+    private static func description(of extents: [Int]) -> String {
+        extents.map(String.init).joined(separator: "×")
     }
 
     private static func readExtents(_ file: borrowing GzipFile, _ names: [String]) throws -> [Int] {
@@ -105,12 +124,13 @@ package struct IDXFile: Sendable {
     }
 }
 
-extension ImageSet {
-    /// Grey images and their labels from a pair of IDX files.
-    ///
-    /// - Errors: those of `IDXFile`, and `.badContent` where the two disagree in number or a label is not
-    ///   below `classCount`.
-    package init(imagesPath: String, labelsPath: String, classCount: Int) throws {
+/// A pair of IDX files of which the headers have been read, and agree: grey images and their labels.
+struct IDXPair: ~Copyable {
+    let count, height, width: Int
+    let images, labels: IDXFile
+
+    /// - Errors: those of `IDXFile`, and `.badContent` where the two disagree in number.
+    init(imagesPath: String, labelsPath: String) throws {
         // Labels first: the small file, so that a mistake shows at once.
         let labels = try IDXFile(path: labelsPath, dimensionNames: ["labels"])
         let images = try IDXFile(path: imagesPath, dimensionNames: ["images", "height", "width"])
@@ -120,8 +140,8 @@ extension ImageSet {
                 "\(imagesPath) holds \(images.extents[0]) images, but \(labelsPath) holds "
                     + "\(labels.extents[0]) labels; the two do not belong together, fetch both again.")
         }
-        try self.init(
-            pixels: images.elements, labels: labels.elements, height: images.extents[1],
-            width: images.extents[2], channels: 1, classCount: classCount, source: labelsPath)
+        (count, height, width) = (images.extents[0], images.extents[1], images.extents[2])
+        self.images = images
+        self.labels = labels
     }
 }

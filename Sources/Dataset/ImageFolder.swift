@@ -1,5 +1,6 @@
 import Foundation
 import ResinTensor
+import Synchronization
 
 extension Dataset {
     /// The PNG and JPEG images of a folder, `train/CLASS/…` and `test/CLASS/…`.
@@ -8,60 +9,110 @@ extension Dataset {
     /// every class, then the second of every class, …, sorted by name within a class, so that the first few
     /// of a set are of all classes. If all images are grey the set has one channel, otherwise three.
     ///
-    /// Images that all have one size keep it and their bytes, unless that is more than twice the network's:
-    /// the device interpolates between neighbours, which would skip pixels. All others are brought to the
-    /// network's size or, where it is not given, to the median height and width of the training images, as
-    /// `RasterImage.resized` does it, without regard to their proportions.
+    /// Every image is brought to the network's size, as `RasterImage.resized` does it, without regard to its
+    /// proportions: its pixels follow from it and the network's size alone. Without a network, images that
+    /// all have one size keep it, and others come to the median height and width of the training images.
     ///
     /// - Parameters: as of `folder`.
-    static func imageFolder(_ path: String, side: Int?, split: Double?, seed: UInt64) throws -> Dataset {
+    static func imageFolder(
+        _ path: String, split: Double?, seed: UInt64, _ reading: Reading
+    ) throws -> Dataset {
         let listing = try ImageFolder(path, split: split, seed: seed)
-        let files = (listing.train + listing.test).map(\.path)
-        var headers = [ImageFile.Header?](repeating: nil, count: files.count)
+        let all = listing.train + listing.test
+        var headers = [ImageFile.Header?](repeating: nil, count: all.count)
         try headers.withUnsafeMutableBufferPointer { headers in
             nonisolated(unsafe) let headers = headers
-            try concurrently(files.count) { headers[$0] = try ImageFile(files[$0]).header() }
+            try concurrently(all.count) { index in
+                headers[index] = try ImageFile(all[index].path).header
+            }
         }
-        let format = commonFormat(of: headers.map { $0! }, trainCount: listing.train.count, side: side)
-        func set(_ images: [ImageFolder.Labelled]) throws -> ImageSet {
-            try ImageSet(
-                pixels: try pixels(of: images.map(\.path), format), labels: images.map(\.label),
-                height: format.height, width: format.width, channels: format.channels,
-                classCount: listing.classNames.count, source: path)
+        let train = listing.train.prefix(try Reading.count(of: listing.train.count, limit: reading.limit))
+        let test = listing.test.prefix(try Reading.count(of: listing.test.count, limit: reading.limitTest))
+        let trainHeaders = headers[..<listing.train.count].map { $0! }
+        let testHeaders = headers[listing.train.count...].map { $0! }
+        let (height, width, channels) = commonFormat(of: trainHeaders, testHeaders, side: reading.side)
+        func shape(_ count: Int) -> Shape {
+            Shape(images: count, height: height, width: width, channels: channels)
+        }
+        let outline = DatasetOutline(
+            name: path, classNames: listing.classNames, train: shape(train.count), test: shape(test.count),
+            byteCount: shape(train.count).count + shape(test.count).count
+                + DecodingMemory.byteCount(
+                    for: trainHeaders.prefix(train.count) + testHeaders.prefix(test.count)))
+        try reading.begin(outline)
+        let memory = DecodingMemory()
+        var flaws: [String] = []
+        func set(_ images: ArraySlice<ImageFolder.Labelled>) throws -> ImageSet {
+            let found = Mutex<[Int: String]>([:])
+            let pixels = try ImageSet.pixels(count: images.count, size: height * width * channels) { index in
+                let file = try ImageFile(images[index].path)
+                return try memory.with(file.header.workingByteCount) {
+                    let decoded = try file.decoded()
+                    if let flaw = decoded.flaw {
+                        found.withLock { $0[index] = "\(images[index].path) (\(flaw))" }
+                    }
+                    return decoded.image.fitted(channels: channels, height: height, width: width).pixels
+                }
+            }
+            flaws += found.withLock { found in found.keys.sorted().map { found[$0]! } }
+            return try ImageSet(
+                pixels: pixels, labels: images.map(\.label), height: height, width: width,
+                channels: channels, classCount: listing.classNames.count, source: path)
+        }
+        let (trainSet, testSet) = (try set(train), try set(test))
+        var notes = listing.notes
+        if let first = flaws.first {
+            notes.append(
+                "\(path): \(flaws.count) damaged image\(flaws.count == 1 ? "" : "s") could be read, such as \(first)"
+            )
         }
         return try measured(
-            name: path, classNames: listing.classNames, train: set(listing.train), test: set(listing.test),
-            notes: listing.notes)
+            name: path, classNames: listing.classNames, train: trainSet, test: testSet, notes: notes)
     }
 
     private static func commonFormat(
-        of headers: [ImageFile.Header], trainCount: Int, side: Int?
-    ) -> ImageFile.Header {
-        let channels = headers.allSatisfy { $0.channels == 1 } ? 1 : 3
-        let (height, width) = (headers[0].height, headers[0].width)
-        let haveOneSize = headers.allSatisfy { $0.height == height && $0.width == width }
-        if haveOneSize && max(height, width) <= 2 * (side ?? .max / 2) {
-            return ImageFile.Header(height: height, width: width, channels: channels)
-        }
-        if let side { return ImageFile.Header(height: side, width: side, channels: channels) }
+        of train: [ImageFile.Header], _ test: [ImageFile.Header], side: Int?
+    ) -> (height: Int, width: Int, channels: Int) {
+        let all = train + test
+        let channels = all.allSatisfy { $0.channels == 1 } ? 1 : 3
+        if let side { return (side, side, channels) }
+        let (height, width) = (all[0].height, all[0].width)
+        if all.allSatisfy({ $0.height == height && $0.width == width }) { return (height, width, channels) }
         func median(_ extents: [Int]) -> Int { extents.sorted()[extents.count / 2] }
-        let train = headers.prefix(trainCount)
-        return ImageFile.Header(
-            height: median(train.map(\.height)), width: median(train.map(\.width)), channels: channels)
+        return (median(train.map(\.height)), median(train.map(\.width)), channels)
+    }
+}
+
+/// Lets images be decoded at once while what they take together stays within a limit, so that memory does not
+/// grow with the number of processors.
+private final class DecodingMemory: Sendable {
+    private static let limit = 1 << 29
+    private let taken = NSCondition()
+    private nonisolated(unsafe) var byteCount = 0
+
+    /// What decoding such images takes, at most.
+    static func byteCount(for headers: some Sequence<ImageFile.Header>) -> Int {
+        var (sum, largest) = (0, 0)
+        for header in headers {
+            sum += header.workingByteCount
+            largest = max(largest, header.workingByteCount)
+        }
+        return min(sum, max(largest, limit))
     }
 
-    /// `[count, height, width, channels]`, decoded on all processors.
-    private static func pixels(of paths: [String], _ format: ImageFile.Header) throws -> [UInt8] {
-        let size = format.height * format.width * format.channels
-        return try [UInt8](unsafeUninitializedCapacity: paths.count * size) { buffer, count in
-            nonisolated(unsafe) let buffer = UnsafeMutableBufferPointer(rebasing: buffer[...])
-            try concurrently(paths.count) { index in
-                let image = try RasterImage(contentsOf: paths[index])
-                    .fitted(channels: format.channels, height: format.height, width: format.width)
-                _ = buffer[index * size..<(index + 1) * size].initialize(from: image.pixels)
-            }
-            count = paths.count * size
+    /// Runs `body`, which takes so many bytes: alone, where they are more than the limit.
+    func with<Result>(_ need: Int, _ body: () throws -> Result) rethrows -> Result {
+        taken.lock()
+        while byteCount > 0 && byteCount + need > Self.limit { taken.wait() }
+        byteCount += need
+        taken.unlock()
+        defer {
+            taken.lock()
+            byteCount -= need
+            taken.broadcast()
+            taken.unlock()
         }
+        return try body()
     }
 }
 

@@ -1,52 +1,63 @@
 extension RasterImage {
-    /// Bilinear with anti-aliasing: every pixel of the result is the mean of the source's around its place,
-    /// weighted by a triangle that reaches one pixel of the coarser grid to each side; the proportions
-    /// follow.
+    /// Bilinear with anti-aliasing, without regard to the proportions: every pixel of the result is the mean
+    /// of the source's around its place, weighted by a triangle that reaches one pixel of the coarser grid to
+    /// each side.
     ///
-    /// These are the weights of PyTorch's `interpolate(mode="bilinear", antialias=True)` and of Pillow's
-    /// `BILINEAR`; where nothing shrinks it is the plain bilinear interpolation between half-pixel centres.
+    /// To the bit what Pillow's `resize(size, BILINEAR)` gives, and so torchvision's `Resize` of a Pillow
+    /// image: along the rows, then along the columns, each rounded to bytes, with weights of 22 bits. (Pillow
+    /// 13 goes along the columns first for some sizes, which rounds some pixels the other way.) PyTorch's
+    /// `interpolate(mode="bilinear", antialias=True)` has the same weights. Where nothing shrinks it is the
+    /// plain bilinear interpolation between half-pixel centres.
     public func resized(toHeight newHeight: Int, width newWidth: Int) -> RasterImage {
         precondition(newHeight > 0 && newWidth > 0)
-        if newHeight == height && newWidth == width { return self }
-        // Along the rows, then along the columns.
-        let columns = Footprint.list(source: width, target: newWidth)
-        var narrow = [Float](repeating: 0, count: height * newWidth * channels)
-        var place = 0
-        for y in 0..<height {
-            for column in columns {
-                for channel in 0..<channels {
-                    var index = (y * width + column.first) * channels + channel
-                    var sum: Float = 0
-                    for weight in column.weights {
-                        sum += weight * Float(pixels[index])
-                        index += channels
+        var resized = pixels
+        if newWidth != width {
+            resized = resample(resized, groups: height, from: width, to: newWidth, length: channels)
+        }
+        if newHeight != height {
+            resized = resample(resized, groups: 1, from: height, to: newHeight, length: newWidth * channels)
+        }
+        return RasterImage(height: newHeight, width: newWidth, channels: channels, pixels: resized)
+    }
+}
+
+/// `[groups, source, length]` to `[groups, target, length]`.
+private func resample(
+    _ bytes: [UInt8], groups: Int, from source: Int, to target: Int, length: Int
+) -> [UInt8] {
+    let footprints = Footprint.list(source: source, target: target)
+    return [UInt8](unsafeUninitializedCapacity: groups * target * length) { result, count in
+        withUnsafeTemporaryAllocation(of: Int32.self, capacity: length) { sums in
+            bytes.withUnsafeBufferPointer { bytes in
+                for group in 0..<groups {
+                    for footprint in footprints {
+                        sums.update(repeating: 1 << (Footprint.weightBits - 1))
+                        var place = (group * source + footprint.first) * length
+                        for weight in footprint.weights {
+                            for index in 0..<length {
+                                sums[index] &+= weight &* Int32(bytes[place &+ index])
+                            }
+                            place += length
+                        }
+                        for sum in sums {
+                            let byte = min(max(sum >> Footprint.weightBits, 0), 255)
+                            result.initializeElement(at: count, to: UInt8(truncatingIfNeeded: byte))
+                            count += 1
+                        }
                     }
-                    narrow[place] = sum
-                    place += 1
                 }
             }
         }
-        let rowLength = newWidth * channels
-        var result = [UInt8](repeating: 0, count: newHeight * rowLength)
-        for (y, row) in Footprint.list(source: height, target: newHeight).enumerated() {
-            for x in 0..<rowLength {
-                var sum: Float = 0
-                for (offset, weight) in row.weights.enumerated() {
-                    sum += weight * narrow[(row.first + offset) * rowLength + x]
-                }
-                // The weights' sum is one but for rounding.
-                result[y * rowLength + x] = UInt8(min(max(sum.rounded(), 0), 255))
-            }
-        }
-        return RasterImage(height: newHeight, width: newWidth, channels: channels, pixels: result)
     }
 }
 
 /// The source's pixels that one of the result's is made of.
 private struct Footprint {
+    static let weightBits = 22
+
     let first: Int
-    /// They add up to one.
-    let weights: [Float]
+    /// In units of 2⁻²²; they add up to one, but for rounding.
+    let weights: [Int32]
 
     static func list(source: Int, target: Int) -> [Footprint] {
         let scale = Double(source) / Double(target)
@@ -55,9 +66,10 @@ private struct Footprint {
             let centre = (Double(index) + 0.5) * scale
             let first = max(Int(centre - reach + 0.5), 0)
             let end = min(Int(centre + reach + 0.5), source)
-            let weights = (first..<end).map { max(0, 1 - abs(Double($0) + 0.5 - centre) / reach) }
+            let weights = (first..<end).map { max(0, 1 - abs((Double($0) - centre + 0.5) * (1 / reach))) }
             let sum = weights.reduce(0, +)
-            return Footprint(first: first, weights: weights.map { Float($0 / sum) })
+            return Footprint(
+                first: first, weights: weights.map { Int32(0.5 + $0 / sum * Double(1 << weightBits)) })
         }
     }
 }

@@ -16,6 +16,9 @@ public struct ImageSet: Sendable {
     /// `[count, height, width, channels]`.
     public var shape: Shape { Shape(images: count, height: height, width: width, channels: channels) }
 
+    /// Orders of images are lists of `Int32`.
+    static let largestCount = Int(Int32.max)
+
     /// Checks that everything fits together.
     ///
     /// - Parameter source: What a message calls the set: the files it came from.
@@ -33,6 +36,12 @@ public struct ImageSet: Sendable {
         }
         guard !labels.isEmpty else {
             throw ResinError(.badContent, "\(source): holds no images; at least 1 is needed.")
+        }
+        guard labels.count <= Self.largestCount else {
+            throw ResinError(
+                .badContent,
+                "\(source): \(labels.count) images are more than the \(Self.largestCount) that can be told apart."
+            )
         }
         let (area, areaOverflow) = height.multipliedReportingOverflow(by: width)
         let (imageSize, sizeOverflow) = area.multipliedReportingOverflow(by: channels)
@@ -72,25 +81,32 @@ public struct ImageSet: Sendable {
     ///
     /// - Errors: `.usage` where `n` is below 1 or more than there are.
     public func prefix(_ n: Int) throws -> ImageSet {
-        guard (1...count).contains(n) else {
-            throw ResinError(
-                .usage,
-                "The first \(n) images were asked for, but the set holds \(count): give 1 to \(count).")
-        }
+        let n = try Reading.count(of: count, limit: n)
         return n == count ? self : ImageSet(firstOf: self, n)
     }
 
     /// Mean and standard deviation (of the population) of all pixels, a channel each, on the 0 … 1 scale,
     /// rounded to `decimals` places.
     public func pixelStatistics(decimals: Int) -> (mean: [Float], standardDeviation: [Float]) {
-        // Counting values is exact, whatever the number of pixels, and quick.
-        var histograms = [Int](repeating: 0, count: channels * 256)
-        pixels.withUnsafeBufferPointer { pixels in
-            var channel = 0
-            for pixel in pixels {
-                histograms[channel * 256 + Int(pixel)] += 1
-                channel = channel + 1 == channels ? 0 : channel + 1
+        // Counting values is exact, whatever the number of pixels and of processors, and quick.
+        let share = 1 << 24 / channels * channels
+        let parts = (pixels.count + share - 1) / share
+        var counts = [Int](repeating: 0, count: parts * channels * 256)
+        counts.withUnsafeMutableBufferPointer { counts in
+            nonisolated(unsafe) let counts = counts
+            pixels.withUnsafeBufferPointer { pixels in
+                concurrently(parts) { part in
+                    let first = part * channels * 256
+                    var channel = 0
+                    for pixel in pixels[part * share..<min((part + 1) * share, pixels.count)] {
+                        counts[first + channel * 256 + Int(pixel)] += 1
+                        channel = channel + 1 == channels ? 0 : channel + 1
+                    }
+                }
             }
+        }
+        let histograms = (0..<channels * 256).map { value in
+            (0..<parts).reduce(0) { $0 + counts[$1 * channels * 256 + value] }
         }
         let pixelCount = Double(count * height * width)
         var scale = 1.0

@@ -9,22 +9,34 @@ extension Dataset {
     ///
     /// - Parameters:
     ///   - directory: Where named sets lie; see `named`.
-    ///   - side: Height and width that the network takes; for folders, see `folder`.
+    ///   - side: Height and width that the network takes. Images that are larger are reduced to it, those of
+    ///     a folder of images always brought to it; see `folder`.
     ///   - split: For folders, see there.
+    ///   - limit: Read only the first so many training images.
+    ///   - limitTest: Read only the first so many test images.
     ///   - seed: What the images of `glyphs` and the split of a folder follow from.
-    /// - Errors: those of `named` and `folder`.
+    ///   - willRead: gets what files' headers say of a set from files, before any of its images is read: to
+    ///     plan with, and to throw where it does not fit.
+    /// - Errors: those of `named` and `folder`; `.usage` for a limit above the number of images; what
+    ///   `willRead` throws.
     public static func load(
-        _ source: String, directory: String? = nil, side: Int? = nil, split: Double? = nil, seed: UInt64
+        _ source: String, directory: String? = nil, side: Int? = nil, split: Double? = nil,
+        limit: Int? = nil, limitTest: Int? = nil, seed: UInt64,
+        willRead: (DatasetOutline) throws -> Void = { _ in }
     ) throws -> Dataset {
-        let isName = !source.contains("/") && !FileManager.default.fileExists(atPath: source)
-        if knownNames.contains(source) || isName {
+        try withoutActuallyEscaping(willRead) { willRead in
+            let reading = Reading(
+                side: side, limit: limit, limitTest: limitTest, willRead: willRead)
+            let isName = !source.contains("/") && !FileManager.default.fileExists(atPath: source)
+            guard knownNames.contains(source) || isName else {
+                return try folder(source, split: split, seed: seed, reading)
+            }
             guard split == nil else {
                 throw ResinError(
                     .usage, "'\(source)' has test images of its own; --split is for folders of images.")
             }
-            return try named(source, directory: directory, seed: seed)
+            return try named(source, directory: directory, seed: seed, reading)
         }
-        return try folder(source, side: side, split: split, seed: seed)
     }
 
     /// What a configuration calls a source: a known name as it is, a folder by its absolute path.
@@ -42,14 +54,20 @@ extension Dataset {
     /// - Errors: `.usage` for an unknown name, `.missingFile` where files of the set are not there,
     ///   `.badContent` where they are not what they should be.
     public static func named(_ name: String, directory: String? = nil, seed: UInt64) throws -> Dataset {
-        if name == "glyphs" { return try glyphs(seed: seed) }
+        try named(name, directory: directory, seed: seed, Reading())
+    }
+
+    private static func named(
+        _ name: String, directory: String?, seed: UInt64, _ reading: Reading
+    ) throws -> Dataset {
+        if name == "glyphs" { return try glyphs(seed: seed).read(reading) }
         guard let set = PublishedDataset.all.first(where: { $0.name == name }) else {
             throw ResinError(
                 .usage,
                 "There is no data set '\(name)', and no folder of that name here; known are "
                     + "\(knownNames.joined(separator: ", ")), and folders by their paths.")
         }
-        return try set.read(from: directory ?? defaultDirectory())
+        return try set.read(from: directory ?? defaultDirectory(), reading)
     }
 
     /// Where named sets lie unless a folder is given: `$RESIN_DATA`, else `resin/datasets` in the user's

@@ -10,18 +10,32 @@ package struct PublishedDataset: Sendable {
         case cifar10
     }
 
+    /// Bytes that are known by their number and their SHA-256.
+    package struct Digest: Sendable {
+        package let byteCount: Int
+        package let sha256: String
+
+        package init(_ byteCount: Int, _ sha256: String) {
+            self.byteCount = byteCount
+            self.sha256 = sha256
+        }
+    }
+
     /// A file as it is published.
     package struct File: Sendable {
         package let name: String
-        package let sha256: String
+        package let bytes: Digest
         /// Of what is in the gzip container, which does not change where someone packs it anew.
-        package let contentSHA256: String?
+        package let content: Digest?
 
-        package init(name: String, sha256: String, contentSHA256: String? = nil) {
+        package init(name: String, bytes: Digest, content: Digest? = nil) {
             self.name = name
-            self.sha256 = sha256
-            self.contentSHA256 = contentSHA256
+            self.bytes = bytes
+            self.content = content
         }
+
+        /// Bytes of any file that is right: one that someone packed less well may be an eighth larger.
+        package var largestByteCount: Int { bytes.byteCount + (content == nil ? 0 : bytes.byteCount / 8) }
     }
 
     package let name: String
@@ -77,8 +91,8 @@ package struct PublishedDataset: Sendable {
         format.files(in: folder(in: directory)).missing.isEmpty
     }
 
-    /// - Throws: `ResinError(.missingFile)` that names the missing files, `.badContent`.
-    func read(from directory: String) throws -> Dataset {
+    /// - Throws: `ResinError(.missingFile)` that names the missing files; as `Format.read`.
+    func read(from directory: String, _ reading: Reading = Reading()) throws -> Dataset {
         let folder = folder(in: directory)
         let files = format.files(in: folder)
         guard files.missing.isEmpty else {
@@ -89,12 +103,10 @@ package struct PublishedDataset: Sendable {
                     + "from \(address); if the folder '\(last)' lies elsewhere, name the folder that holds it "
                     + "with --data-dir or RESIN_DATA.")
         }
-        func images(_ paths: [String]) throws -> ImageSet {
-            try format.images(from: paths, classCount: classNames.count)
-        }
+        let content = try format.read(files, of: name, classNames: classNames, reading)
         return try Dataset(
-            name: name, classNames: classNames, train: try images(files.train),
-            test: try images(files.test), mean: mean, standardDeviation: standardDeviation)
+            name: name, classNames: classNames, train: content.train, test: content.test, mean: mean,
+            standardDeviation: standardDeviation)
     }
 }
 
@@ -110,20 +122,28 @@ extension PublishedDataset {
             files: [
                 File(
                     name: "train-images-idx3-ubyte.gz",
-                    sha256: "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-                    contentSHA256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+                    bytes: Digest(
+                        9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+                    content: Digest(
+                        47_040_016, "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db")),
                 File(
                     name: "train-labels-idx1-ubyte.gz",
-                    sha256: "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-                    contentSHA256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+                    bytes: Digest(
+                        28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+                    content: Digest(
+                        60_008, "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5")),
                 File(
                     name: "t10k-images-idx3-ubyte.gz",
-                    sha256: "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-                    contentSHA256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+                    bytes: Digest(
+                        1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+                    content: Digest(
+                        7_840_016, "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7")),
                 File(
                     name: "t10k-labels-idx1-ubyte.gz",
-                    sha256: "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-                    contentSHA256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+                    bytes: Digest(
+                        4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+                    content: Digest(
+                        10_008, "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2")),
             ],
             trainCounts: [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
             testCounts: [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]),
@@ -138,20 +158,28 @@ extension PublishedDataset {
             files: [
                 File(
                     name: "train-images-idx3-ubyte.gz",
-                    sha256: "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-                    contentSHA256: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+                    bytes: Digest(
+                        26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+                    content: Digest(
+                        47_040_016, "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888")),
                 File(
                     name: "train-labels-idx1-ubyte.gz",
-                    sha256: "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-                    contentSHA256: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+                    bytes: Digest(
+                        29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+                    content: Digest(
+                        60_008, "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9")),
                 File(
                     name: "t10k-images-idx3-ubyte.gz",
-                    sha256: "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-                    contentSHA256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+                    bytes: Digest(
+                        4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+                    content: Digest(
+                        7_840_016, "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b")),
                 File(
                     name: "t10k-labels-idx1-ubyte.gz",
-                    sha256: "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-                    contentSHA256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+                    bytes: Digest(
+                        5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+                    content: Digest(
+                        10_008, "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34")),
             ],
             trainCounts: [Int](repeating: 6_000, count: 10), testCounts: [Int](repeating: 1_000, count: 10)),
         PublishedDataset(
@@ -161,7 +189,8 @@ extension PublishedDataset {
             files: [
                 File(
                     name: "cifar-10-binary.tar.gz",
-                    sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")
+                    bytes: Digest(
+                        170_052_171, "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"))
             ],
             trainCounts: [Int](repeating: 5_000, count: 10), testCounts: [Int](repeating: 1_000, count: 10)),
     ]

@@ -22,14 +22,24 @@ public struct RasterImage: Equatable, Sendable {
 
     /// Decodes a PNG or JPEG file, known by its content.
     ///
-    /// It is taken as stored: transparency and the camera's orientation (EXIF) are left out, as by
-    /// torchvision's `ImageFolder`; 16 bits a channel become 8.
+    /// The stored values are taken as they are, as by Pillow and torchvision's `ImageFolder`: gamma, colour
+    /// profiles, transparency and the camera's orientation (EXIF) are left out; of 16 bits a channel the
+    /// upper 8 are taken.
     ///
-    /// - Throws: `ResinError(.missingFile)` where the file cannot be opened, `.badContent` where it is
-    ///   neither PNG nor JPEG, damaged, or cut short, `.failure` where the library that decodes it is not
-    ///   installed.
-    public init(contentsOf path: String) throws {
-        self = try ImageFile(path).decoded()
+    /// - Parameter report: gets a sentence where the file is flawed, though it can be read.
+    /// - Throws: `ResinError(.missingFile)` where the file cannot be opened, `.badContent` where it is not a
+    ///   regular file, neither PNG nor JPEG, damaged, or cut short, `.outOfMemory` where the machine has no
+    ///   memory for an image of the size that its header says, `.failure` where the library that decodes it
+    ///   is not installed.
+    public init(contentsOf path: String, report: (String) -> Void = { _ in }) throws {
+        let file = try ImageFile(path)
+        let header = file.header
+        try HostMemory.check(
+            header.workingByteCount, for: "\(path): decoding \(header.height)×\(header.width) pixels",
+            advice: "make the image smaller, or the limit larger (ulimit -v)")
+        let decoded = try file.decoded()
+        if let flaw = decoded.flaw { report("\(path): is damaged, but could be read (\(flaw))") }
+        self = decoded.image
     }
 
     /// In another number of channels, and then of another size.

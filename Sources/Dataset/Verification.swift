@@ -12,10 +12,13 @@ extension PublishedDataset.File {
 
     /// Whether a file is the published one, by SHA-256.
     package func check(_ path: String) throws -> Origin {
-        if try Checksum.ofFile(path) == sha256 { return .published }
-        guard let contentSHA256 else { return .other }
+        if try ReadableFile(path).byteCount == bytes.byteCount, try Checksum.ofFile(path) == bytes.sha256 {
+            return .published
+        }
+        guard let content else { return .other }
         do {
-            return try Checksum.ofContent(path) == contentSHA256 ? .publishedContent : .other
+            let sum = try Checksum.ofContent(path, limit: content.byteCount)
+            return sum == content.sha256 ? .publishedContent : .other
         } catch let error as ResinError where error.kind == .badContent {
             // A gzip stream that is cut short or damaged.
             return .other

@@ -175,15 +175,16 @@ func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
         switch error.cause {
         case .outOfMemory:
             throw ResinError(
-                .outOfMemory, "the device has no memory left: \(error)\nUse a smaller --batch or --resize.")
+                .outOfMemory, "the device has no memory left: ",
+                lines: "\(error)\nUse a smaller --batch or --resize.")
         case .defect:
-            throw ResinError(.failure, "this is a defect of Resin or the driver, please report it: \(error)")
+            throw ResinError(
+                .failure, "this is a defect of Resin or the driver, please report it: ", lines: "\(error)")
         case .kernelFault:
             throw ResinError(
-                .noDevice,
-                "a kernel failed on the device: \(error)\nRESIN_DEBUG=3 waits after each launch and names it."
-            )
-        case .device: throw ResinError(.noDevice, "the device failed: \(error)")
+                .noDevice, "a kernel failed on the device: ",
+                lines: "\(error)\nRESIN_DEBUG=3 waits after each launch and names it.")
+        case .device: throw ResinError(.noDevice, "the device failed: ", lines: "\(error)")
         }
     }
 }

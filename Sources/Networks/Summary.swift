@@ -102,16 +102,3 @@ public struct NetworkSummary: Codable, Hashable, Sendable {
     /// The network's outermost blocks and layers, whose outputs books tabulate.
     public var outermost: [Row] { rows.filter { !$0.name.contains(".") } }
 }
-
-extension Int {
-    /// With a comma before every third digit from the right: "1,992,166".
-    package var grouped: String {
-        let digits = String(magnitude)
-        var result = self < 0 ? "-" : ""
-        for (index, digit) in digits.enumerated() {
-            if index > 0 && (digits.count - index) % 3 == 0 { result.append(",") }
-            result.append(digit)
-        }
-        return result
-    }
-}

@@ -27,7 +27,8 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
             devices = try ResinOpenCL.Device.all()
         } catch let error as OpenCLError {
             throw ResinError(
-                .noDevice, "the OpenCL devices could not be listed: \(error)" + lines(driverProblems()))
+                .noDevice, "the OpenCL devices could not be listed: ",
+                lines: "\(error)" + lines(driverProblems()))
         }
         var list = devices.enumerated().map { index, device in
             ComputeDevice(details: DeviceDescription(device, index: index), openCL: device)
@@ -85,13 +86,13 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         if !matches.isEmpty {
             throw ResinError(
                 .noDevice,
-                "--device '\(specification)' matches several; name one by its index or platform:device:"
-                    + lines(matches.map(\.description)))
+                "--device '\(specification)' matches several; name one by its index or platform:device:",
+                lines: lines(matches.map(\.description)))
         }
         let problems = driverProblems()
         throw ResinError(
-            .noDevice,
-            "no device matches --device '\(specification)'; there are:" + lines(devices.map(\.description))
+            .noDevice, "no device matches --device '\(specification)'; there are:",
+            lines: lines(devices.map(\.description))
                 + (problems.isEmpty ? "" : "\nOf the drivers:" + lines(problems)))
     }
 

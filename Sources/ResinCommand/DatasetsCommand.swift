@@ -51,7 +51,7 @@ struct DatasetsCommand: ParsableCommand {
                 let place =
                     row.folder.map { row.isPresent ? "in \($0)" : "not in \($0); from \(row.address ?? "")" }
                     ?? "made by the program"
-                print("\(name)  \(row.train) + \(row.test) images, \(row.classes) classes; \(place)")
+                printLine("\(name)  \(row.train) + \(row.test) images, \(row.classes) classes; \(place)")
             }
         }
     }
@@ -74,12 +74,12 @@ struct DatasetsCommand: ParsableCommand {
             try set.fetch(into: directory.path, from: url) { event in
                 switch event {
                 case .present(let path):
-                    print("\(path): there already, SHA-256 (its own or its content's) as published")
+                    printLine("\(path): there already, SHA-256 (its own or its content's) as published")
                 case .downloading(let address, let offset):
                     note(offset == 0 ? "fetching \(address)" : "going on with \(address) at byte \(offset)")
                 case .fetched(let path, let byteCount):
-                    print("\(path): \(byteCount) bytes, SHA-256 (its own or its content's) as published")
-                case .unpacked(let folder): print("\(folder): unpacked")
+                    printLine("\(path): \(byteCount) bytes, SHA-256 (its own or its content's) as published")
+                case .unpacked(let folder): printLine("\(folder): unpacked")
                 }
             }
         }
@@ -102,10 +102,10 @@ struct DatasetsCommand: ParsableCommand {
             let found = try set.verify(in: directory.path)
             for (path, origin) in found.files {
                 switch origin {
-                case .published: print("\(path): the published file (SHA-256)")
+                case .published: printLine("\(path): the published file (SHA-256)")
                 case .publishedContent:
-                    print("\(path): the published content in another container (SHA-256 of the content)")
-                case .other: print("\(path): not the published bytes (SHA-256)")
+                    printLine("\(path): the published content in another container (SHA-256 of the content)")
+                case .other: printLine("\(path): not the published bytes (SHA-256)")
                 }
             }
             guard found.differences.isEmpty else {
@@ -114,13 +114,14 @@ struct DatasetsCommand: ParsableCommand {
                     "\(name) in \(set.folder(in: directory.path)) is not what is published: "
                         + found.differences.joined(separator: "; "))
             }
-            print(
+            printLine(
                 "\(name): \(found.trainCount) training and \(found.testCount) test images; numbers of "
                     + "images, images a class, mean and deviation are as published")
             if found.files.isEmpty {
-                print("\(name): SHA-256 not checked: \(set.files[0].name), whose sum is known, is not there")
+                printLine(
+                    "\(name): SHA-256 not checked: \(set.files[0].name), whose sum is known, is not there")
             } else if !found.isPublished {
-                print("\(name): its bytes are not the published ones: another order, or other images")
+                printLine("\(name): its bytes are not the published ones: another order, or other images")
             }
         }
     }

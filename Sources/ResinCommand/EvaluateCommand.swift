@@ -63,7 +63,7 @@ struct EvaluateCommand: ParsableCommand {
         func load(side: Int) throws -> Dataset {
             // Another folder than the run's has its own test images, or its own --split.
             let split = data == saved?.data ? saved?.split : nil
-            return try dataOptions.load(
+            return try dataOptions.source.load(
                 data, side: side, split: split, seed: saved?.seed ?? 42, limit: nil,
                 limitTest: dataOptions.limitTest ?? saved?.limitTest)
         }

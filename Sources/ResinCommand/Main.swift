@@ -23,14 +23,16 @@ enum Main {
             try StandardStreams.finish()
             return 0
         } catch let error as ResinError {
-            note("resin: \(error.message)")
+            writeToStandardError("resin: \(error.message)\n")
             return error.kind.rawValue
         } catch let fault as ValueFault {
             note("resin: \(fault.usage.message)")
             return fault.usage.kind.rawValue
         } catch {
             let message = ResinCommand.fullMessage(for: error)
-            if !message.isEmpty { note(message) }
+            if !message.isEmpty {
+                message.split(separator: "\n", omittingEmptySubsequences: false).forEach { note(String($0)) }
+            }
             return ResinCommand.exitCode(for: error).rawValue
         }
     }

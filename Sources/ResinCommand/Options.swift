@@ -79,7 +79,11 @@ struct DataSource: ParsableArguments {
     /// - Parameters:
     ///   - side: height and width that the network takes.
     ///   - split: that of a run, where the option is not given.
-    func load(_ name: String, side: Int, split: Double?, seed: UInt64) throws -> Dataset {
+    ///   - willRead: plans with what is known before any image is read.
+    func load(
+        _ name: String, side: Int, split: Double?, seed: UInt64, limit: Int? = nil, limitTest: Int? = nil,
+        willRead: (DatasetOutline) throws -> Void = { _ in }
+    ) throws -> Dataset {
         if let split = self.split, !(split > 0 && split < 1) {
             throw ValueFault(
                 key: "split", option: "--split", value: "\(split)",
@@ -89,8 +93,11 @@ struct DataSource: ParsableArguments {
             note(
                 "note: --data-dir is for named sets that lie in files; '\(name)' is none, so it does nothing")
         }
+        let limit = try limit.map { try bounded("--limit", $0, 1...Limits.images) }
+        let limitTest = try limitTest.map { try bounded("--limit-test", $0, 1...Limits.images) }
         let dataset = try Dataset.load(
-            name, directory: dataDir, side: side, split: self.split ?? split, seed: seed)
+            name, directory: dataDir, side: side, split: self.split ?? split, limit: limit,
+            limitTest: limitTest, seed: seed, willRead: willRead)
         for line in dataset.notes { note("note: \(line)") }
         return dataset
     }
@@ -102,17 +109,6 @@ struct DataOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Use the first N test images.", valueName: "n"))
     var limitTest: Int?
-
-    func load(
-        _ name: String, side: Int, split: Double?, seed: UInt64, limit: Int?, limitTest: Int?
-    ) throws -> Dataset {
-        let limit = try limit.map { try bounded("--limit", $0, 1...Limits.images) }
-        let limitTest = try limitTest.map { try bounded("--limit-test", $0, 1...Limits.images) }
-        var dataset = try source.load(name, side: side, split: split, seed: seed)
-        if let limit { dataset.train = try dataset.train.prefix(limit) }
-        if let limitTest { dataset.test = try dataset.test.prefix(limitTest) }
-        return dataset
-    }
 }
 
 struct NetworkArguments: ParsableArguments {

@@ -46,7 +46,7 @@ struct PredictCommand: ParsableCommand {
         let (network, configuration) = try makeConfiguration(weights)
         // One after another: a folder of photographs would not fit the memory.
         let pictures = try images.map {
-            try RasterImage(contentsOf: $0).prepared(for: network, configuration)
+            try RasterImage(contentsOf: $0) { note("note: \($0)") }.prepared(for: network, configuration)
         }
         let device = try deviceOption.choose()
         note("device \(device)")
@@ -62,7 +62,7 @@ struct PredictCommand: ParsableCommand {
         if json { return try printJSON(rows) }
         for row in rows {
             let classes = row.predictions.map { "\($0.name) \(decimals(100 * $0.probability, 1)) %" }
-            print("\(row.file): \(classes.joined(separator: ", "))")
+            printLine("\(row.file): \(classes.joined(separator: ", "))")
         }
     }
 

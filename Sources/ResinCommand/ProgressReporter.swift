@@ -38,8 +38,11 @@ final class ProgressReporter {
     func say(_ line: String) throws {
         closeBar()
         if style != .none && style != .json { note(line) }
-        try log?.append(line)
+        try keep(line)
     }
+
+    /// A line for the run's log alone.
+    func keep(_ line: String) throws { try log?.append(line.controlsEscaped) }
 
     func show(_ progress: Trainer.Progress) {
         let now = clock.now

@@ -41,9 +41,14 @@ func printJSON(_ value: some Encodable) throws {
     print(String(decoding: try encoder.encode(value), as: UTF8.self))
 }
 
-/// Prints a line of progress or diagnosis to standard error.
+/// Prints a line of a result to standard output. Names in it cannot break the line, or move a terminal's cursor.
+func printLine(_ line: String) {
+    print(line.controlsEscaped)
+}
+
+/// Prints a line of progress or diagnosis to standard error, as `printLine` does.
 func note(_ line: String) {
-    writeToStandardError(line + "\n")
+    writeToStandardError(line.controlsEscaped + "\n")
 }
 
 /// What cannot be written there, because the disk behind it is full or nobody reads it, is lost: that ends no

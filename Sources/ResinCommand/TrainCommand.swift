@@ -133,7 +133,7 @@ struct TrainCommand: ParsableCommand {
     private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
         if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
         let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed in
-            try dataOptions.load(
+            try dataOptions.source.load(
                 data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest)
         }
         let device = try deviceOption.choose()
@@ -158,7 +158,7 @@ struct TrainCommand: ParsableCommand {
         let device = try deviceOption.choose()
         let isSaved = dataOptions.source.data == nil && epochs == nil
         let trainer = try blamingFile(isSaved ? folder.configurationPath : nil) {
-            let dataset = try dataOptions.load(
+            let dataset = try dataOptions.source.load(
                 configuration.data, side: configuration.input.height, split: configuration.split,
                 seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
             let network = try Network.named(
@@ -183,7 +183,7 @@ struct TrainCommand: ParsableCommand {
             "the run in \(folder.path) is over, "
                 + (isStopped ? "out of patience" : "finished")
                 + " after epoch \(standing.epochsDone): nothing was trained\(way)")
-        print(try result(folder, standing.best))
+        printLine(try result(folder, standing.best))
     }
 
     private func result(_ folder: RunFolder, _ best: Standing.Best?) throws -> String {
@@ -198,6 +198,8 @@ struct TrainCommand: ParsableCommand {
         let reporter = ProgressReporter(progress ?? .auto, log: try run.folder.log())
         let trainer = run.trainer
         let configuration = trainer.configuration
+        // Shown when the data were read, before there was a log.
+        for line in trainer.dataset.notes { try reporter.keep("note: \(line)") }
         try reporter.say("device \(device)")
         try reporter.say("plan: \(trainer.memory.description)")
         try reporter.say(
@@ -235,9 +237,9 @@ struct TrainCommand: ParsableCommand {
                 case .measuring(let best):
                     reporter.closeBar()
                     let text = try result(run.folder, best)
-                    print(text)
+                    printLine(text)
                     fflush(nil)
-                    try run.folder.log().append(text)
+                    try reporter.keep(text)
                     try Interruption.workIsSaved()
                 }
             }, shouldStop: Interruption.shouldStop,

@@ -27,9 +27,13 @@ public struct ResinError: Error, CustomStringConvertible, Equatable, Sendable {
     /// One sentence or more: what, where, what was expected, what to do.
     public var message: String
 
-    public init(_ kind: Kind, _ message: String) {
+    /// - Parameters:
+    ///   - message: control characters in it, which names may have, are shown and not obeyed.
+    ///   - lines: follows the message, a list or what a driver wrote; its line feeds are obeyed.
+    public init(_ kind: Kind, _ message: String, lines: String = "") {
         self.kind = kind
-        self.message = message
+        let escaped = lines.split(separator: "\n", omittingEmptySubsequences: false).map(\.controlsEscaped)
+        self.message = message.controlsEscaped + escaped.joined(separator: "\n")
     }
 
     public var description: String { message }

@@ -216,19 +216,6 @@ package struct StepMetrics: Sendable {
     }
 }
 
-extension Int {
-    /// "10,000".
-    package var grouped: String {
-        var digits = Array(String(magnitude))
-        var place = digits.count - 3
-        while place > 0 {
-            digits.insert(",", at: place)
-            place -= 3
-        }
-        return (self < 0 ? "-" : "") + String(digits)
-    }
-}
-
 extension Evaluation {
     /// Evaluates weights from a file on a set's test images.
     ///

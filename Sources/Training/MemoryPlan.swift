@@ -38,11 +38,7 @@ public struct MemoryPlan: Hashable, Sendable {
             + "\(Self.megabytes(dataset)), activations and scratch \(Self.megabytes(arena))"
     }
 
-    /// Millions of bytes, with one decimal below a hundred.
-    package static func megabytes(_ byteCount: Int) -> String {
-        let tenths = (byteCount + 50_000) / 100_000
-        return tenths < 1000 ? "\(tenths / 10).\(tenths % 10) MB" : "\(((tenths + 5) / 10).grouped) MB"
-    }
+    package static func megabytes(_ byteCount: Int) -> String { byteCount.megabytes }
 }
 
 extension ImageSet {

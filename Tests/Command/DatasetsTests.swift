@@ -72,6 +72,18 @@ extension CommandTests {
             #expect(!folder.holds("mnist/train-images-idx3-ubyte.gz"))
         }
 
+        @Test(
+            "A server that sends more than the published file is stopped there, exit 65, and nothing is kept",
+            .enabled(if: FileServer.isAvailable, "the test's web server needs python3"))
+        func endless() throws {
+            let server = try FileServer(folder: folder.path)
+            try server.neverEnd("train-images-idx3-ubyte.gz")
+            try expectRefusal(
+                65, "more than 11151474 bytes", by: datasets("fetch", "mnist", "--url", server.address))
+            #expect(!folder.holds("mnist/train-images-idx3-ubyte.gz.part"))
+            #expect(!folder.holds("mnist/train-images-idx3-ubyte.gz"))
+        }
+
         /// `$RESIN_DATA` where it holds MNIST.
         static let realData: String? = {
             guard let directory = ProcessInfo.processInfo.environment["RESIN_DATA"],

@@ -63,6 +63,24 @@ import Testing
         #expect(refusal()?.message.contains("found 0") == true)
     }
 
+    @Test("More images than a batch of the format has are not read")
+    func tooMany() throws {
+        try fill()
+        try folder.writeGzip([UInt8](repeating: 0, count: 10_001 * 3073), to: "cifar10/data_batch_1.bin")
+        let error = refusal()
+        #expect(error?.kind == .badContent)
+        #expect(
+            error?.message.contains("data_batch_1.bin: size: expected at most 10,000") == true, "\(error!)")
+    }
+
+    @Test("The first images are read without the files after them")
+    func limits() throws {
+        try fill()
+        try folder.write([1], to: "cifar10/data_batch_3.bin")
+        let set = try Dataset.load("cifar10", directory: folder.path, limit: 2, limitTest: 1, seed: 1)
+        #expect(set.train.labels == [1, 2] && set.test.labels == [9])
+    }
+
     @Test("A label that is no class is named with file, image and value")
     func label() throws {
         try fill()

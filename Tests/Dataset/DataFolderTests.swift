@@ -57,6 +57,43 @@ import Testing
         #expect(set.notes.count == 1 && set.notes[0].contains("0 to 9"))
     }
 
+    @Test("Classes are counted from the labels of both parts; the limits of what is read do not change them")
+    func countedClasses() throws {
+        try fillIDX(labels: [0, 46, 3, 0])
+        let set = try load()
+        #expect(set.classNames == (0...46).map(String.init) && set.train.labels == [0, 46, 3, 0])
+        let first = try Dataset.load(folder.path, limit: 1, seed: 1)
+        #expect(first.train.pixels == [0, 51] && first.classNames.count == 47)
+        try folder.writeGzip(idx([1], [61]), to: "t10k-labels.idx1-ubyte.gz")
+        #expect(try load().classNames.count == 62)
+    }
+
+    @Test("Labels that begin with 1 are taken one lower, and it is said")
+    func labelsFromOne() throws {
+        try fillIDX(labels: [1, 26, 3, 2])
+        try folder.writeGzip(idx([1], [4]), to: "t10k-labels.idx1-ubyte.gz")
+        let set = try load()
+        #expect(set.classNames == (1...26).map(String.init))
+        #expect(set.train.labels == [0, 25, 2, 1] && set.test.labels == [3])
+        #expect(set.notes.count == 1 && set.notes[0].contains("begin with 1"), "\(set.notes)")
+        // One label of 0, though it is a test image's, and they are what they say.
+        try folder.writeGzip(idx([1], [0]), to: "t10k-labels.idx1-ubyte.gz")
+        #expect(try load().train.labels == [1, 26, 3, 2])
+    }
+
+    @Test("Images larger than the network's are reduced to it, smaller ones are the device's to enlarge")
+    func reduced() throws {
+        try folder.write(
+            idx([2, 2, 4], [7, 0, 70, 0, 7, 0, 70, 0, 9, 9, 9, 9, 9, 9, 9, 9]), to: "train-images-idx3-ubyte")
+        try folder.write(idx([2], [0, 1]), to: "train-labels-idx1-ubyte")
+        try folder.write(idx([1, 2, 4], [5, 5, 5, 5, 5, 5, 5, 5]), to: "t10k-images-idx3-ubyte")
+        try folder.write(idx([1], [0]), to: "t10k-labels-idx1-ubyte")
+        let reduced = try Dataset.load(folder.path, side: 2, seed: 1)
+        #expect(reduced.train.pixels == [13, 30, 13, 30, 9, 9, 9, 9] && reduced.test.pixels == [5, 5, 5, 5])
+        #expect(try Dataset.load(folder.path, side: 4, seed: 1).train.shape == [2, 2, 4, 1])
+        #expect(try Dataset.load(folder.path, side: 3, seed: 1).train.shape == [2, 3, 3, 1])
+    }
+
     @Test(
         "A folder called Fashion-MNIST has its classes, and it is said why",
         arguments: ["fashion-mnist", "FashionMNIST/raw"])
@@ -112,12 +149,12 @@ import Testing
         expectRefusal(.missingFile, "missing data_batch_3.bin;", place: "cifar")
     }
 
-    @Test("A label that is no class, a split, and images without contrast are refused")
+    @Test("A split, a limit above the number of images, and images without contrast are refused")
     func refusals() throws {
-        try fillIDX(labels: [0, 1, 2, 10])
-        expectRefusal(.badContent, "label 3 is 10")
         try fillIDX()
         expectRefusal(.usage, "--split", split: 0.1)
+        let limit = #expect(throws: ResinError.self) { try Dataset.load(folder.path, limit: 5, seed: 1) }
+        #expect(limit?.kind == .usage && limit!.message.contains("holds 4"))
         try folder.write(idx([4, 1, 2], [UInt8](repeating: 9, count: 8)), to: "train-images-idx3-ubyte")
         expectRefusal(.badContent, "the same value")
     }

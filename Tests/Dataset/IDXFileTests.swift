@@ -7,11 +7,15 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func readImages(_ path: String) throws -> IDXFile {
-        try IDXFile(path: path, dimensionNames: ["images", "height", "width"])
+    private func readImages(
+        _ path: String, first count: Int? = nil
+    ) throws -> (extents: [Int], elements: [UInt8]) {
+        let file = try IDXFile(path: path, dimensionNames: ["images", "height", "width"])
+        return (file.extents, try file.elements(first: count))
     }
 
-    /// Reading `path` as images must fail as bad content, with a message that names the file and says `words`.
+    /// Reading `path` as images must fail as bad content, with a message that names the file and says
+    /// `words`.
     private func expectBadContent(
         _ path: String, _ words: String..., location: SourceLocation = #_sourceLocation
     ) {
@@ -62,6 +66,16 @@ import Testing
         var bytes = try folder.bytes(of: "whole.gz")
         bytes[bytes.count - 8] ^= 1
         expectBadContent(try folder.write(bytes, to: "damaged.gz"), "damaged", "again")
+    }
+
+    @Test("The first images are read without what follows them")
+    func first() throws {
+        // More than zlib reads ahead.
+        let noise = (0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 7) }
+        try folder.writeGzip(idx([1 << 19, 1, 2], noise), to: "whole.gz")
+        let path = try folder.write(Array(folder.bytes(of: "whole.gz").dropLast(100)), to: "cut.gz")
+        #expect(try readImages(path, first: 1).elements == Array(noise.prefix(2)))
+        expectBadContent(path, "cut short")
     }
 
     @Test("A wrong magic number is named with what was expected")

@@ -80,26 +80,97 @@ import Testing
         #expect(greys(set.train).last == 50)
     }
 
-    @Test("Images of one size keep it, though the network's is another")
-    func oneSize() throws {
-        try fill()
-        #expect(try load(side: 8).train.shape == [5, 2, 2, 1])
-        #expect(try load(side: 1).train.shape == [5, 2, 2, 1])
+    /// `(37 i² + 11 i) mod 256` at place i.
+    private func pattern(height: Int, width: Int) -> [UInt8] {
+        png(
+            width: width, height: height, colourType: 0,
+            samples: (0..<height * width).map { (index: Int) in UInt8((37 * index * index + 11 * index) % 256)
+            })
     }
 
-    @Test("Images more than twice the network's size are reduced to it")
-    func large() throws {
+    @Test("What an image comes to follows from it and the network's size, whatever the others' sizes")
+    func alone() throws {
         for split in ["train", "test"] {
-            try folder.write(
-                png(width: 3, height: 3, colourType: 0, samples: [0, 0, 0, 0, 90, 0, 0, 0, 0]),
-                to: "\(split)/a/1.png")
-            try folder.write(greyPNG(200, width: 3, height: 3), to: "\(split)/b/1.png")
+            try folder.write(pattern(height: 5, width: 5), to: "\(split)/a/1.png")
+            try folder.write(pattern(height: 4, width: 4), to: "\(split)/b/1.png")
         }
-        #expect(try load(side: 2).train.shape == [2, 3, 3, 1])
-        let reduced = try load(side: 1)
-        #expect(reduced.train.shape == [2, 1, 1, 1])
-        // The triangle reaches 3 pixels: 2/3, 1 and 2/3 of 7/3 each way; the middle weighs (3/7)².
-        #expect(greys(reduced.train) == [17, 200])
+        // Pillow 12's `resize((3, 3), BILINEAR)`, and what a smaller one comes to by (6, 6).
+        let reduced: [UInt8] = [86, 123, 101, 191, 145, 200, 139, 170, 142]
+        let enlarged: [UInt8] = [
+            0, 24, 68, 150, 140, 110, 62, 96, 132, 142, 124, 104, 129, 155, 173, 144, 129, 123, 147, 101, 81,
+            182,
+            215, 221, 118, 128, 154, 216, 188, 144, 84, 168, 250, 240, 140, 42,
+        ]
+        #expect(try load(side: 3).train.pixels.prefix(9) == reduced[...])
+        #expect(try load(side: 6).train.pixels.suffix(36) == enlarged[...])
+        try folder.write(pattern(height: 5, width: 5), to: "train/b/1.png")
+        try folder.write(pattern(height: 5, width: 5), to: "test/b/1.png")
+        #expect(try load(side: 3).train.pixels == reduced + reduced)
+        for split in ["train", "test"] {
+            for name in ["a", "b"] {
+                try folder.write(pattern(height: 4, width: 4), to: "\(split)/\(name)/1.png")
+            }
+        }
+        #expect(try load(side: 6).train.pixels == enlarged + enlarged)
+    }
+
+    @Test("Without a network, images of one size keep it")
+    func oneSize() throws {
+        try fill()
+        #expect(try load().train.shape == [5, 2, 2, 1])
+    }
+
+    @Test("Only the first images are read where a limit says so; the channels are those of all")
+    func limits() throws {
+        try fill()
+        try folder.write(
+            png(width: 2, height: 2, colourType: 2, samples: [UInt8](repeating: 9, count: 12)),
+            to: "train/dog/c.png")
+        let set = try Dataset.load(folder.path, side: 2, limit: 3, limitTest: 1, seed: 1)
+        #expect(set.train.shape == [3, 2, 2, 3] && set.test.count == 1)
+    }
+
+    @Test("What the headers say is known before an image is decoded, and may end the reading")
+    func outline() throws {
+        try fill()
+        // Its header is whole, its data are not.
+        try folder.write(Array(greyPNG(20).prefix(40)), to: "train/cat/2.png")
+        struct TooMuch: Error {}
+        var outline: DatasetOutline?
+        #expect(throws: TooMuch.self) {
+            try Dataset.load(
+                folder.path, side: 100, limitTest: 1, seed: 1,
+                willRead: {
+                    outline = $0
+                    throw TooMuch()
+                })
+        }
+        #expect(outline?.train == [5, 100, 100, 1] && outline?.test == [1, 100, 100, 1])
+        #expect(outline?.classNames == ["cat", "dog"])
+        #expect(outline.map { $0.byteCount >= 60_000 } == true)
+    }
+
+    @Test("Flawed images that can be read are counted, and the first is named with its flaw")
+    func flaws() throws {
+        try fill()
+        try folder.write(extraneousJPEG, to: "train/cat/2.png")
+        try folder.write(extraneousJPEG, to: "test/dog/c.PNG")
+        let notes = try load(side: 8).notes
+        #expect(notes.count == 1)
+        for word in ["2 damaged images", "train/cat/2.png", "20 extraneous bytes"] {
+            #expect(notes.first?.contains(word) == true, "\(notes)")
+        }
+    }
+
+    @Test("A named pipe or a link to a device among the images is refused, and not waited for")
+    func notRegular() throws {
+        try fill()
+        try FileManager.default.removeItem(atPath: folder.path + "/train/cat/2.png")
+        mkfifo(folder.path + "/train/cat/2.png", 0o600)
+        expectRefusal(.badContent, "train/cat/2.png", "a named pipe, not a regular file")
+        try FileManager.default.removeItem(atPath: folder.path + "/train/cat/2.png")
+        symlink("/dev/zero", folder.path + "/train/cat/2.png")
+        expectRefusal(.badContent, "train/cat/2.png", "a device, not a regular file")
     }
 
     @Test("Images that differ in size come to the network's, or to the training images' median")
@@ -153,7 +224,7 @@ import Testing
     @Test("A damaged image is named, the first of several")
     func damaged() throws {
         try fill()
-        try folder.write(Array(greyPNG(1).prefix(40)), to: "train/cat/2.png")
+        try folder.write(Array(greyPNG(1).prefix(20)), to: "train/cat/2.png")
         try folder.write([1, 2, 3], to: "train/dog/b.png")
         expectRefusal(.badContent, "train/cat/2.png")
         try folder.write(greyPNG(20), to: "train/cat/2.png")

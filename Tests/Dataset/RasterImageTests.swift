@@ -53,12 +53,52 @@ import Testing
         #expect(colour == RasterImage(height: 1, width: 1, channels: 3, pixels: [10, 20, 30]))
     }
 
-    @Test("Sixteen bits become eight of the same brightness")
+    @Test("A palette's transparency, and a transparent grey, are left out")
+    func transparency() throws {
+        let palette = try decode(
+            png(
+                width: 2, height: 1, colourType: 3, palette: [9, 8, 7, 50, 60, 70], transparency: [0, 128],
+                samples: [1, 0]))
+        #expect(palette == RasterImage(height: 1, width: 2, channels: 3, pixels: [50, 60, 70, 9, 8, 7]))
+        let grey = try decode(
+            png(width: 2, height: 1, colourType: 0, transparency: [0, 100], samples: [100, 7]))
+        #expect(grey == RasterImage(height: 1, width: 2, channels: 1, pixels: [100, 7]))
+    }
+
+    @Test("The upper eight of sixteen bits are taken")
     func sixteenBits() throws {
-        let image = try decode(
-            png(width: 2, height: 1, colourType: 0, bitDepth: 16, samples: [0x40, 0x40, 0xFF, 0xFF]))
-        #expect(image.channels == 1 && image.pixels[1] == 255)
-        #expect(abs(Int(image.pixels[0]) - 0x40) <= 1)
+        let grey = try decode(
+            png(width: 2, height: 1, colourType: 0, bitDepth: 16, samples: [0x40, 0xFF, 0xFF, 0x00]))
+        #expect(grey == RasterImage(height: 1, width: 2, channels: 1, pixels: [0x40, 0xFF]))
+        let colour = try decode(
+            png(width: 1, height: 1, colourType: 6, bitDepth: 16, samples: [1, 9, 2, 9, 3, 9, 4, 9]))
+        #expect(colour == RasterImage(height: 1, width: 1, channels: 3, pixels: [1, 2, 3]))
+    }
+
+    /// A gamma of 1, sRGB's mark, a profile's name without a profile, and chromaticities.
+    static let colourChunks: [(String, [UInt8])] = [
+        ("gAMA", [0, 1, 0x86, 0xA0]), ("sRGB", [0]), ("iCCP", Array("none".utf8) + [0, 0, 1, 2, 3]),
+        ("cHRM", [UInt8](repeating: 1, count: 32)),
+    ]
+
+    @Test("Chunks about gamma and colours change no pixel, of 8 bits or 16", arguments: 0..<5)
+    func gamma(count: Int) throws {
+        let extra = count == 4 ? Self.colourChunks : [Self.colourChunks[count]]
+        for bitDepth: UInt8 in [8, 16] {
+            for colourType: UInt8 in [0, 2] {
+                let samples = (0..<12).map { UInt8($0 * 20) }
+                let plain = png(
+                    width: bitDepth == 8 ? 2 : 1, height: colourType == 0 ? 6 : 2, colourType: colourType,
+                    bitDepth: bitDepth, samples: samples)
+                let marked = png(
+                    width: bitDepth == 8 ? 2 : 1, height: colourType == 0 ? 6 : 2, colourType: colourType,
+                    bitDepth: bitDepth, extra: extra, samples: samples)
+                let image = try decode(marked)
+                #expect(try image == decode(plain))
+                let stored = stride(from: 0, to: 12, by: bitDepth == 8 ? 1 : 2).map { samples[$0] }
+                #expect(image.pixels == stored)
+            }
+        }
     }
 
     @Test("Bits become bytes, and an image of one pixel is one")
@@ -82,12 +122,18 @@ import Testing
         expectBadContent(bytes, "PNG", "damaged")
     }
 
-    @Test("A header that claims an enormous image is an error, not an allocation")
+    /// A small PNG under another's header.
+    private func headed(width: Int, height: Int) -> [UInt8] {
+        let header = png(
+            width: width, height: height, colourType: 0, samples: [UInt8](repeating: 0, count: height))
+        return Array(header.prefix(33)) + greyPNG(1).dropFirst(33)
+    }
+
+    @Test("A header that claims more pixels than the file can hold is an error, not an allocation")
     func enormous() throws {
-        var bytes = greyPNG(1)
-        let huge = png(width: 20_000, height: 1, colourType: 0, samples: [UInt8](repeating: 0, count: 20_000))
-        bytes.replaceSubrange(0..<33, with: huge.prefix(33))
-        expectBadContent(bytes, "1×20000", "16384")
+        expectBadContent(headed(width: 20_000, height: 12_000), "12000×20000", "cannot hold")
+        expectBadContent(headed(width: 1 << 16, height: 1 << 15), "1 to 65,535")
+        expectBadContent(headed(width: 0x7FFF_FFFF, height: 1), "1×2147483647")
     }
 
     // MARK: JPEG
@@ -131,6 +177,15 @@ import Testing
             #expect(try decode(whole.dropLast(2) + [0, 0, 0] + whole.suffix(2)) == decode(whole))
             #expect(try decode(whole + [1, 2, 3]) == decode(whole))
         }
+        var flaws: [String] = []
+        let path = try folder.write(extraneousJPEG, to: "flawed")
+        let image = try RasterImage(contentsOf: path) { flaws.append($0) }
+        #expect(try image == decode(restartJPEG))
+        #expect(flaws.count == 1)
+        for word in [path, "could be read", "20 extraneous bytes"] {
+            #expect(flaws.first?.contains(word) == true, "\(flaws)")
+        }
+        expectBadContent(extraneousJPEG.dropLast(4), "cut short")
         expectBadContent(progressiveJPEG.dropLast(40) + [0, 0, 0xFF, 0xD9], "cut short")
         expectBadContent([0xFF, 0xD8, 0xFF], "cut short")
     }

@@ -35,6 +35,11 @@ public final class FileServer {
         try String(byteCount).write(toFile: folder + "/\(name).cut", atomically: true, encoding: .utf8)
     }
 
+    /// Whenever a file of that name is asked for, zeros come without end.
+    public func neverEnd(_ name: String) throws {
+        try "".write(toFile: folder + "/\(name).endless", atomically: true, encoding: .utf8)
+    }
+
     /// What was asked for, in order: name and first byte.
     public var requests: [String] {
         let text = (try? String(contentsOfFile: folder + "/requests", encoding: .utf8)) ?? ""
@@ -49,6 +54,10 @@ public final class FileServer {
                 path = folder + self.path
                 start = int(self.headers.get("Range", "bytes=0-")[6:-1]) if ranges else 0
                 with open(folder + "/requests", "a") as log: log.write(f"{self.path[1:]} {start}\\n")
+                if os.path.exists(path + ".endless"):
+                    self.send_response(200)
+                    self.end_headers()
+                    while True: self.wfile.write(bytes(1 << 16))
                 if not os.path.isfile(path): return self.send_error(404)
                 data = open(path, "rb").read()
                 if start and start >= len(data): return self.send_error(416)

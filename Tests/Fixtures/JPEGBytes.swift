@@ -32,3 +32,18 @@ public let progressiveJPEG = Array(
             FRABAQAAAAAAAAAAAAAAAAAAsQD/2gAIAQEAAT8hW3//2gAIAQEAAAAQf//EABYQAAMAAAAAAAAAAAAAAAAAAABh8P/a\
             AAgBAQABPxCJj//Z
             """)!)
+
+/// 8×24, grey, quality 90: rows of 40, 120 and 200, eight each, with a restart marker between.
+public let restartJPEG = Array(
+    Data(
+        base64Encoded: """
+            /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAMCAgMCAgMDAwMEAwMEBQgFBQQEBQoHBwYIDAoMDAsKCwsNDhIQDQ4R\
+            DgsLEBYQERMUFRUVDA8XGBYUGBIUFRT/wAALCAAYAAgBAREA/8QAFQABAQAAAAAAAAAAAAAAAAAACAX/xAAUEAEA\
+            AAAAAAAAAAAAAAAAAAAA/90ABAAB/9oACAEBAAA/AAo//9CU/9FgP//Z
+            """)!)
+
+/// The same with bytes before its first restart marker that belong to nothing, as some cameras leave them.
+public let extraneousJPEG: [UInt8] = {
+    let marker = zip(restartJPEG, restartJPEG.dropFirst()).enumerated().first { $1 == (0xFF, 0xD0) }!.offset
+    return restartJPEG[..<marker] + [UInt8](repeating: 0, count: 20) + restartJPEG[marker...]
+}()

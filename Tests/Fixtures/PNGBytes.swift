@@ -5,10 +5,11 @@ import CZlib
 ///
 /// - Parameters:
 ///   - colourType: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGB and alpha.
+///   - extra: chunks between the header and the palette.
 ///   - samples: of all rows, `width` × channels × `bitDepth` / 8 bytes a row.
 public func png(
-    width: Int, height: Int, colourType: UInt8, bitDepth: UInt8 = 8, palette: [UInt8]? = nil,
-    samples: [UInt8]
+    width: Int, height: Int, colourType: UInt8, bitDepth: UInt8 = 8, extra: [(String, [UInt8])] = [],
+    palette: [UInt8]? = nil, transparency: [UInt8]? = nil, samples: [UInt8]
 ) -> [UInt8] {
     func word(_ value: Int) -> [UInt8] { [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: value >> $0) } }
     func chunk(_ type: String, _ content: [UInt8]) -> [UInt8] {
@@ -23,7 +24,8 @@ public func png(
     compress(&packed, &count, rows, UInt(rows.count))
     return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
         + chunk("IHDR", word(width) + word(height) + [bitDepth, colourType, 0, 0, 0])
-        + (palette.map { chunk("PLTE", $0) } ?? [])
+        + extra.flatMap { chunk($0, $1) } + (palette.map { chunk("PLTE", $0) } ?? [])
+        + (transparency.map { chunk("tRNS", $0) } ?? [])
         + chunk("IDAT", Array(packed.prefix(Int(count)))) + chunk("IEND", [])
 }
 

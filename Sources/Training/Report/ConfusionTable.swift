@@ -1,4 +1,5 @@
 import Foundation
+import ResinTensor
 
 /// Which classes are taken for which: a row a true class, a column a predicted one.
 struct ConfusionTable {

@@ -1,0 +1,96 @@
+import ResinTensor
+
+/// What is known of a set before a pixel of it is read: from names and from files' headers.
+public struct DatasetOutline: Sendable {
+    public let name: String
+    public let classNames: [String]
+    /// Of training and test images, those within the limits: `[count, height, width, channels]`.
+    public let train, test: Shape
+    /// What the pixels and labels take of the machine's memory, and reading them besides.
+    public let byteCount: Int
+}
+
+/// How much of a set is read, and for which network.
+struct Reading {
+    /// Height and width that the network takes.
+    var side: Int?
+    var limit: Int?
+    var limitTest: Int?
+    var willRead: (DatasetOutline) throws -> Void = { _ in }
+
+    /// To be called before the first pixel is read.
+    ///
+    /// - Throws: `ResinError(.outOfMemory)` where the machine has no memory for the set; what the caller's
+    ///   own plan throws.
+    func begin(_ outline: DatasetOutline) throws {
+        try HostMemory.check(
+            outline.byteCount,
+            for: "\(outline.name): reading \(outline.train.images.grouped) training and "
+                + "\(outline.test.images.grouped) test images of \(outline.train.height)×\(outline.train.width)",
+            advice: "use a smaller --limit, --limit-test or --resize, or raise the limit (ulimit -v)")
+        try willRead(outline)
+    }
+
+    /// What images of one size come to: an axis longer than the network's would lose pixels in the device's
+    /// interpolation between neighbours, so both are then reduced here; enlarging is the device's work.
+    func size(height: Int, width: Int) -> (height: Int, width: Int) {
+        guard let side, height > side || width > side else { return (height, width) }
+        return (side, side)
+    }
+
+    /// - Throws: `ResinError(.usage)` where the limit is below 1 or more than there are.
+    static func count(of count: Int, limit: Int?) throws -> Int {
+        guard let limit else { return count }
+        guard (1...count).contains(limit) else {
+            throw ResinError(
+                .usage,
+                "The first \(limit) images were asked for, but the set holds \(count): give 1 to \(count).")
+        }
+        return limit
+    }
+}
+
+extension ImageSet {
+    /// The same images in another size.
+    func resized(
+        toHeight newHeight: Int, width newWidth: Int, classCount: Int
+    ) throws -> ImageSet {
+        if newHeight == height && newWidth == width { return self }
+        let size = height * width * channels
+        let newPixels = try Self.pixels(count: count, size: newHeight * newWidth * channels) { index in
+            return RasterImage(
+                height: height, width: width, channels: channels,
+                pixels: Array(pixels[index * size..<(index + 1) * size])
+            ).resized(toHeight: newHeight, width: newWidth).pixels
+        }
+        return try ImageSet(
+            pixels: newPixels, labels: labels, height: newHeight, width: newWidth, channels: channels,
+            classCount: classCount)
+    }
+
+    /// `[count, size]`, the images made on all processors.
+    static func pixels(count: Int, size: Int, _ image: (Int) throws -> [UInt8]) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: count * size) { buffer, filled in
+            nonisolated(unsafe) let buffer = UnsafeMutableBufferPointer(rebasing: buffer[...])
+            try concurrently(count) { index in
+                _ = buffer[index * size..<(index + 1) * size].initialize(from: try image(index))
+            }
+            filled = count * size
+        }
+    }
+}
+
+extension Dataset {
+    /// What is read of a set that was made in memory. Mean and deviation stay those of the whole.
+    func read(_ reading: Reading) throws -> Dataset {
+        let size = reading.size(height: train.height, width: train.width)
+        func part(_ set: ImageSet, _ limit: Int?) throws -> ImageSet {
+            try set.prefix(limit ?? set.count).resized(
+                toHeight: size.height, width: size.width, classCount: classNames.count)
+        }
+        var dataset = self
+        dataset.train = try part(train, reading.limit)
+        dataset.test = try part(test, reading.limitTest)
+        return dataset
+    }
+}
