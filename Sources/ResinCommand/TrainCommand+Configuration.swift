@@ -11,7 +11,7 @@ extension TrainCommand {
         let blueprint = try Network.blueprint(named: network)
         let data = dataOptions.source.identity ?? "glyphs"
         let seed = seed ?? 42
-        let recipe = Recipe(network: blueprint.name, data: data)
+        let recipe = Recipe(network: blueprint.name, data: data, variant: networkArguments.variant)
         let side = try bounded("--resize", resize ?? recipe.side, 1...largestSide)
         let dataset = try dataOptions.load(
             data, side: side, split: nil, seed: seed, limit: dataOptions.limit,
