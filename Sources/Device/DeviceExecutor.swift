@@ -23,6 +23,8 @@ package final class DeviceExecutor: Executor {
     private var arena: Arena?
     /// Bytes that one allocation may have.
     private let allocationByteCount: Int
+    /// What the program could allocate when the executor was made, where the device has no memory of its own.
+    private let availableByteCount: Int
 
     private struct ProgramKey: Hashable {
         var files: [String]
@@ -40,6 +42,7 @@ package final class DeviceExecutor: Executor {
     ) throws {
         openCLDevice = device
         self.allocationByteCount = allocationByteCount ?? device.maximumAllocationByteCount
+        availableByteCount = device.type == .cpu ? HostMemory.availableByteCount : .max
         self.device = DeviceDescription(device, index: index)
         self.traits = traits ?? DeviceTraits(device, math: math)
         (context, queue, uniforms, zeros) = try translatingErrors {
@@ -115,8 +118,10 @@ package final class DeviceExecutor: Executor {
     // MARK: Memory
 
     package var memoryLimits: (total: Int, allocation: Int) {
-        (openCLDevice.memoryByteCount, allocationByteCount)
+        (min(openCLDevice.memoryByteCount, availableByteCount), allocationByteCount)
     }
+
+    package var sharesHostMemory: Bool { openCLDevice.type == .cpu }
 
     package func allocate(_ region: Region, byteCount: Int) throws {
         try translatingErrors {
@@ -171,7 +176,7 @@ package final class DeviceExecutor: Executor {
                     throw ResinError(
                         .outOfMemory,
                         "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
-                            + "\(plan.pieceByteCount) at a time; use a smaller --batch or --resize")
+                            + "\(plan.pieceByteCount) at a time; use a smaller batch or smaller images")
                 }
                 arena = try Arena(plan, context)
             }
@@ -209,7 +214,8 @@ func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
         switch error.codeName {
         case "CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_INVALID_BUFFER_SIZE", "CL_OUT_OF_RESOURCES":
             throw ResinError(
-                .outOfMemory, "the device has no memory left: \(error)\nUse a smaller --batch or --resize.")
+                .outOfMemory,
+                "the device has no memory left: \(error)\nUse a smaller batch or smaller images.")
         case "CL_BUILD_PROGRAM_FAILURE", "CL_INVALID_KERNEL_NAME", "CL_INVALID_ARG_SIZE",
             "CL_INVALID_KERNEL_ARGS", "CL_INVALID_VALUE", "CL_INVALID_WORK_GROUP_SIZE":
             throw ResinError(.failure, "this is a defect of Resin or the driver, please report it: \(error)")

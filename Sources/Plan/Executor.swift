@@ -110,6 +110,10 @@ package protocol Executor: AnyObject {
     var device: DeviceDescription { get }
     /// Bytes that all allocations together, and each one, may have.
     var memoryLimits: (total: Int, allocation: Int) { get }
+    /// Whether its memory is the program's own, in which the program holds more than what is planned.
+    var sharesHostMemory: Bool { get }
+    /// What a step of a plan takes besides the regions: the arena, where the executor has one.
+    func workingByteCount(of plan: Plan) -> Int
     /// Scratch memory that a node needs in the arena.
     func workspaceByteCount(of node: Node, in graph: Graph) -> Int
     /// Whether it can write a node's first output among another value's channels (`Plan.channelViews`).
@@ -178,6 +182,8 @@ extension Executable {
 extension Executor {
     package func calibrate() throws -> Calibration? { nil }
     package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool { false }
+    package var sharesHostMemory: Bool { false }
+    package func workingByteCount(of plan: Plan) -> Int { plan.arenaByteCount }
 
     package func makePlan(_ graph: Graph) -> Plan {
         Plan(

@@ -184,7 +184,8 @@ struct TrainCommand: ParsableCommand {
     private func line(_ metrics: EpochMetrics) -> String {
         "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
             + "\(percent(metrics.trainAccuracy)); test loss \(decimals(metrics.testLoss, 4)), accuracy "
-            + "\(percent(metrics.testAccuracy)), top-5 \(percent(metrics.testTop5Accuracy)); "
+            + "\(percent(metrics.testAccuracy))"
+            + (metrics.testTop5Accuracy.isNaN ? "; " : ", top-5 \(percent(metrics.testTop5Accuracy)); ")
             + "lr \(Float(metrics.learningRate)), \(decimals(metrics.imagesPerSecond, 0)) images/s, "
             + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))"
     }

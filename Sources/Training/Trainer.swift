@@ -273,7 +273,8 @@ public final class Trainer {
 
     /// Continues where a checkpoint was made.
     public func restore(_ checkpoint: Checkpoint, from path: String) throws {
-        try model.loadWeights(checkpoint.weights, from: path, on: executor)
+        try model.load(
+            NetworkWeights(checkpoint.weights, from: path, for: plans.training.graph), on: executor)
         for state in 0..<configuration.optimizer.op.stateCount {
             try model.loadTensors(
                 checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),

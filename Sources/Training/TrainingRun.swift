@@ -109,7 +109,7 @@ public final class TrainingRun {
                 testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
                 learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: seconds,
                 imagesPerSecond: Double(trainer.configuration.batch) / stepSeconds,
-                testTop5Accuracy: evaluation.top5Accuracy, stepMilliseconds: 1e3 * stepSeconds)
+                testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * stepSeconds)
             try folder.metrics.append(metrics)
             let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
             if isBest { best = (evaluation.accuracy, epoch) }

@@ -8,6 +8,8 @@ struct Program {
     var folder: String?
     /// Blocks of 1024 bytes that a file may have (`ulimit -f`): a full disk for those who may not make one.
     var fileSizeLimit: Int?
+    /// What the shell does first.
+    var preparation = ""
     var secondsAllowed = 120.0
     /// Where standard output and standard error go, if not into the outcome.
     var outputPath: String?
@@ -45,7 +47,8 @@ struct Program {
             files = try Folder()
             let limit = program.fileSizeLimit.map { "ulimit -f \($0); " } ?? ""
             process.executableURL = URL(fileURLWithPath: "/bin/bash")
-            process.arguments = ["-c", limit + "exec \"$0\" \"$@\"", Program.path] + program.arguments
+            process.arguments =
+                ["-c", program.preparation + limit + "exec \"$0\" \"$@\"", Program.path] + program.arguments
             process.environment = ProcessInfo.processInfo.environment
                 .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(program.environment) { $1 }
             process.currentDirectoryURL = URL(fileURLWithPath: program.folder ?? files.path)
