@@ -48,7 +48,7 @@ simulate: build       ## run training steps under oclgrind, which finds races an
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
 
-ptx:                  ## compile the GPU's kernels for NVIDIA offline, and interpret those for tensor cores
+ptx: build            ## compile the GPU's kernels for NVIDIA offline, and interpret those for tensor cores
 	@.ci/install clang-15 libclc-15 python3-venv
 	@.ci/ptx
 	@.ci/tensor-cores

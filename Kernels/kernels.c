@@ -1,158 +1,131 @@
-// All device code, taken into the binary as text: `kernel_source("pooling2d")` is Kernels/pooling2d.cl.
+// All device code, taken into the binary as text: `kernel_source("pooling2d")` is the file pooling2d.cl of whatever folder.
 
 #include "ResinKernels.h"
 
 #include <string.h>
 
-static const char common[] = {
-#embed "common.cl"
-    , '\0'};
-static const char philox[] = {
-#embed "philox.cl"
-    , '\0'};
-static const char batch_norm[] = {
-#embed "batch_norm.cl"
-    , '\0'};
-static const char batch_norm_grouped[] = {
-#embed "batch_norm_grouped.cl"
-    , '\0'};
-static const char calibration[] = {
-#embed "calibration.cl"
-    , '\0'};
-static const char channels[] = {
-#embed "channels.cl"
-    , '\0'};
-static const char convolution2d[] = {
-#embed "convolution2d.cl"
-    , '\0'};
-static const char convolution2d_dense[] = {
-#embed "convolution2d_dense.cl"
-    , '\0'};
-static const char convolution2d_filter_gradient[] = {
-#embed "convolution2d_filter_gradient.cl"
-    , '\0'};
-static const char convolution2d_filter_operands[] = {
-#embed "convolution2d_filter_operands.cl"
-    , '\0'};
-static const char convolution2d_filter_reduce[] = {
-#embed "convolution2d_filter_reduce.cl"
-    , '\0'};
-static const char convolution2d_filter_gradient_tiled[] = {
-#embed "convolution2d_filter_gradient_tiled.cl"
-    , '\0'};
-static const char convolution2d_packed[] = {
-#embed "convolution2d_packed.cl"
-    , '\0'};
-static const char convolution2d_winograd[] = {
-#embed "convolution2d_winograd.cl"
-    , '\0'};
-static const char convolution2d_winograd_stages[] = {
-#embed "convolution2d_winograd_stages.cl"
-    , '\0'};
-static const char winograd[] = {
-#embed "winograd.cl"
-    , '\0'};
-static const char convolution2d_rows[] = {
-#embed "convolution2d_rows.cl"
-    , '\0'};
-static const char convolution2d_tiled[] = {
-#embed "convolution2d_tiled.cl"
-    , '\0'};
-static const char elementwise[] = {
-#embed "elementwise.cl"
-    , '\0'};
-static const char group[] = {
-#embed "group.cl"
-    , '\0'};
-static const char input[] = {
-#embed "input.cl"
-    , '\0'};
-static const char loss[] = {
-#embed "loss.cl"
-    , '\0'};
-static const char loss_grouped[] = {
-#embed "loss_grouped.cl"
-    , '\0'};
-static const char optimizer[] = {
-#embed "optimizer.cl"
-    , '\0'};
-static const char patch[] = {
-#embed "patch.cl"
-    , '\0'};
-static const char pooling2d[] = {
-#embed "pooling2d.cl"
-    , '\0'};
-static const char pooling2d_grouped[] = {
-#embed "pooling2d_grouped.cl"
-    , '\0'};
-static const char probe_half[] = {
-#embed "probe_half.cl"
-    , '\0'};
-static const char probe_memory[] = {
-#embed "probe_memory.cl"
-    , '\0'};
-static const char probe_mma[] = {
-#embed "probe_mma.cl"
-    , '\0'};
-static const char probe_ptx[] = {
-#embed "probe_ptx.cl"
-    , '\0'};
-static const char probe_subgroups[] = {
-#embed "probe_subgroups.cl"
-    , '\0'};
-static const char tensor_core[] = {
-#embed "tensor_core.cl"
-    , '\0'};
-static const char tile[] = {
-#embed "tile.cl"
-    , '\0'};
-static const char tile_async[] = {
-#embed "tile_async.cl"
-    , '\0'};
-
 static const struct {
     const char *name;
     const char *source;
-} kernels[] = {
-    {"common", common},
-    {"philox", philox},
-    {"batch_norm", batch_norm},
-    {"batch_norm_grouped", batch_norm_grouped},
-    {"calibration", calibration},
-    {"channels", channels},
-    {"convolution2d", convolution2d},
-    {"convolution2d_dense", convolution2d_dense},
-    {"convolution2d_filter_gradient", convolution2d_filter_gradient},
-    {"convolution2d_filter_gradient_tiled", convolution2d_filter_gradient_tiled},
-    {"convolution2d_filter_operands", convolution2d_filter_operands},
-    {"convolution2d_filter_reduce", convolution2d_filter_reduce},
-    {"convolution2d_tiled", convolution2d_tiled},
-    {"convolution2d_packed", convolution2d_packed},
-    {"convolution2d_rows", convolution2d_rows},
-    {"convolution2d_winograd", convolution2d_winograd},
-    {"convolution2d_winograd_stages", convolution2d_winograd_stages},
-    {"winograd", winograd},
-    {"elementwise", elementwise},
-    {"group", group},
-    {"input", input},
-    {"loss", loss},
-    {"loss_grouped", loss_grouped},
-    {"optimizer", optimizer},
-    {"pooling2d", pooling2d},
-    {"pooling2d_grouped", pooling2d_grouped},
-    {"probe_half", probe_half},
-    {"probe_memory", probe_memory},
-    {"probe_mma", probe_mma},
-    {"probe_ptx", probe_ptx},
-    {"probe_subgroups", probe_subgroups},
-    {"patch", patch},
-    {"tensor_core", tensor_core},
-    {"tile", tile},
-    {"tile_async", tile_async},
+} files[] = {
+    {"KernelStructs", (const char[]){
+#embed "include/KernelStructs.h"
+    , '\0'}},
+    {"activation", (const char[]){
+#embed "shared/activation.cl"
+    , '\0'}},
+    {"common", (const char[]){
+#embed "shared/common.cl"
+    , '\0'}},
+    {"epilogue", (const char[]){
+#embed "shared/epilogue.cl"
+    , '\0'}},
+    {"philox", (const char[]){
+#embed "shared/philox.cl"
+    , '\0'}},
+    {"winograd", (const char[]){
+#embed "shared/winograd.cl"
+    , '\0'}},
+    {"batch_norm", (const char[]){
+#embed "operators/batch_norm.cl"
+    , '\0'}},
+    {"channels", (const char[]){
+#embed "operators/channels.cl"
+    , '\0'}},
+    {"elementwise", (const char[]){
+#embed "operators/elementwise.cl"
+    , '\0'}},
+    {"input", (const char[]){
+#embed "operators/input.cl"
+    , '\0'}},
+    {"loss", (const char[]){
+#embed "operators/loss.cl"
+    , '\0'}},
+    {"optimizer", (const char[]){
+#embed "operators/optimizer.cl"
+    , '\0'}},
+    {"pooling2d", (const char[]){
+#embed "operators/pooling2d.cl"
+    , '\0'}},
+    {"convolution2d_dense", (const char[]){
+#embed "cpu/convolution2d_dense.cl"
+    , '\0'}},
+    {"convolution2d_filter_gradient", (const char[]){
+#embed "cpu/convolution2d_filter_gradient.cl"
+    , '\0'}},
+    {"convolution2d_filter_reduce", (const char[]){
+#embed "cpu/convolution2d_filter_reduce.cl"
+    , '\0'}},
+    {"convolution2d_gather", (const char[]){
+#embed "cpu/convolution2d_gather.cl"
+    , '\0'}},
+    {"convolution2d_packed", (const char[]){
+#embed "cpu/convolution2d_packed.cl"
+    , '\0'}},
+    {"convolution2d_rows", (const char[]){
+#embed "cpu/convolution2d_rows.cl"
+    , '\0'}},
+    {"convolution2d_winograd", (const char[]){
+#embed "cpu/convolution2d_winograd.cl"
+    , '\0'}},
+    {"patch", (const char[]){
+#embed "cpu/patch.cl"
+    , '\0'}},
+    {"batch_norm_reduction", (const char[]){
+#embed "gpu/batch_norm_reduction.cl"
+    , '\0'}},
+    {"convolution2d_filter_gradient_tiled", (const char[]){
+#embed "gpu/convolution2d_filter_gradient_tiled.cl"
+    , '\0'}},
+    {"convolution2d_filter_operands", (const char[]){
+#embed "gpu/convolution2d_filter_operands.cl"
+    , '\0'}},
+    {"convolution2d_tiled", (const char[]){
+#embed "gpu/convolution2d_tiled.cl"
+    , '\0'}},
+    {"convolution2d_winograd_stages", (const char[]){
+#embed "gpu/convolution2d_winograd_stages.cl"
+    , '\0'}},
+    {"loss_reduction", (const char[]){
+#embed "gpu/loss_reduction.cl"
+    , '\0'}},
+    {"pooling2d_reduction", (const char[]){
+#embed "gpu/pooling2d_reduction.cl"
+    , '\0'}},
+    {"reduction", (const char[]){
+#embed "gpu/reduction.cl"
+    , '\0'}},
+    {"tensor_core", (const char[]){
+#embed "gpu/tensor_core.cl"
+    , '\0'}},
+    {"tile", (const char[]){
+#embed "gpu/tile.cl"
+    , '\0'}},
+    {"tile_async", (const char[]){
+#embed "gpu/tile_async.cl"
+    , '\0'}},
+    {"calibration", (const char[]){
+#embed "probes/calibration.cl"
+    , '\0'}},
+    {"probe_half", (const char[]){
+#embed "probes/probe_half.cl"
+    , '\0'}},
+    {"probe_memory", (const char[]){
+#embed "probes/probe_memory.cl"
+    , '\0'}},
+    {"probe_mma", (const char[]){
+#embed "probes/probe_mma.cl"
+    , '\0'}},
+    {"probe_ptx", (const char[]){
+#embed "probes/probe_ptx.cl"
+    , '\0'}},
+    {"probe_subgroups", (const char[]){
+#embed "probes/probe_subgroups.cl"
+    , '\0'}},
 };
 
 const char *kernel_source(const char *name) {
-    for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-        if (strcmp(kernels[i].name, name) == 0) return kernels[i].source;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (strcmp(files[i].name, name) == 0) return files[i].source;
     return NULL;
 }

@@ -1,4 +1,6 @@
 #pragma once
 
-/// The text of Kernels/NAME.cl, or NULL where there is no such file.
+#include "KernelStructs.h"
+
+/// The text of the file NAME.cl in a folder of Kernels, or NULL where there is no such file.
 const char *kernel_source(const char *name);

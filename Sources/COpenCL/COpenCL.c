@@ -17,6 +17,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 // STATUS(name, parameters, arguments): a function that returns its status.
 // OBJECT(type, name, parameters, arguments): one that returns a new object and its status in `status`.
@@ -134,6 +135,9 @@ static bool look_up(void *library) {
     return found;
 }
 
+// The first name's failure is told: the second is a developer's.
+static char failure[1024];
+
 static void load(void) {
     // First what the process already has: `oclgrind` puts its simulator there with LD_PRELOAD, and a program
     // that links libOpenCL itself must meet the same library here.
@@ -142,6 +146,12 @@ static void load(void) {
     for (size_t index = 0; !loader.is_loaded && index < sizeof names / sizeof *names; index += 1) {
         void *library = dlopen(names[index], RTLD_NOW | RTLD_LOCAL);
         loader.is_loaded = library && look_up(library);
+        if (loader.is_loaded || *failure) continue;
+        if (library) {
+            snprintf(failure, sizeof failure, "%s: it lacks functions of OpenCL 1.2", names[index]);
+        } else {
+            snprintf(failure, sizeof failure, "%s", dlerror());
+        }
     }
 }
 
@@ -160,3 +170,5 @@ static bool is_loaded(void) {
         return NULL;                                                                                         \
     }
 ENTRY_POINTS(STATUS_TRAMPOLINE, OBJECT_TRAMPOLINE)
+
+const char *opencl_loader_failure(void) { return is_loaded() ? NULL : failure; }

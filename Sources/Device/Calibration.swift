@@ -2,7 +2,7 @@ import ResinOpenCL
 import ResinPlan
 
 extension DeviceExecutor {
-    /// Independent sums of a work-item: CHAINS in Kernels/calibration.cl.
+    /// Independent sums of a work-item: CHAINS in Kernels/probes/calibration.cl.
     private static let chains = 12
     /// Of each of the copy's buffers: with both, about twice the largest caches there are.
     private static let copyByteCount = 256 << 20
@@ -11,7 +11,7 @@ extension DeviceExecutor {
     /// The fastest counts: whatever disturbs a measurement only makes it slower.
     private static let measurements = 10
 
-    /// Measures the multiply-add and copy peaks by Kernels/calibration.cl, in about a second.
+    /// Measures the multiply-add and copy peaks by Kernels/probes/calibration.cl, in about a second.
     package func calibrate() throws -> Calibration? {
         try translatingErrors {
             Calibration(flops: try multiplyAddFlops(), copyBytes: try copyBytesPerSecond())
@@ -19,10 +19,16 @@ extension DeviceExecutor {
     }
 
     /// Enough to fill the device: a few long work-items a core, or many short ones a multiprocessor.
-    private var workItems: Int { traits.computeUnits * (traits.prefersLongWorkItems ? 4 : 4096) }
+    private var workItems: Int { traits.computeUnits * (traits.kind == .cpu ? 4 : 4096) }
+
+    private func calibrationKernel(_ name: String) throws -> Kernel {
+        try program(
+            ProgramKey(files: KernelFile.calibration.files(on: traits.kind), options: traits.options)
+        ).kernel(named: name)
+    }
 
     private func multiplyAddFlops() throws -> Double {
-        let kernel = try self.kernel("calibration_multiply_add", in: "calibration")
+        let kernel = try calibrationKernel("calibration_multiply_add")
         let result = try Buffer(context: context, byteCount: 4 * traits.lanes * workItems)
         try kernel.setArgument(0, result)
         // Their fixed point is 2: the sums neither overflow nor become denormal, which would be slow.
@@ -43,7 +49,7 @@ extension DeviceExecutor {
 
     private func copyBytesPerSecond() throws -> Double {
         let limit = min(openCLDevice.maximumAllocationByteCount, openCLDevice.memoryByteCount / 4)
-        let chunk = traits.prefersLongWorkItems ? 1 << 12 : 1
+        let chunk = traits.kind == .cpu ? 1 << 12 : 1
         let itemByteCount = 4 * traits.lanes * chunk
         let items = max(min(Self.copyByteCount, limit) / itemByteCount, 1)
         let byteCount = items * itemByteCount
@@ -54,7 +60,7 @@ extension DeviceExecutor {
         // Pages that nobody wrote may all be one page of zeros, which a cache holds.
         try queue.fill(from, with: Float(1).bitPattern)
         let times = try ["calibration_copy", "calibration_copy_streaming"].flatMap { name in
-            let kernel = try self.kernel(name, in: "calibration")
+            let kernel = try calibrationKernel(name)
             try kernel.setArgument(0, from)
             try kernel.setArgument(1, to)
             try kernel.setArgument(2, Int32(chunk))
@@ -67,7 +73,7 @@ extension DeviceExecutor {
     private func seconds(of kernel: Kernel, global: Int) throws -> Double {
         let clock = ContinuousClock()
         let start = clock.now
-        try queue.enqueue(kernel, global: [global], local: traits.prefersLongWorkItems ? [1] : [])
+        try queue.enqueue(kernel, global: [global], local: traits.kind == .cpu ? [1] : [])
         try queue.finish()
         return (clock.now - start) / .seconds(1)
     }

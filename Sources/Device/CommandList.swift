@@ -1,12 +1,13 @@
 import ResinGraph
+import ResinKernels
 import ResinOpenCL
 import ResinPlan
 import ResinTensor
 
 /// A plan as a list of kernels with their arguments set, built once and replayed every step.
 package final class CommandList: Executable {
-    /// One kernel with everything set.
-    struct Launch {
+    /// A launch's kernel with everything set.
+    private struct BoundLaunch {
         var kernel: Kernel
         var global: [Int]
         var local: [Int]
@@ -16,10 +17,12 @@ package final class CommandList: Executable {
 
     private let executor: DeviceExecutor
     private let plan: Plan
-    private var launches: [Launch] = []
+    private var launches: [BoundLaunch] = []
     private let arena: Arena?
+    private var parts: [Part: Buffer] = [:]
     /// Uniforms on their way to the device; a slot is used again only when the queue has been drained.
-    private let staging = UnsafeMutablePointer<StepUniforms>.allocate(capacity: CommandList.stepsInFlight)
+    private let staging = UnsafeMutablePointer<ResinKernels.StepUniforms>.allocate(
+        capacity: CommandList.stepsInFlight)
     private var stagedSteps = 0
     private static let stepsInFlight = 16
 
@@ -27,10 +30,82 @@ package final class CommandList: Executable {
         self.plan = plan
         self.executor = executor
         self.arena = arena
-        var lowering = Lowering(plan: plan, executor: executor, arena: arena)
-        for index in plan.graph.nodes.indices { try lowering.lower(nodeAt: index) }
-        launches = lowering.launches
+        let unbound = Lowering.launches(of: plan, on: executor.traits)
+        executor.debugLevel.describe(plan, unbound)
+        for launch in unbound {
+            let kernel = try executor.program(launch.program).kernel(named: launch.kernel)
+            for (index, argument) in launch.arguments.enumerated() {
+                try set(argument, number: index, of: kernel, node: launch.node)
+            }
+            launches.append(
+                BoundLaunch(kernel: kernel, global: launch.global, local: launch.local, node: launch.node))
+        }
     }
+
+    // MARK: Arguments
+
+    private func set(_ argument: Launch.Argument, number index: Int, of kernel: Kernel, node: Int) throws {
+        switch argument {
+        case .value(let value): try kernel.setArgument(index, buffer(for: value))
+        case .part(let value, let bytes):
+            try kernel.setArgument(
+                index, part(Part(placement: plan[value] + bytes.lowerBound, byteCount: bytes.count)))
+        case .region(let region): try kernel.setArgument(index, executor.buffer(of: region))
+        case .workspace:
+            try kernel.setArgument(
+                index, workspacePart(of: node, offset: 0, byteCount: plan.workspaces[node]?.count ?? 0))
+        case .workspacePart(let offset, let byteCount):
+            try kernel.setArgument(index, workspacePart(of: node, offset: offset, byteCount: byteCount))
+        case .local(let byteCount): try kernel.setLocalMemory(index, byteCount: byteCount)
+        case .uniforms: try kernel.setArgument(index, executor.uniforms)
+        case .zeros: try kernel.setArgument(index, executor.zeros)
+        case .int(let value): try kernel.setArgument(index, Int32(value))
+        case .uint(let value): try kernel.setArgument(index, value)
+        case .float(let value): try kernel.setArgument(index, value)
+        case .geometry(let value): try Self.set(kernel, index, value)
+        case .constants(let values):
+            let buffer = try Buffer(context: executor.context, byteCount: 4 * values.count)
+            try values.withUnsafeBytes { try executor.queue.write(from: $0, to: buffer) }
+            try kernel.setArgument(index, buffer)
+        }
+    }
+
+    private static func set<Value: BitwiseCopyable>(_ kernel: Kernel, _ index: Int, _ value: Value) throws {
+        try kernel.setArgument(index, value)
+    }
+
+    private func workspacePart(of node: Int, offset: Int, byteCount: Int) throws -> Buffer {
+        guard let workspace = plan.workspaces[node], offset + byteCount <= workspace.count else {
+            preconditionFailure("\(plan.graph.nodes[node].op.body.summary) asked for less workspace")
+        }
+        return try part(
+            Part(placement: .arena(offset: workspace.lowerBound + offset), byteCount: byteCount))
+    }
+
+    private func buffer(for value: ValueID) throws -> Buffer {
+        if case .region(let region) = plan.graph[value].source { return executor.buffer(of: region) }
+        let whole = plan.channelViews[value]?.whole ?? value
+        return try part(Part(placement: plan[value], byteCount: plan.graph[whole].type.byteCount))
+    }
+
+    private struct Part: Hashable {
+        var placement: Placement
+        var byteCount: Int
+    }
+
+    private func part(_ part: Part) throws -> Buffer {
+        if let buffer = parts[part] { return buffer }
+        let buffer =
+            switch part.placement {
+            case .arena(let offset): try arena!.part(at: offset, byteCount: part.byteCount)
+            case .region(let region, let offset):
+                try executor.buffer(of: region).subBuffer(offset: offset, byteCount: part.byteCount)
+            }
+        parts[part] = buffer
+        return buffer
+    }
+
+    // MARK: Steps
 
     deinit {
         // The queue may still be reading the slots.
@@ -38,42 +113,70 @@ package final class CommandList: Executable {
         staging.deallocate()
     }
 
-    package func run(_ uniforms: StepUniforms) throws {
+    package func run(_ uniforms: ResinPlan.StepUniforms) throws {
         try translatingErrors {
             try send(uniforms)
             for launch in launches {
                 try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+                if executor.debugLevel == .waits { try wait(for: launch) }
             }
             try executor.queue.flush()
         }
     }
 
+    package func run(_ uniforms: ResinPlan.StepUniforms, shouldStop: () -> Bool) throws -> Bool {
+        try translatingErrors {
+            try send(uniforms)
+            for launch in launches {
+                if plan.graph.nodes[launch.node].pass != .update, shouldStop() { return false }
+                try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+                try wait(for: launch)
+            }
+            return true
+        }
+    }
+
+    /// Waits for a launch, so that it is the one that is named where it fails.
+    private func wait(for launch: BoundLaunch) throws {
+        do {
+            try executor.queue.finish()
+        } catch let error as OpenCLError where error.cause == .kernelFault {
+            let node = plan.graph.nodes[launch.node]
+            throw ResinError(
+                .noDevice,
+                "kernel \(launch.kernel.name) of '\(node.name)' (\(node.op.body.summary)) failed on "
+                    + "\(executor.device.name): \(error)")
+        }
+    }
+
     /// Runs a step with a profiled event a launch; for a queue that was made with profiling.
-    package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? {
+    package func profile(_ uniforms: ResinPlan.StepUniforms) throws -> [KernelTime]? {
         try translatingErrors {
             try send(uniforms)
             let events = try launches.map {
                 try executor.queue.enqueueProfiled($0.kernel, global: $0.global, local: $0.local)
             }
             try executor.queue.finish()
+            let start = try events.first?.startNanoseconds ?? 0
             return try zip(launches, events).map { launch, event in
                 KernelTime(
                     node: launch.node, kernel: launch.kernel.name,
+                    startSeconds: Double(try event.startNanoseconds - start) * 1e-9,
                     seconds: Double(try event.endNanoseconds - event.startNanoseconds) * 1e-9)
             }
         }
     }
 
-    private func send(_ uniforms: StepUniforms) throws {
+    private func send(_ uniforms: ResinPlan.StepUniforms) throws {
         if stagedSteps == Self.stepsInFlight {
             try executor.queue.finish()
             stagedSteps = 0
         }
         let slot = staging + stagedSteps
-        slot.initialize(to: uniforms)
+        slot.initialize(to: ResinKernels.StepUniforms(uniforms))
         stagedSteps += 1
         try executor.queue.write(
-            from: UnsafeRawBufferPointer(start: slot, count: MemoryLayout<StepUniforms>.size),
+            from: UnsafeRawBufferPointer(start: slot, count: MemoryLayout<ResinKernels.StepUniforms>.size),
             to: executor.uniforms, blocking: false)
     }
 
@@ -104,5 +207,14 @@ package final class CommandList: Executable {
 
     package func synchronize() throws {
         try translatingErrors { try executor.queue.finish() }
+    }
+}
+
+extension ResinKernels.StepUniforms {
+    init(_ step: ResinPlan.StepUniforms) {
+        self.init(
+            seedLow: step.seedLow, seedHigh: step.seedHigh, step: step.step, firstImage: step.firstImage,
+            imageCount: step.imageCount, slot: step.slot, learningRate: step.learningRate,
+            firstCorrection: step.firstCorrection, secondCorrection: step.secondCorrection)
     }
 }

@@ -12,6 +12,7 @@ package final class DeviceExecutor: Executor {
     let queue: Queue
     /// What the device likes: vector width, tiles, how work is cut up.
     package let traits: DeviceTraits
+    let debugLevel: DebugLevel
     /// What every step reads: `StepUniforms`.
     let uniforms: Buffer
     /// What convolutions read outside the image; as long as the longest run of taps and channels asked for.
@@ -26,11 +27,6 @@ package final class DeviceExecutor: Executor {
     /// What the program could allocate when the executor was made, where the device has no memory of its own.
     private let availableByteCount: Int
 
-    private struct ProgramKey: Hashable {
-        var files: [String]
-        var options: [String]
-    }
-
     /// - Parameters:
     ///   - math: which algorithms it may choose from.
     ///   - traits: the class of kernels, where it is not to be the device's own: a CPU can run a
@@ -44,12 +40,14 @@ package final class DeviceExecutor: Executor {
         self.allocationByteCount = allocationByteCount ?? device.maximumAllocationByteCount
         availableByteCount = device.type == .cpu ? HostMemory.availableByteCount : .max
         self.device = DeviceDescription(device, index: index)
+        debugLevel = try DebugLevel.ofEnvironment()
         self.traits = traits ?? DeviceTraits(device, math: math)
         (context, queue, uniforms, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
             let zeros = try Self.makeZeros(byteCount: 4096, context, queue)
-            let uniforms = try Buffer(context: context, byteCount: MemoryLayout<StepUniforms>.stride)
+            let uniforms = try Buffer(
+                context: context, byteCount: MemoryLayout<ResinKernels.StepUniforms>.size)
             return (context, queue, uniforms, zeros)
         }
     }
@@ -68,51 +66,12 @@ package final class DeviceExecutor: Executor {
         return buffer
     }
 
-    // MARK: Programs
-
-    /// The files of Kernels that stand in front of a kernel file, beside those in front of all.
-    private static func sharedFiles(of file: String) -> [String] {
-        if file.hasSuffix("_tiled") { return ["tensor_core", "tile", "tile_async"] }
-        if file == "convolution2d_filter_operands" { return ["tensor_core"] }
-        if file.hasSuffix("_grouped") { return ["group"] }
-        if file.hasPrefix("convolution2d_winograd") { return ["winograd"] }
-        let usesPatches = [
-            "convolution2d", "convolution2d_dense", "convolution2d_packed", "convolution2d_rows",
-        ]
-        return usesPatches.contains(file) ? ["patch"] : []
-    }
-
-    /// Files that are one program on CPUs: those without constants of their own, and those with the same, behind what
-    /// they share. PoCL takes a twentieth of a second for each program, even where it finds the kernels in its cache.
-    private static let families = [
-        [
-            "batch_norm", "channels", "convolution2d_filter_reduce", "elementwise", "input", "loss",
-            "optimizer", "pooling2d",
-        ],
-        ["patch", "convolution2d", "convolution2d_packed"],
-    ]
-
-    /// A kernel of Kernels/`file`.cl, built with -D for each definition; programs are built once.
-    func kernel(_ name: String, in file: String, defining definitions: [(String, Int)] = []) throws -> Kernel
-    {
-        var options = [
-            "-DLANES=\(traits.lanes)", "-DLONG_WORK_ITEMS=\(traits.prefersLongWorkItems ? 1 : 0)",
-        ]
-        options += definitions.map { "-D\($0.0)=\($0.1)" }
-        let family = traits.prefersLongWorkItems ? Self.families.first { $0.contains(file) } : nil
-        let files = family ?? Self.sharedFiles(of: file) + [file]
-        let key = ProgramKey(files: files, options: options)
-        if let program = programs[key] { return try program.kernel(named: name) }
-        let source = (["common", "philox"] + files).map { file in
-            guard let text = kernel_source(file) else {
-                preconditionFailure("there is no Kernels/\(file).cl")
-            }
-            return String(cString: text)
-        }
-        let program = try Program(
-            context: context, source: source.joined(separator: "\n"), options: options)
+    /// A program, which is built once.
+    func program(_ key: ProgramKey) throws -> Program {
+        if let program = programs[key] { return program }
+        let program = try Program(context: context, source: key.source, options: key.options)
         programs[key] = program
-        return try program.kernel(named: name)
+        return program
     }
 
     // MARK: Memory
@@ -146,41 +105,48 @@ package final class DeviceExecutor: Executor {
 
     // MARK: Plans
 
-    package func workspaceByteCount(of node: Node, in graph: Graph) -> Int {
-        Lowering.workspaceByteCount(of: node, in: graph, traits: traits)
+    package var takesOnlyTaps: Bool { true }
+
+    package func form(of node: Node, in graph: Graph) -> any NodeForm {
+        node.op.onDevice.form(of: node, in: graph, on: traits)
     }
 
-    package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool {
-        if case .convolution2D = node.op, !traits.groupTiles.isEmpty {
-            return StagedWinograd(node, in: graph, traits) == nil
-        }
-        return ConvolutionForm(node, in: graph, traits)?.writesChannelViews ?? false
+    package func launches(of plan: Plan) -> [LaunchDescription] {
+        Lowering.launches(of: plan, on: traits).map { LaunchDescription($0) }
+    }
+
+    package func source(of launch: LaunchDescription) -> String {
+        ProgramKey(files: launch.files, options: launch.options).source
     }
 
     /// Whether a convolution's node runs as minimal filtering, whose sums are rounded differently.
     package func usesWinograd(for node: Node, in graph: Graph) -> Bool {
-        Lowering.usesWinograd(node, in: graph, traits: traits)
+        node.op.onDevice.form(of: node, in: graph, on: traits).usesWinograd
     }
 
     /// Whether a convolution's operands come to local memory without registers between, see `DeviceTraits`.
     package func copiesAsynchronously(for node: Node, in graph: Graph) -> Bool {
-        Lowering.pieceWidth(of: node, in: graph, traits) != nil
+        node.op.onDevice.form(of: node, in: graph, on: traits).copiesAsynchronously
+    }
+
+    package func makeRoom(for plans: [Plan]) throws {
+        guard let plan = plans.max(by: { $0.arenaByteCount < $1.arenaByteCount }),
+            plan.arenaByteCount > arena?.byteCount ?? 0
+        else { return }
+        arena = nil
+        for plan in plans where plan.largestBlockByteCount > plan.pieceByteCount {
+            throw ResinError(
+                .outOfMemory,
+                "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
+                    + "\(plan.pieceByteCount) at a time; use a smaller batch or smaller images")
+        }
+        try translatingErrors { arena = try Arena(plan, context) }
     }
 
     package func prepare(_ plan: Plan) throws -> any Executable {
-        try translatingErrors {
-            if let arena, arena.byteCount >= plan.arenaByteCount {
-            } else if plan.arenaByteCount > 0 {
-                arena = nil
-                guard plan.largestBlockByteCount <= plan.pieceByteCount else {
-                    throw ResinError(
-                        .outOfMemory,
-                        "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
-                            + "\(plan.pieceByteCount) at a time; use a smaller batch or smaller images")
-                }
-                arena = try Arena(plan, context)
-            }
-            let run = Lowering.longestRunOfZeros(in: plan.graph)
+        try makeRoom(for: [plan])
+        return try translatingErrors {
+            let run = plan.forms.reduce(0) { max($0, ($1 as? DeviceForm)?.zeroCount ?? 0) }
             if zeros.byteCount < 4 * run {
                 zeros = try Self.makeZeros(byteCount: 4 * run, context, queue)
             }
@@ -211,16 +177,19 @@ func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as OpenCLError {
-        switch error.codeName {
-        case "CL_MEM_OBJECT_ALLOCATION_FAILURE", "CL_INVALID_BUFFER_SIZE", "CL_OUT_OF_RESOURCES":
+        switch error.cause {
+        case .outOfMemory:
             throw ResinError(
                 .outOfMemory,
                 "the device has no memory left: \(error)\nUse a smaller batch or smaller images.")
-        case "CL_BUILD_PROGRAM_FAILURE", "CL_INVALID_KERNEL_NAME", "CL_INVALID_ARG_SIZE",
-            "CL_INVALID_KERNEL_ARGS", "CL_INVALID_VALUE", "CL_INVALID_WORK_GROUP_SIZE":
+        case .defect:
             throw ResinError(.failure, "this is a defect of Resin or the driver, please report it: \(error)")
-        default:
-            throw ResinError(.noDevice, "the device failed: \(error)")
+        case .kernelFault:
+            throw ResinError(
+                .noDevice,
+                "a kernel failed on the device: \(error)\nRESIN_DEBUG=3 waits after each launch and names it."
+            )
+        case .device: throw ResinError(.noDevice, "the device failed: \(error)")
         }
     }
 }

@@ -5,8 +5,14 @@ import ResinPlan
 package struct DeviceTraits: Hashable, Sendable {
     /// Floats a vector of the kernels' has: 4, 8 or 16.
     package var lanes: Int
-    /// A CPU runs one work-item at a time on long stretches of memory; a GPU runs neighbours side by side.
-    package var prefersLongWorkItems: Bool
+    /// Whose kernels it runs.
+    package enum Kind: String, Sendable, CaseIterable {
+        /// One work-item at a time on long stretches of memory.
+        case cpu
+        /// Neighbouring work-items side by side.
+        case gpu
+    }
+    package var kind: Kind
     /// Tiles that convolutions may use, where they run in local memory; none where they do not.
     package var groupTiles: [GroupTile]
 
@@ -39,7 +45,7 @@ package struct DeviceTraits: Hashable, Sendable {
         hasTensorCores: Bool = false, copiesAsynchronously: Bool = false
     ) {
         let isGPU = asGPU ?? (device.type == .gpu)
-        prefersLongWorkItems = !isGPU
+        kind = isGPU ? .gpu : .cpu
         lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
         let usesTensorCores = hasTensorCores && math == .fast
         let copiesAsynchronously = usesTensorCores && copiesAsynchronously
@@ -65,7 +71,7 @@ package struct DeviceTraits: Hashable, Sendable {
     /// was measured at 0.9 of the peak in cache, 8 × 3 at 0.8, 12 × 2 at 0.75), so long as it wastes no channels.
     /// Devices with 16 registers hold 12 sums.
     func registerTile(channels: Int) -> (rows: Int, columns: Int) {
-        guard prefersLongWorkItems else { return (4, 1) }
+        guard kind == .cpu else { return (4, 1) }
         if lanes < 16 {
             if channels <= lanes { return (12, 1) }
             return channels % (3 * lanes) == 0 && channels % (2 * lanes) != 0 ? (4, 3) : (6, 2)
@@ -82,4 +88,7 @@ package struct DeviceTraits: Hashable, Sendable {
 
     /// Whether convolutions round their operands to TF32, or to 16 bits in mixed precision.
     package var usesTensorCores: Bool { groupTiles.contains { $0.usesTensorCores } }
+
+    /// What every program is built with.
+    var options: [String] { ["-DLANES=\(lanes)", "-DLONG_WORK_ITEMS=\(kind == .cpu ? 1 : 0)"] }
 }

@@ -30,7 +30,7 @@ extension Graph {
     package func inPrecision(_ precision: Precision) -> Graph {
         guard precision != .float32 else { return self }
         var graph = self
-        for node in nodes where node.op.givesActivation {
+        for node in nodes where !node.outputs.isEmpty && node.op.body.givesActivation {
             graph.setElementType(of: node.outputs[0], to: precision.activationType)
             // What tests take for an image: a parameter under another shape.
             if case .unflatten = node.op {
@@ -48,35 +48,5 @@ extension Graph {
     /// The type of 16 bits of a node's activations, read or written; nil where they are float32.
     package func halfType(of node: Node) -> ElementType? {
         (node.inputs + node.outputs).map { self[$0].type.elementType }.first(where: \.isHalf)
-    }
-}
-
-extension Op {
-    /// Whether the first output is an activation or the gradient of one.
-    fileprivate var givesActivation: Bool {
-        switch self {
-        case .imageInput, .convolution2D, .convolution2DInputGradient, .maxPool2D, .maxPool2DGradient,
-            .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
-            .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormInference,
-            .batchNormGradient, .add, .concatenation, .channelSlice, .flatten, .unflatten,
-            .softmaxCrossEntropyGradient:
-            true
-        case .labelInput, .convolution2DFilterGradient, .softmaxCrossEntropy, .recordMetrics,
-            .channelActivity, .optimizer:
-            false
-        }
-    }
-
-    /// Whether the second input is a filter, which is multiplied in the first's precision.
-    package var multipliesFilter: Bool {
-        switch self {
-        case .convolution2D, .convolution2DInputGradient: true
-        case .imageInput, .labelInput, .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient,
-            .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
-            .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormInference,
-            .batchNormGradient, .add, .concatenation, .channelSlice, .flatten, .unflatten,
-            .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
-            false
-        }
     }
 }

@@ -10,6 +10,31 @@ package protocol Operator: Hashable, Sendable {
     /// Adds the nodes that compute the gradient with respect to each wanted input, given that of the first
     /// output, and returns those gradients.
     func differentiate(_ backward: inout BackwardPass) throws
+
+    // MARK: What passes ask
+
+    /// Whether the output is the input under another shape, with nothing to run.
+    var isView: Bool { get }
+    /// Inputs that the first output may overwrite: each element is read before it is written, and no other element
+    /// depends on it afterwards.
+    var inPlaceInputs: [Int] { get }
+    /// Whether feature i of the output comes from feature i of the first input.
+    var keepsFeaturesInPlace: Bool { get }
+    /// Whether the first output is an activation or the gradient of one, which mixed precision stores in 16 bits.
+    var givesActivation: Bool { get }
+    /// The input that is a filter, which is multiplied in the first input's precision.
+    var filterInput: Int? { get }
+    /// What this operator does to the element that another one is about to store, where that is all it does.
+    var asEpilogue: Epilogue? { get }
+    /// What it does to elements just before it stores them.
+    var epilogue: Epilogue { get }
+    /// This operator with that epilogue; nil where it has one already, or cannot have this one.
+    func with(_ epilogue: Epilogue) -> Op?
+    /// This operator with the batch norm behind it folded in; nil where it cannot.
+    func folding(_ norm: Op.BatchNormInference) -> Op?
+    /// This operator with the one tap of its filter that sees something else than padding; nil where there are several,
+    /// or where the tap's weights do not begin at a multiple of so many bytes.
+    func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op?
 }
 
 extension Operator {
@@ -21,6 +46,17 @@ extension Operator {
     package func differentiate(_ backward: inout BackwardPass) throws {
         preconditionFailure("\(summary) has no gradient: nothing that is trained comes before it")
     }
+
+    package var isView: Bool { false }
+    package var inPlaceInputs: [Int] { [] }
+    package var keepsFeaturesInPlace: Bool { false }
+    package var givesActivation: Bool { true }
+    package var filterInput: Int? { nil }
+    package var asEpilogue: Epilogue? { nil }
+    package var epilogue: Epilogue { .none }
+    package func with(_ epilogue: Epilogue) -> Op? { nil }
+    package func folding(_ norm: Op.BatchNormInference) -> Op? { nil }
+    package func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op? { nil }
 }
 
 /// Inputs that an operator cannot take; `Graph.apply` adds the layer's name.
@@ -48,8 +84,8 @@ public struct Cost: Hashable, Sendable {
     }
 }
 
-/// Every operator there is. Passes and executors switch over it without `default`, so that an operator
-/// without a reference or a lowering does not compile.
+/// Every operator there is. Three switches go over it, without `default`: `body` here, which answers what passes ask,
+/// the reference executor's and the device's, so that an operator without a reference or a lowering does not compile.
 public enum Op: Hashable, Sendable {
     case imageInput(ImageInput)
     case labelInput
@@ -62,10 +98,8 @@ public enum Op: Hashable, Sendable {
     case averagePool2DGradient(AveragePool2DGradient)
     case globalAveragePool
     case globalAveragePoolGradient(GlobalAveragePoolGradient)
-    case relu
-    case reluGradient
-    case sigmoid
-    case sigmoidGradient
+    case activation(Activation)
+    case activationGradient(Activation)
     case scale(Scale)
     case dropout(Dropout)
     case batchNorm(BatchNorm)
@@ -95,10 +129,8 @@ public enum Op: Hashable, Sendable {
         case .averagePool2DGradient(let op): op
         case .globalAveragePool: GlobalAveragePool()
         case .globalAveragePoolGradient(let op): op
-        case .relu: ReLU()
-        case .reluGradient: ReLUGradient()
-        case .sigmoid: Sigmoid()
-        case .sigmoidGradient: SigmoidGradient()
+        case .activation(let activation): ActivationForward(activation: activation)
+        case .activationGradient(let activation): ActivationGradient(activation: activation)
         case .scale(let op): op
         case .dropout(let op): op
         case .batchNorm(let op): op
@@ -116,16 +148,6 @@ public enum Op: Hashable, Sendable {
         case .optimizer(let op): op
         }
     }
-}
-
-/// What happens to an element just before it is stored, so that no launch of its own has to read it again.
-public enum Epilogue: Hashable, Sendable {
-    case none
-    /// max(x, 0).
-    case relu
-    /// x where the node's last input, a ReLU's output of the same shape, is above zero, else 0: the ReLU's
-    /// gradient.
-    case reluMask
 }
 
 /// Height × width.

@@ -68,7 +68,7 @@ public struct NetworkScope: Sendable {
     /// - Throws: `ResinError(.usage)` that names the layer when the inputs do not fit the operator.
     public mutating func apply(_ op: Op, to inputs: [ValueID]) throws -> [ValueID] {
         let outputs = try graph.apply(op, to: inputs, name: layerName)
-        if let image = flattenedImages[inputs[0]], op.keepsFeaturesInPlace {
+        if let image = flattenedImages[inputs[0]], op.body.keepsFeaturesInPlace {
             flattenedImages[outputs[0]] = image
         }
         if op == .relu {
@@ -147,20 +147,4 @@ public struct NetworkScope: Sendable {
     }
 
     private func qualified(_ name: String) -> String { (path + [name]).joined(separator: ".") }
-}
-
-extension Op {
-    /// Whether feature i of the output comes from feature i of the first input.
-    fileprivate var keepsFeaturesInPlace: Bool {
-        switch self {
-        case .relu, .sigmoid, .scale, .dropout, .batchNorm, .batchNormInference, .add: true
-        case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
-            .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
-            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .reluGradient,
-            .sigmoidGradient, .batchNormGradient, .concatenation, .channelSlice, .flatten, .unflatten,
-            .softmaxCrossEntropy, .softmaxCrossEntropyGradient,
-            .recordMetrics, .channelActivity, .optimizer:
-            false
-        }
-    }
 }

@@ -23,6 +23,29 @@ public struct OpenCLError: Error, Hashable, Sendable, CustomStringConvertible {
         Self.codeNames[code] ?? "a code that OpenCL 1.2 does not define"
     }
 
+    /// What is likely to be behind a status.
+    public enum Cause: Hashable, Sendable {
+        case outOfMemory
+        /// A kernel that faulted, which drivers report late, at whatever call comes next: NVIDIA's as
+        /// `CL_OUT_OF_RESOURCES`, `CL_INVALID_COMMAND_QUEUE` or -9999.
+        case kernelFault
+        /// A program that does not compile, or a call that nobody should make.
+        case defect
+        /// The device is lost, or cannot be used.
+        case device
+    }
+
+    public var cause: Cause {
+        switch code {
+        case CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY, CL_INVALID_BUFFER_SIZE: .outOfMemory
+        case CL_OUT_OF_RESOURCES, CL_INVALID_COMMAND_QUEUE, -9999: .kernelFault
+        case CL_BUILD_PROGRAM_FAILURE, CL_INVALID_KERNEL_NAME, CL_INVALID_ARG_SIZE, CL_INVALID_KERNEL_ARGS,
+            CL_INVALID_VALUE, CL_INVALID_WORK_GROUP_SIZE:
+            .defect
+        default: .device
+        }
+    }
+
     /// For example: `clEnqueueNDRangeKernel on "Tesla V100": CL_INVALID_WORK_GROUP_SIZE (-54): kernel add,
     /// global [7], local [4]`.
     public var description: String {

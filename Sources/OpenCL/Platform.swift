@@ -26,6 +26,9 @@ public struct Platform: Hashable, Sendable {
 
     /// Every platform, in the loader's order; none where there is no loader or no driver.
     public static func all() throws -> [Platform] {
+        // Before the loader is opened, and with it the drivers.
+        _ = DriverDiagnosis.poclCache
+        if DriverDiagnosis.installed.holdsTrap { return [] }
         var count: cl_uint = 0
         let status = clGetPlatformIDs(0, nil, &count)
         if status == CL_PLATFORM_NOT_FOUND_KHR { return [] }

@@ -32,7 +32,7 @@ struct Liveness {
         for (index, node) in graph.nodes.enumerated() {
             for (position, output) in node.outputs.enumerated() where graph[output].source == .node {
                 // A view of something in a region is not in the arena: `Plan` places it there.
-                if node.op.isView && blockOfValue[node.inputs[0].index] == nil { continue }
+                if node.op.body.isView && blockOfValue[node.inputs[0].index] == nil { continue }
                 // What lies among another's channels takes that one's block, from the first of them on.
                 let owner = channelViews[output]?.whole ?? output
                 let byteCount = graph[owner].type.byteCount
@@ -60,8 +60,8 @@ struct Liveness {
         _ node: Node, at index: Int, _ position: Int, _ byteCount: Int, _ graph: Graph
     ) -> Int? {
         guard position == 0 else { return nil }
-        if node.op.isView { return blockOfValue[node.inputs[0].index] }
-        for input in node.op.inPlaceInputs {
+        if node.op.body.isView { return blockOfValue[node.inputs[0].index] }
+        for input in node.op.body.inPlaceInputs {
             guard let block = blockOfValue[node.inputs[input].index],
                 blocks[block].lifetime.upperBound == index,
                 graph[node.inputs[input]].type.byteCount == byteCount,

@@ -15,11 +15,11 @@ package struct ChannelView: Hashable, Sendable {
 extension Graph {
     /// The inputs of concatenations that need no copy: their producer can write among other channels, and nothing reads
     /// them but the concatenation and the slices of its gradient that they mask.
-    func channelViews(writtenBy writesViews: (Node, Graph) -> Bool) -> [ValueID: ChannelView] {
-        var producers: [ValueID: Node] = [:]
+    func channelViews(_ forms: [any NodeForm]) -> [ValueID: ChannelView] {
+        var producers: [ValueID: Int] = [:]
         var readers: [ValueID: [Node]] = [:]
-        for node in nodes {
-            if let output = node.outputs.first { producers[output] = node }
+        for (index, node) in nodes.enumerated() {
+            if let output = node.outputs.first { producers[output] = index }
             for input in node.inputs { readers[input, default: []].append(node) }
         }
         var views: [ValueID: ChannelView] = [:]
@@ -27,7 +27,8 @@ extension Graph {
             var first = 0
             for input in node.inputs {
                 let others = readers[input, default: []].filter { $0.outputs != node.outputs }
-                if let producer = producers[input], writesViews(producer, self), !results.contains(input),
+                if let producer = producers[input], forms[producer].writesChannelViews,
+                    !results.contains(input),
                     node.inputs.filter({ $0 == input }).count == 1,
                     others.allSatisfy({ $0.isSlice(maskedBy: input) })
                 {
@@ -43,6 +44,6 @@ extension Graph {
 extension Node {
     fileprivate func isSlice(maskedBy value: ValueID) -> Bool {
         guard case .channelSlice(let slice) = op else { return false }
-        return slice.epilogue == .reluMask && inputs[0] != value
+        return slice.epilogue.readsOperand && inputs[0] != value
     }
 }

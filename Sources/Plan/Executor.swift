@@ -42,8 +42,7 @@ public enum MathMode: String, Codable, CaseIterable, Hashable, Sendable {
     case exact
 }
 
-/// What changes from step to step: all that the host sends. 48 bytes, laid out as `StepUniforms` in
-/// `Kernels/common.cl`.
+/// What changes from step to step: all that the host sends.
 package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     /// Words of the run's seed.
     package var seedLow: UInt32
@@ -60,10 +59,6 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     /// 1 − β₁ᵗ and 1 − β₂ᵗ of Adam at this step.
     package var firstCorrection: Float
     package var secondCorrection: Float
-    /// Three words, not a `SIMD3`: that one takes four, starting at a multiple of four.
-    package var padding: UInt32 = 0
-    package var padding2: UInt32 = 0
-    package var padding3: UInt32 = 0
 
     package init(
         seed: UInt64, step: Int, firstImage: Int = 0, imageCount: Int, slot: Int = 0, learningRate: Float = 0,
@@ -114,18 +109,25 @@ package protocol Executor: AnyObject {
     var sharesHostMemory: Bool { get }
     /// What a step of a plan takes besides the regions: the arena, where the executor has one.
     func workingByteCount(of plan: Plan) -> Int
-    /// Scratch memory that a node needs in the arena.
-    func workspaceByteCount(of node: Node, in graph: Graph) -> Int
-    /// Whether it can write a node's first output among another value's channels (`Plan.channelViews`).
-    func writesChannelViews(_ node: Node, in graph: Graph) -> Bool
+    /// How it makes a node of a graph that is fused.
+    func form(of node: Node, in graph: Graph) -> any NodeForm
+    /// Whether it runs convolutions by the one tap of their filters that sees something (`Graph.takingOnlyTaps`).
+    var takesOnlyTaps: Bool { get }
     /// Makes a region of that size, filled with zeros; a region that exists already is replaced.
     func allocate(_ region: Region, byteCount: Int) throws
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws
     /// Waits for the steps before it, then reads.
     func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws
+    /// Makes the arena as large as the largest of these plans wants it, so that all of them share it: what is prepared keeps
+    /// the arena that it finds.
+    func makeRoom(for plans: [Plan]) throws
     /// Makes a plan ready to run. Every region that it names must be allocated; the arena is shared by all of
     /// an executor's plans, which run one after another.
     func prepare(_ plan: Plan) throws -> any Executable
+    /// The launches that a plan takes, without taking them; none where the executor has no kernels.
+    func launches(of plan: Plan) -> [LaunchDescription]
+    /// The text that a program is built from.
+    func source(of launch: LaunchDescription) -> String
     /// Measures the device's limits; nil where the executor has none worth measuring.
     func calibrate() throws -> Calibration?
 }
@@ -153,11 +155,14 @@ package struct KernelTime: Hashable, Sendable {
     /// The node that it worked for, by its index in the plan's graph.
     package var node: Int
     package var kernel: String
+    /// Since the step's first kernel started.
+    package var startSeconds: Double
     package var seconds: Double
 
-    package init(node: Int, kernel: String, seconds: Double) {
+    package init(node: Int, kernel: String, startSeconds: Double = 0, seconds: Double) {
         self.node = node
         self.kernel = kernel
+        self.startSeconds = startSeconds
         self.seconds = seconds
     }
 }
@@ -166,6 +171,10 @@ package struct KernelTime: Hashable, Sendable {
 package protocol Executable: AnyObject {
     /// Starts a step; it runs after everything started before it.
     func run(_ uniforms: StepUniforms) throws
+    /// Runs a step piece by piece and waits for each, for steps that take long: it is given up, and false
+    /// returned, once `shouldStop` says so and no piece of the update has begun. All that a next step reads is
+    /// then as it was before, but for the running statistics, whose kept copy is.
+    func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) throws -> Bool
     /// Waits for the steps before it, then reads one of the graph's results.
     func read(_ value: ValueID) throws -> [Float]
     /// Waits until all that was started is done.
@@ -176,19 +185,27 @@ package protocol Executable: AnyObject {
 }
 
 extension Executable {
+    package func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) throws -> Bool {
+        try run(uniforms)
+        return true
+    }
+
     package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? { nil }
 }
 
 extension Executor {
     package func calibrate() throws -> Calibration? { nil }
-    package func writesChannelViews(_ node: Node, in graph: Graph) -> Bool { false }
     package var sharesHostMemory: Bool { false }
     package func workingByteCount(of plan: Plan) -> Int { plan.arenaByteCount }
+    package var takesOnlyTaps: Bool { false }
+    package func makeRoom(for plans: [Plan]) throws {}
+    package func launches(of plan: Plan) -> [LaunchDescription] { [] }
+    package func source(of launch: LaunchDescription) -> String { "" }
 
     package func makePlan(_ graph: Graph) -> Plan {
         Plan(
-            graph, workspaceByteCount: workspaceByteCount(of:in:), writesViews: writesChannelViews(_:in:),
-            allocationByteCount: memoryLimits.allocation)
+            graph, takesOnlyTaps: takesOnlyTaps, allocationByteCount: memoryLimits.allocation,
+            form: form(of:in:))
     }
 
     package func write<Element: BitwiseCopyable>(

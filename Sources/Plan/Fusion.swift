@@ -5,11 +5,12 @@ extension Graph {
     /// Moves element-wise work into the node that produces its input, where nothing else reads that input:
     ///
     /// - convolution → batch norm with running statistics becomes one node;
-    /// - convolution → ReLU, batch norm → ReLU, addition → ReLU become one node each;
-    /// - the gradient of a ReLU joins the convolution, pooling, addition or slice that produces the gradient it masks;
-    ///   that of max pooling takes the pooling's output for a mask, so that what was pooled need not be kept.
+    /// - convolution → activation, batch norm → activation, addition → activation become one node each;
+    /// - the gradient of an activation joins the convolution, pooling, addition or slice that produces the gradient it
+    ///   takes; that of max pooling reads the pooling's output for its operand, so that what was pooled need not be kept.
     ///
-    /// Comes after differentiation: a ReLU's gradient reads the ReLU's output, which the fused node still gives.
+    /// Comes after differentiation: an activation whose gradient reads its output is fused, for the fused node still
+    /// gives that; one whose gradient reads its input has two readers there, and stays.
     package func fused() -> Graph {
         var graph = self
         var consumerCounts = [Int](repeating: 0, count: values.count)
@@ -42,20 +43,13 @@ extension Graph {
 }
 
 extension Node {
-    /// This node with `next`'s work as its epilogue, or nil where there is no such fusion.
+    /// This node with `next`'s work at its end, or nil where there is no such fusion.
     fileprivate func absorbing(_ next: Node, pooling: Node?) -> Node? {
         let fusedOp: Op?
-        switch next.op {
-        case .relu: fusedOp = op.with(.relu)
-        case .reluGradient: fusedOp = op.with(.reluMask)
-        case .batchNormInference(let norm): fusedOp = op.folding(norm)
-        case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
-            .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
-            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .sigmoid,
-            .sigmoidGradient, .scale, .dropout, .batchNorm, .batchNormGradient, .add,
-            .concatenation, .channelSlice, .flatten, .unflatten, .softmaxCrossEntropy,
-            .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
-            return nil
+        if case .batchNormInference(let norm) = next.op {
+            fusedOp = op.body.folding(norm)
+        } else {
+            fusedOp = next.op.body.asEpilogue.flatMap(op.body.with)
         }
         guard let fusedOp else { return nil }
         var fused = self
@@ -68,84 +62,5 @@ extension Node {
         }
         fused.outputs[0] = next.outputs[0]
         return fused
-    }
-}
-
-extension Op {
-    /// A convolution with the batch norm behind it; nil for other operators, or where a ReLU stands between.
-    fileprivate func folding(_ norm: BatchNormInference) -> Op? {
-        guard case .convolution2D(var op) = self, op.epilogue == .none, op.foldedNormEpsilon == nil else {
-            return nil
-        }
-        op.foldedNormEpsilon = norm.epsilon
-        op.epilogue = norm.epilogue
-        return .convolution2D(op)
-    }
-
-    /// The operator with an epilogue, or nil where it has one already or cannot have this one.
-    fileprivate func with(_ epilogue: Epilogue) -> Op? {
-        switch self {
-        case .convolution2D(var op) where op.epilogue == .none && epilogue == .relu:
-            op.epilogue = epilogue
-            return .convolution2D(op)
-        case .batchNorm(var op) where op.epilogue == .none && epilogue == .relu:
-            op.epilogue = epilogue
-            return .batchNorm(op)
-        case .batchNormInference(var op) where op.epilogue == .none && epilogue == .relu:
-            op.epilogue = epilogue
-            return .batchNormInference(op)
-        case .add(var op) where op.epilogue == .none:
-            op.epilogue = epilogue
-            return .add(op)
-        case .convolution2DInputGradient(var op) where op.epilogue == .none && epilogue == .reluMask:
-            op.epilogue = epilogue
-            return .convolution2DInputGradient(op)
-        case .maxPool2DGradient(var op) where op.epilogue == .none && epilogue == .reluMask:
-            op.epilogue = epilogue
-            return .maxPool2DGradient(op)
-        case .channelSlice(var op) where op.epilogue == .none && epilogue == .reluMask:
-            op.epilogue = epilogue
-            return .channelSlice(op)
-        case .convolution2D, .batchNorm, .batchNormInference, .add, .convolution2DInputGradient,
-            .maxPool2DGradient, .imageInput, .labelInput, .convolution2DFilterGradient, .maxPool2D,
-            .averagePool2D, .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .relu,
-            .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNormGradient, .concatenation,
-            .channelSlice, .flatten, .unflatten, .softmaxCrossEntropy,
-            .softmaxCrossEntropyGradient, .recordMetrics, .channelActivity, .optimizer:
-            return nil
-        }
-    }
-
-    /// Whether the first output may overwrite one of the inputs: each element is read before it is written,
-    /// and no other element depends on it afterwards.
-    package var inPlaceInputs: [Int] {
-        switch self {
-        case .relu, .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNormInference,
-            .batchNormGradient:
-            [0]
-        case .add: [0, 1]
-        case .imageInput, .labelInput, .convolution2D, .convolution2DInputGradient,
-            .convolution2DFilterGradient, .maxPool2D, .maxPool2DGradient, .averagePool2D,
-            .averagePool2DGradient, .globalAveragePool, .globalAveragePoolGradient, .batchNorm,
-            .concatenation, .channelSlice, .flatten,
-            .unflatten, .softmaxCrossEntropy, .softmaxCrossEntropyGradient, .recordMetrics,
-            .channelActivity, .optimizer:
-            []
-        }
-    }
-
-    /// Whether the output is the input under another shape, with nothing to run.
-    package var isView: Bool {
-        switch self {
-        case .flatten, .unflatten: true
-        case .relu, .reluGradient, .sigmoid, .sigmoidGradient, .scale, .dropout, .batchNormInference,
-            .batchNormGradient, .add, .concatenation, .channelSlice, .imageInput, .labelInput, .convolution2D,
-            .convolution2DInputGradient, .convolution2DFilterGradient,
-            .maxPool2D,
-            .maxPool2DGradient, .averagePool2D, .averagePool2DGradient, .globalAveragePool,
-            .globalAveragePoolGradient, .batchNorm, .softmaxCrossEntropy, .softmaxCrossEntropyGradient,
-            .recordMetrics, .channelActivity, .optimizer:
-            false
-        }
     }
 }

@@ -20,6 +20,8 @@ package enum Placement: Hashable, Sendable {
 /// A graph made ready to run: fused, every value placed, every byte known before the first launch.
 package struct Plan: Sendable {
     package let graph: Graph
+    /// How each node is made, as the executor chose.
+    package let forms: [any NodeForm]
     /// Where each value lies; nil for a value that fusion left unused.
     package let placements: [Placement?]
     /// Scratch memory in the arena, by node, as the executor asked for it.
@@ -41,25 +43,26 @@ package struct Plan: Sendable {
     }
 
     /// - Parameters:
-    ///   - workspaceByteCount: scratch memory that the executor's form of a node needs.
-    ///   - writesViews: whether the executor's form of a node can write its first output among another value's channels.
+    ///   - takesOnlyTaps: see `Graph.takingOnlyTaps`.
     ///   - allocationByteCount: what one allocation may have.
+    ///   - form: the executor's form of a node of the fused graph.
     package init(
-        _ source: Graph, workspaceByteCount: (Node, Graph) -> Int = { _, _ in 0 },
-        writesViews: (Node, Graph) -> Bool = { _, _ in false }, allocationByteCount: Int = .max
+        _ source: Graph, takesOnlyTaps: Bool = false, allocationByteCount: Int = .max,
+        form: (Node, Graph) -> any NodeForm = { _, _ in PlainForm() }
     ) {
-        let graph = source.fused()
+        let fused = source.fused()
+        let graph = takesOnlyTaps ? fused.takingOnlyTaps() : fused
         graph.checkInvariants()
+        forms = graph.nodes.map { form($0, graph) }
         self.graph = graph
         parameterLayout = FlatLayout(counts: graph.parameters.map(\.layout.count))
         statisticLayout = FlatLayout(counts: graph.statistics.map(\.count))
 
-        channelViews = graph.channelViews(writtenBy: writesViews)
+        channelViews = graph.channelViews(forms)
         var liveness = Liveness(graph, channelViews)
         var workspaceBlocks: [Int: Int] = [:]
-        for (index, node) in graph.nodes.enumerated() {
-            let byteCount = workspaceByteCount(node, graph)
-            if byteCount > 0 { workspaceBlocks[index] = liveness.addWorkspace(byteCount, at: index) }
+        for (index, form) in forms.enumerated() where form.workspaceByteCount > 0 {
+            workspaceBlocks[index] = liveness.addWorkspace(form.workspaceByteCount, at: index)
         }
         pieceByteCount = FlatLayout.wholePieces(allocationByteCount)
         let arena = ArenaLayout(liveness.blocks, pieceByteCount: pieceByteCount)
@@ -79,7 +82,7 @@ package struct Plan: Sendable {
             case .region(let region): .region(region, offset: 0)
             }
         }
-        for node in graph.nodes where node.op.isView && placements[node.outputs[0].index] == nil {
+        for node in graph.nodes where node.op.body.isView && placements[node.outputs[0].index] == nil {
             placements[node.outputs[0].index] = placements[node.inputs[0].index]
         }
         self.placements = placements

@@ -4,7 +4,7 @@ import ResinTensor
 /// Channels that one call of batch norm's work takes: a cache line of floats.
 private let channelRange = 16
 
-extension Op.BatchNorm {
+extension Op.BatchNorm: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let shape = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats
@@ -76,7 +76,7 @@ struct InferenceNorm {
     }
 }
 
-extension Op.BatchNormInference {
+extension Op.BatchNormInference: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let shape = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats
@@ -94,8 +94,8 @@ extension Op.BatchNormInference {
     }
 }
 
-extension Op.BatchNormGradient {
-    static func execute(_ invocation: Invocation) {
+extension Op.BatchNormGradient: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let shape = invocation.inputs[0].shape
         let dy = invocation.inputs[0].floats
         let x = invocation.inputs[1].floats

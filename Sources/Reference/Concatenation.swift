@@ -1,8 +1,8 @@
 import ResinGraph
 import ResinTensor
 
-extension Op.Concatenation {
-    static func execute(_ invocation: Invocation) {
+extension Op.Concatenation: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let result = invocation.outputs[0].shape
         let y = invocation.outputs[0].floats
         var first = 0
@@ -17,7 +17,7 @@ extension Op.Concatenation {
     }
 }
 
-extension Op.ChannelSlice {
+extension Op.ChannelSlice: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let image = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats

@@ -1,7 +1,7 @@
 import ResinGraph
 import ResinTensor
 
-extension Op.Convolution2D {
+extension Op.Convolution2D: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let image = invocation.inputs[0].shape
         let result = invocation.outputs[0].shape
@@ -45,12 +45,12 @@ extension Op.Convolution2D {
     }
 }
 
-extension Op.Convolution2DInputGradient {
+extension Op.Convolution2DInputGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let gradient = invocation.inputs[0].shape
         let image = inputShape
         let dy = invocation.inputs[0].floats
-        let mask = epilogue.mask(of: invocation.inputs)
+        let operand = epilogue.operand(of: invocation.inputs)
         let dx = invocation.outputs[0].floats
         let inputs = image.channels
         let outputs = gradient.channels
@@ -81,7 +81,7 @@ extension Op.Convolution2DInputGradient {
                         }
                     }
                     let start = (row * image.width + left) * inputs
-                    for c in 0..<inputs { dx[start + c] = epilogue(sums[c], mask, start + c) }
+                    for c in 0..<inputs { dx[start + c] = epilogue(sums[c], operand, start + c) }
                 }
             }
         }
@@ -105,7 +105,7 @@ extension Op.Convolution2DInputGradient {
     }
 }
 
-extension Op.Convolution2DFilterGradient {
+extension Op.Convolution2DFilterGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let image = invocation.inputs[0].shape
         let gradient = invocation.inputs[1].shape

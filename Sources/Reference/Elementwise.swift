@@ -1,60 +1,30 @@
 import ResinGraph
 import ResinTensor
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-extension Op.ReLU {
-    static func execute(_ invocation: Invocation) {
+extension Op.ActivationForward: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let x = invocation.inputs[0].floats
         let y = invocation.outputs[0].floats
         concurrently(x.count, inRangesOf: elementwiseRange) { range in
-            for index in range { y[index] = rectified(x[index]) }
+            for index in range { y[index] = Float(activation.value(Double(x[index]))) }
         }
     }
 }
 
-extension Op.ReLUGradient {
-    static func execute(_ invocation: Invocation) {
+extension Op.ActivationGradient: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let dy = invocation.inputs[0].floats
-        let y = invocation.inputs[1].floats
-        let dx = invocation.outputs[0].floats
-        concurrently(dy.count, inRangesOf: elementwiseRange) { range in
-            for index in range { dx[index] = y[index] > 0 ? dy[index] : 0 }
-        }
-    }
-}
-
-extension Op.Sigmoid {
-    static func execute(_ invocation: Invocation) {
-        let x = invocation.inputs[0].floats
-        let y = invocation.outputs[0].floats
-        concurrently(x.count, inRangesOf: elementwiseRange) { range in
-            for index in range { y[index] = Float(1 / (1 + exp(-Double(x[index])))) }
-        }
-    }
-}
-
-extension Op.SigmoidGradient {
-    static func execute(_ invocation: Invocation) {
-        let dy = invocation.inputs[0].floats
-        let y = invocation.inputs[1].floats
+        let operand = invocation.inputs[1].floats
         let dx = invocation.outputs[0].floats
         concurrently(dy.count, inRangesOf: elementwiseRange) { range in
             for index in range {
-                let y = Double(y[index])
-                dx[index] = Float(Double(dy[index]) * y * (1 - y))
+                dx[index] = Float(activation.gradient(Double(dy[index]), Double(operand[index])))
             }
         }
     }
 }
 
-extension Op.Scale {
+extension Op.Scale: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let x = invocation.inputs[0].floats
         let y = invocation.outputs[0].floats
@@ -64,19 +34,19 @@ extension Op.Scale {
     }
 }
 
-extension Op.Add {
+extension Op.Add: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let a = invocation.inputs[0].floats
         let b = invocation.inputs[1].floats
-        let mask = epilogue.mask(of: invocation.inputs)
+        let operand = epilogue.operand(of: invocation.inputs)
         let y = invocation.outputs[0].floats
         concurrently(a.count, inRangesOf: elementwiseRange) { range in
-            for index in range { y[index] = epilogue(Double(a[index]) + Double(b[index]), mask, index) }
+            for index in range { y[index] = epilogue(Double(a[index]) + Double(b[index]), operand, index) }
         }
     }
 }
 
-extension Op.Dropout {
+extension Op.Dropout: ReferenceOperator {
     /// Elements 4·k … 4·k + 3, counted over the whole tensor in NHWC order, draw the four words of counter
     /// (k, step, node, 0).
     func execute(_ invocation: Invocation) {
@@ -95,4 +65,12 @@ extension Op.Dropout {
             }
         }
     }
+}
+
+extension Op.Flatten: ReferenceOperator {
+    func execute(_ invocation: Invocation) { invocation.outputs[0].copyBytes(from: invocation.inputs[0]) }
+}
+
+extension Op.Unflatten: ReferenceOperator {
+    func execute(_ invocation: Invocation) { invocation.outputs[0].copyBytes(from: invocation.inputs[0]) }
 }

@@ -51,7 +51,7 @@ private struct AugmentedImage {
     }
 }
 
-extension Op.ImageInput {
+extension Op.ImageInput: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let source = invocation.inputs[0].shape
         let images = invocation.inputs[0].bytes
@@ -98,8 +98,8 @@ extension Op.ImageInput {
     }
 }
 
-extension Op.LabelInput {
-    static func execute(_ invocation: Invocation) {
+extension Op.LabelInput: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let labels = invocation.inputs[0].bytes
         let order = invocation.inputs[1].integers
         let result = invocation.outputs[0].integers

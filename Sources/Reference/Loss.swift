@@ -49,7 +49,7 @@ private struct Softmax {
     }
 }
 
-extension Op.SoftmaxCrossEntropy {
+extension Op.SoftmaxCrossEntropy: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let rows = invocation.outputs[0].floats
         let columns = Self.columns
@@ -65,7 +65,7 @@ extension Op.SoftmaxCrossEntropy {
     }
 }
 
-extension Op.SoftmaxCrossEntropyGradient {
+extension Op.SoftmaxCrossEntropyGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let classes = invocation.inputs[0].shape.channels
         let gradient = invocation.outputs[0].floats
@@ -84,8 +84,8 @@ extension Op.SoftmaxCrossEntropyGradient {
     }
 }
 
-extension Op.RecordMetrics {
-    static func execute(_ invocation: Invocation) {
+extension Op.RecordMetrics: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let rows = invocation.inputs[0].floats
         let metrics = invocation.inputs[1].floats
         let columns = Op.SoftmaxCrossEntropy.columns
@@ -101,7 +101,7 @@ extension Op.RecordMetrics {
     }
 }
 
-extension Op.ChannelActivity {
+extension Op.ChannelActivity: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let x = invocation.inputs[0].floats
         let activity = invocation.inputs[1].integers

@@ -97,22 +97,21 @@ struct Invocation {
 extension Epilogue {
     /// The value to store at `index`.
     ///
-    /// - Parameter mask: with `.reluMask`, the node's last input.
+    /// - Parameter operand: a gradient's, the node's last input.
     @inline(__always)
-    func callAsFunction(_ value: Double, _ mask: UnsafeMutableBufferPointer<Float>?, _ index: Int) -> Float {
+    func callAsFunction(
+        _ value: Double, _ operand: UnsafeMutableBufferPointer<Float>?, _ index: Int
+    ) -> Float {
         switch self {
         case .none: Float(value)
-        case .relu: rectified(Float(value))
-        case .reluMask: mask![index] > 0 ? Float(value) : 0
+        case .activation(let activation): Float(activation.value(value))
+        case .activationGradient(let activation):
+            Float(activation.gradient(value, Double(operand![index])))
         }
     }
 
-    /// The mask of a node with this epilogue.
-    func mask(of inputs: [Operand]) -> UnsafeMutableBufferPointer<Float>? {
-        self == .reluMask ? inputs.last!.floats : nil
+    /// A gradient's operand, of a node with this epilogue.
+    func operand(of inputs: [Operand]) -> UnsafeMutableBufferPointer<Float>? {
+        readsOperand ? inputs.last!.floats : nil
     }
 }
-
-/// max(x, 0) that lets NaN through, as PyTorch's does: a diverged network must not look healthy.
-@inline(__always)
-func rectified(_ value: Float) -> Float { value < 0 ? 0 : value }

@@ -1,7 +1,7 @@
 import ResinGraph
 import ResinPlan
 
-extension Op.Optimizer {
+extension Op.Optimizer: ReferenceOperator {
     /// Elements are updated one by one with nothing summed, so this is in `Float`, in the order of PyTorch's
     /// formulas, as on a device; a device may still contract a product and a sum into one rounding.
     ///

@@ -20,7 +20,7 @@ extension Window {
     }
 }
 
-extension Op.MaxPool2D {
+extension Op.MaxPool2D: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let image = invocation.inputs[0].shape
         let result = invocation.outputs[0].shape
@@ -50,12 +50,12 @@ extension Op.MaxPool2D {
     }
 }
 
-extension Op.MaxPool2DGradient {
+extension Op.MaxPool2DGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let gradient = invocation.inputs[0].shape
         let dy = invocation.inputs[0].floats
         let indices = invocation.inputs[1].bytes
-        let mask = epilogue.mask(of: invocation.inputs)
+        let operand = epilogue.operand(of: invocation.inputs)
         let dx = invocation.outputs[0].floats
         let channels = inputShape.channels
         let imageCount = inputShape.count / inputShape.images
@@ -68,7 +68,7 @@ extension Op.MaxPool2DGradient {
                         window.forEachPlace(ofOutput: i, j, on: inputShape) { place, pixel in
                             for c in 0..<channels where Int(indices[start + c]) == place {
                                 sums[pixel * channels + c] += Double(
-                                    epilogue(Double(dy[start + c]), mask, start + c))
+                                    epilogue(Double(dy[start + c]), operand, start + c))
                             }
                         }
                     }
@@ -79,7 +79,7 @@ extension Op.MaxPool2DGradient {
     }
 }
 
-extension Op.AveragePool2D {
+extension Op.AveragePool2D: ReferenceOperator {
     /// Number of values that the mean at output (i, j) is over.
     fileprivate func divisor(ofOutput i: Int, _ j: Int, on image: Shape) -> Double {
         if countsPadding { return Double(window.kernel.area) }
@@ -113,7 +113,7 @@ extension Op.AveragePool2D {
     }
 }
 
-extension Op.AveragePool2DGradient {
+extension Op.AveragePool2DGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let gradient = invocation.inputs[0].shape
         let dy = invocation.inputs[0].floats
@@ -140,8 +140,8 @@ extension Op.AveragePool2DGradient {
     }
 }
 
-extension Op.GlobalAveragePool {
-    static func execute(_ invocation: Invocation) {
+extension Op.GlobalAveragePool: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
         let image = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats
         let y = invocation.outputs[0].floats
@@ -159,7 +159,7 @@ extension Op.GlobalAveragePool {
     }
 }
 
-extension Op.GlobalAveragePoolGradient {
+extension Op.GlobalAveragePoolGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let dy = invocation.inputs[0].floats
         let dx = invocation.outputs[0].floats

@@ -66,7 +66,7 @@ extension ReferenceExecutor: Executor {
         return largest
     }
 
-    package func workspaceByteCount(of node: Node, in graph: Graph) -> Int { 0 }
+    package func form(of node: Node, in graph: Graph) -> any NodeForm { PlainForm() }
 
     package func allocate(_ region: Region, byteCount: Int) {
         regions[region] = Memory(byteCount: byteCount, filledWith: 0)
@@ -111,9 +111,12 @@ private final class ReferenceExecutable: Executable {
         }
     }
 
-    func run(_ uniforms: StepUniforms) {
+    func run(_ uniforms: StepUniforms) { _ = run(uniforms, shouldStop: { false }) }
+
+    func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) -> Bool {
         memories = [:]
         for (index, node) in plan.graph.nodes.enumerated() {
+            if node.pass != .update, shouldStop() { return false }
             for output in node.outputs where plan.graph[output].source == .node {
                 memories[output] = Memory(
                     byteCount: plan.graph[output].type.byteCount, filledWith: 0xFF)
@@ -121,17 +124,18 @@ private final class ReferenceExecutable: Executable {
             var scratch: [Memory] = []
             var inputs = flatRegions(of: node.op)
             for input in node.inputs { inputs.append(operand(input).inFloats(&scratch)) }
-            if node.op.multipliesFilter, let type = plan.graph.halfType(of: node) {
-                inputs[1] = inputs[1].rounded(to: type, &scratch)
+            if let filter = node.op.body.filterInput, let type = plan.graph.halfType(of: node) {
+                inputs[filter] = inputs[filter].rounded(to: type, &scratch)
             }
             let stored = node.outputs.map(operand)
             let outputs = stored.map { $0.inFloats(&scratch) }
             withExtendedLifetime(scratch) {
-                node.op.execute(Invocation(inputs: inputs, outputs: outputs, uniforms: uniforms))
+                node.op.onReference.execute(Invocation(inputs: inputs, outputs: outputs, uniforms: uniforms))
                 for (place, output) in zip(stored, outputs) { place.round(output) }
             }
             for value in lastUses[index] { memories[value] = nil }
         }
+        return true
     }
 
     func read(_ value: ValueID) -> [Float] {
@@ -196,38 +200,42 @@ extension Graph {
     }
 }
 
+/// An operator that can be run in plain Swift.
+protocol ReferenceOperator {
+    func execute(_ invocation: Invocation)
+}
+
 extension Op {
-    fileprivate func execute(_ invocation: Invocation) {
+    fileprivate var onReference: any ReferenceOperator {
         switch self {
-        case .imageInput(let op): op.execute(invocation)
-        case .labelInput: LabelInput.execute(invocation)
-        case .convolution2D(let op): op.execute(invocation)
-        case .convolution2DInputGradient(let op): op.execute(invocation)
-        case .convolution2DFilterGradient(let op): op.execute(invocation)
-        case .maxPool2D(let op): op.execute(invocation)
-        case .maxPool2DGradient(let op): op.execute(invocation)
-        case .averagePool2D(let op): op.execute(invocation)
-        case .averagePool2DGradient(let op): op.execute(invocation)
-        case .globalAveragePool: GlobalAveragePool.execute(invocation)
-        case .globalAveragePoolGradient(let op): op.execute(invocation)
-        case .relu: ReLU.execute(invocation)
-        case .reluGradient: ReLUGradient.execute(invocation)
-        case .sigmoid: Sigmoid.execute(invocation)
-        case .sigmoidGradient: SigmoidGradient.execute(invocation)
-        case .scale(let op): op.execute(invocation)
-        case .dropout(let op): op.execute(invocation)
-        case .batchNorm(let op): op.execute(invocation)
-        case .batchNormInference(let op): op.execute(invocation)
-        case .batchNormGradient: BatchNormGradient.execute(invocation)
-        case .add(let op): op.execute(invocation)
-        case .concatenation: Concatenation.execute(invocation)
-        case .channelSlice(let op): op.execute(invocation)
-        case .flatten, .unflatten: invocation.outputs[0].copyBytes(from: invocation.inputs[0])
-        case .softmaxCrossEntropy(let op): op.execute(invocation)
-        case .softmaxCrossEntropyGradient(let op): op.execute(invocation)
-        case .recordMetrics: RecordMetrics.execute(invocation)
-        case .channelActivity(let op): op.execute(invocation)
-        case .optimizer(let op): op.execute(invocation)
+        case .imageInput(let op): op
+        case .labelInput: LabelInput()
+        case .convolution2D(let op): op
+        case .convolution2DInputGradient(let op): op
+        case .convolution2DFilterGradient(let op): op
+        case .maxPool2D(let op): op
+        case .maxPool2DGradient(let op): op
+        case .averagePool2D(let op): op
+        case .averagePool2DGradient(let op): op
+        case .globalAveragePool: GlobalAveragePool()
+        case .globalAveragePoolGradient(let op): op
+        case .activation(let activation): ActivationForward(activation: activation)
+        case .activationGradient(let activation): ActivationGradient(activation: activation)
+        case .scale(let op): op
+        case .dropout(let op): op
+        case .batchNorm(let op): op
+        case .batchNormInference(let op): op
+        case .batchNormGradient: BatchNormGradient()
+        case .add(let op): op
+        case .concatenation: Concatenation()
+        case .channelSlice(let op): op
+        case .flatten: Flatten()
+        case .unflatten(let op): op
+        case .softmaxCrossEntropy(let op): op
+        case .softmaxCrossEntropyGradient(let op): op
+        case .recordMetrics: RecordMetrics()
+        case .channelActivity(let op): op
+        case .optimizer(let op): op
         }
     }
 }

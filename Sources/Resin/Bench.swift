@@ -112,6 +112,11 @@ public final class Bench {
     /// The device's limits, measured; nil where the executor, as the reference, has none worth measuring.
     public func calibrate() throws -> Calibration? { try executor.calibrate() }
 
+    /// One step's kernels on a time line; nil where the executor keeps no profile.
+    public func trace() throws -> ChromeTrace? {
+        try executable.profile(nextUniforms()).map { ChromeTrace(plan.graph, $0) }
+    }
+
     /// Seconds that the step would take if each operator ran at the device's limit.
     public func boundSeconds(_ calibration: Calibration) -> Double {
         plan.graph.nodes.reduce(0) { $0 + calibration.seconds(plan.graph.cost(of: $1)) }

@@ -1,3 +1,4 @@
+import Foundation
 import ResinDevice
 import ResinOpenCL
 import ResinPlan
@@ -25,7 +26,8 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         do {
             devices = try ResinOpenCL.Device.all()
         } catch let error as OpenCLError {
-            throw ResinError(.noDevice, "the OpenCL devices could not be listed: \(error)")
+            throw ResinError(
+                .noDevice, "the OpenCL devices could not be listed: \(error)" + lines(driverProblems()))
         }
         var list = devices.enumerated().map { index, device in
             ComputeDevice(details: DeviceDescription(device, index: index), openCL: device)
@@ -33,6 +35,17 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         let reference = ReferenceExecutor(index: list.count)
         list.append(ComputeDevice(details: reference.device, openCL: nil))
         return list
+    }
+
+    /// What keeps installed OpenCL drivers from giving a device, a sentence each: to be told with an answer
+    /// that there is none. The drivers are asked again.
+    public static func driverProblems() -> [String] { DriverDiagnosis.problems() }
+
+    /// What was done so that a driver can be used, a sentence each.
+    public static var driverNotes: [String] { DriverDiagnosis.notes }
+
+    private static func lines(_ sentences: [String]) -> String {
+        sentences.map { "\n  \($0)" }.joined()
     }
 
     /// The GPU with the most memory, else an OpenCL CPU, else any other OpenCL device, else the reference.
@@ -51,8 +64,14 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
     /// - Throws: `ResinError(.noDevice)` that lists the candidates when none or several match: an explicit
     ///   request never falls back.
     public static func matching(_ specification: String) throws -> ComputeDevice {
-        let devices = try all()
         let wanted = specification.lowercased()
+        let devices: [ComputeDevice]
+        do {
+            devices = try all()
+        } catch  where wanted == "reference" {
+            // No driver can take this one away.
+            return ComputeDevice(details: ReferenceExecutor().device, openCL: nil)
+        }
         let matches = devices.filter { device in
             let details = device.details
             switch wanted {
@@ -63,12 +82,17 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
             }
         }
         if matches.count == 1 { return matches[0] }
-        let list = (matches.isEmpty ? devices : matches).map { "  \($0)" }.joined(separator: "\n")
-        let problem =
-            matches.isEmpty
-            ? "no device matches --device '\(specification)'; there are"
-            : "--device '\(specification)' matches several; name one by its index or platform:device"
-        throw ResinError(.noDevice, "\(problem):\n\(list)")
+        if !matches.isEmpty {
+            throw ResinError(
+                .noDevice,
+                "--device '\(specification)' matches several; name one by its index or platform:device:"
+                    + lines(matches.map(\.description)))
+        }
+        let problems = driverProblems()
+        throw ResinError(
+            .noDevice,
+            "no device matches --device '\(specification)'; there are:" + lines(devices.map(\.description))
+                + (problems.isEmpty ? "" : "\nOf the drivers:" + lines(problems)))
     }
 
     /// - Parameter leastAsynchronousProducts: see `DeviceTraits`.
@@ -79,10 +103,14 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
         let probes = mayHaveTensorCores ? DeviceProbes.kept(for: self) : nil
+        let kernels = try KernelChoice.ofEnvironment()
+        let imitatesTensorCores = kernels == .tensorCores && details.type != .gpu
         var traits = DeviceTraits(
-            openCL, math: math, asGPU: precision == .float32 ? nil : true,
-            hasTensorCores: probes?.works(probe) == true,
-            copiesAsynchronously: probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
+            openCL, math: math, asGPU: kernels != nil || precision != .float32 ? true : nil,
+            hasTensorCores: imitatesTensorCores || probes?.works(probe) == true,
+            copiesAsynchronously: imitatesTensorCores
+                || probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
+        if imitatesTensorCores { traits.leastAsynchronousProducts = 0 }
         if let leastAsynchronousProducts { traits.leastAsynchronousProducts = leastAsynchronousProducts }
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
@@ -111,6 +139,26 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         let place = details.platformDevice.map { "\($0), \(details.platform), " } ?? ""
         return "\(details.index): \(details.name) (\(place)\(details.type.rawValue), "
             + "\(details.computeUnits) compute units, \(MemoryPlan.gigabytes(details.memoryByteCount)))"
+    }
+}
+
+/// Whose kernels run, where they are not to be the device's own: a CPU can run a GPU's, slowly, which is how they
+/// are compared and debugged without one. The environment variable `RESIN_KERNELS` says so.
+private enum KernelChoice: String, CaseIterable {
+    case gpu
+    /// A GPU's, with tensor cores and copies to local memory that are imitated.
+    case tensorCores = "tensor-cores"
+
+    /// - Throws: `ResinError(.usage)` where the variable has another value.
+    static func ofEnvironment() throws -> KernelChoice? {
+        guard let text = ProcessInfo.processInfo.environment["RESIN_KERNELS"], !text.isEmpty else {
+            return nil
+        }
+        guard let choice = KernelChoice(rawValue: text) else {
+            let known = allCases.map(\.rawValue).joined(separator: " or ")
+            throw ResinError(.usage, "RESIN_KERNELS is '\(text)'; it may be \(known), or not set")
+        }
+        return choice
     }
 }
 

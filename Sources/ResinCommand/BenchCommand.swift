@@ -6,8 +6,6 @@ struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Times a network's training or prediction step.")
 
-    enum Mode: String, CaseIterable, ExpressibleByArgument { case train, infer }
-
     @Argument(
         help: "The network: \(Network.knownNames.joined(separator: ", ")); none with --calibrate alone.")
     var network: String?
@@ -16,12 +14,17 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
     var batch = 32
     @Option(help: "train or infer.")
-    var mode: Mode = .train
+    var mode: PlanArguments.Mode = .train
     @Option(help: ArgumentHelp("Steps to time, after two to warm up.", valueName: "n"))
     var steps = 10
     @Flag(
         help: "Also a table by operator, layer and pass: time, GFLOP/s, GB/s, share of the limits.")
     var profile = false
+    @Option(
+        help: ArgumentHelp(
+            "With --profile, also a step's kernels on a time line, for chrome://tracing or Perfetto.",
+            valueName: "file"))
+    var trace: String?
     @Flag(help: "Also the device's limits, measured: multiply-adds and bytes copied a second.")
     var calibrate = false
     @OptionGroup(title: "Network") var networkArguments: NetworkArguments
@@ -32,6 +35,9 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         let batch = try bounded("--batch", batch, 1...largestBatch)
         let steps = try bounded("--steps", steps, 1...1_000_000)
+        if trace != nil && !profile {
+            throw ResinError(.usage, "--trace wants --profile, whose times it writes")
+        }
         guard let network else { return try runCalibration() }
         let model = try Network.named(
             network, input: input.map(ImageShape.init(parsing:)),
@@ -57,6 +63,9 @@ struct BenchCommand: ParsableCommand {
             result.boundMilliseconds = 1e3 * bound
             result.shareOfBound = bound / seconds
             if profile { operators = try bench.operatorProfile(calibration) }
+        }
+        if let trace, let events = try bench.trace() {
+            try AtomicFile.write(try JSONEncoder().encode(events), to: trace)
         }
         if json {
             result.operators = operators?.rows.map(Operator.init)

@@ -85,12 +85,22 @@ struct DevicesCommand: ParsableCommand {
             rows.append(row)
         }
         if json { try printJSON(rows) }
-        if !json, devices.count == 1, device == nil {
-            note("No OpenCL device was found; install a driver, or pocl-opencl-icd for the CPU.")
-        }
+        if device == nil { tellOfDrivers(foundDevice: devices.count > 1) }
         if failures > 0 {
             throw ResinError(.selfCheck, "\(failures) of \(devices.count) devices failed the self-check")
         }
+    }
+
+    private func tellOfDrivers(foundDevice: Bool) {
+        for line in ComputeDevice.driverNotes { note("note: \(line)") }
+        let problems = ComputeDevice.driverProblems()
+        if !foundDevice {
+            note("No OpenCL device was found" + (problems.isEmpty ? "." : ":"))
+        } else if !problems.isEmpty {
+            note("Of other drivers:")
+        }
+        for problem in problems { note("  \(problem)") }
+        if !foundDevice { note("Install a driver, or pocl-opencl-icd for the CPU.") }
     }
 
     /// Checks a device, and prints each answer as it comes where text is wanted.

@@ -43,6 +43,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let predictions { try AtomicFile.check(predictions) }
         let file = try Safetensors(contentsOf: model.path)
         let (network, dataset, configuration) = try makeConfiguration()
         let weights = try model.weights(file, for: network)

@@ -5,20 +5,29 @@ import Resin
 @main
 enum Main {
     static func main() {
+        StandardStreams.prepare()
         AtomicFile.ignoreFileSizeSignal()
+        exit(run())
+    }
+
+    private static func run() -> Int32 {
         do {
-            var command = try ResinCommand.parseAsRoot()
-            try command.run()
-            // Text waits in a buffer: a full disk behind standard output shows here.
-            guard fflush(nil) == 0 else {
-                throw ResinError(
-                    .cannotWrite, "cannot write the result to standard output; is the disk behind it full?")
+            do {
+                var command = try ResinCommand.parseAsRoot()
+                try command.run()
+            } catch  where ResinCommand.exitCode(for: error) == .success {
+                // What --help and --version ask for.
+                print(ResinCommand.fullMessage(for: error))
             }
+            try StandardStreams.finish()
+            return 0
         } catch let error as ResinError {
             note("resin: \(error.message)")
-            exit(error.kind.rawValue)
+            return error.kind.rawValue
         } catch {
-            ResinCommand.exit(withError: error)
+            let message = ResinCommand.fullMessage(for: error)
+            if !message.isEmpty { note(message) }
+            return ResinCommand.exitCode(for: error).rawValue
         }
     }
 }
@@ -30,28 +39,8 @@ struct ResinCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
-            BenchCommand.self, DatasetsCommand.self, DevicesCommand.self, NetworksCommand.self,
-            CheckOneCommand.self,
+            ExplainCommand.self, BenchCommand.self, DatasetsCommand.self, DevicesCommand.self,
+            NetworksCommand.self,
+            KernelsCommand.self, CheckOneCommand.self,
         ])
-}
-
-/// Prints a value as JSON to standard output.
-func printJSON(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    // JSON knows no such numbers; a loss may be one.
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
-}
-
-/// Prints a line of progress or diagnosis to standard error.
-func note(_ line: String) {
-    writeToStandardError(line + "\n")
-}
-
-/// What cannot be written there, because the disk behind it is full, is lost: that ends no training.
-func writeToStandardError(_ text: String) {
-    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }

@@ -27,6 +27,7 @@ struct DeviceOption: ParsableArguments {
     /// - Parameter asksDriver: whether a driver that has not been asked what it can do is asked now.
     func choose(asksDriver: Bool = true) throws -> ComputeDevice {
         var chosen = try device.map(ComputeDevice.matching) ?? best()
+        for line in ComputeDevice.driverNotes { note("note: \(line)") }
         chosen.math = math ?? .fast
         chosen.precision = precision ?? .float32
         if asksDriver && chosen.awaitsProbes {
@@ -44,6 +45,7 @@ struct DeviceOption: ParsableArguments {
         let best = try ComputeDevice.best()
         if best.details.type == .reference {
             note("no OpenCL device was found: the reference executor is used, which is right but slow")
+            for problem in ComputeDevice.driverProblems() { note("  \(problem)") }
         }
         return best
     }

@@ -94,19 +94,28 @@ struct TrainCommand: ParsableCommand {
         saveEvery = try bounded("--save-every", saveEvery ?? 1, 1...1_000_000)
         keep = try bounded("--keep", keep ?? 2, 1...1000)
         if let resume {
-            let folder = try RunFolder(existing: resume)
-            try train(
-                resuming: folder, try resumed(folder.configuration(as: TrainingConfiguration.self), folder))
+            let folder = try RunFolder(resuming: resume)
+            if let warning = folder.warning { note("note: \(warning)") }
+            let configuration = try resumed(
+                folder.configuration(as: TrainingConfiguration.self), folder)
+            if let standing = try folder.standing(), standing.isOver(configuration) {
+                try tellThatItIsOver(folder, standing, configuration)
+            } else {
+                try train(resuming: folder, configuration)
+            }
         } else {
             try startNew()
         }
     }
 
     private func startNew() throws {
+        if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
         let (network, dataset, configuration) = try makeConfiguration()
         let device = try deviceOption.choose()
         let trainer = try Trainer(network, dataset, configuration, device: device)
+        Interruption.protectWork()
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
+        if let warning = folder.warning { note("note: \(warning)") }
         do {
             let run = try TrainingRun(trainer, newIn: folder, saveEvery: saveEvery!, keep: keep!)
             try finish(run, device)
@@ -125,8 +134,30 @@ struct TrainCommand: ParsableCommand {
             options: configuration.options)
         let device = try deviceOption.choose()
         let trainer = try Trainer(network, dataset, configuration, device: device)
+        Interruption.protectWork()
         let run = try TrainingRun(trainer, resuming: folder, saveEvery: saveEvery!, keep: keep!)
         try finish(run, device)
+    }
+
+    private func tellThatItIsOver(
+        _ folder: RunFolder, _ standing: Standing, _ configuration: TrainingConfiguration
+    ) throws {
+        let isStopped = standing.epochsDone < configuration.epochs
+        let way =
+            isStopped
+            ? "; a larger --patience trains on"
+            : configuration.schedule.dependsOnEpochs ? "" : "; more --epochs train on"
+        note(
+            "the run in \(folder.path) is over, "
+                + (isStopped ? "out of patience" : "finished")
+                + " after epoch \(standing.epochsDone): nothing was trained\(way)")
+        if let best = standing.best { print(try result(folder, best)) }
+    }
+
+    private func result(_ folder: RunFolder, _ best: Standing.Best) throws -> String {
+        let last = try folder.metrics.read().last?.testAccuracy ?? best.accuracy
+        return "test accuracy \(percent(last)), best \(percent(best.accuracy)) in epoch \(best.epoch); "
+            + folder.path
     }
 
     private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
@@ -166,19 +197,17 @@ struct TrainCommand: ParsableCommand {
                         "stopped after epoch \(epoch): no better test accuracy since epoch \(best) "
                             + "(--patience \(epoch - best))")
                 case .saved(let path): try reporter.say("interrupted; saved, go on with --resume \(path)")
+                case .measuring(let best):
+                    reporter.closeBar()
+                    let text = try result(run.folder, best)
+                    print(text)
+                    fflush(nil)
+                    try run.folder.log().append(text)
+                    try Interruption.workIsSaved()
                 }
-            }, shouldStop: { Interruption.signalNumber != nil },
+            }, shouldStop: Interruption.shouldStop,
             profile: { try StepProfile(of: $0, $1, device: device) })
-        switch outcome {
-        case .interrupted: throw ExitCode(128 + (Interruption.signalNumber ?? SIGINT))
-        case .finished(let accuracy, let epoch):
-            reporter.closeBar()
-            let final = try run.folder.metrics.read().last?.testAccuracy ?? accuracy
-            let text =
-                "test accuracy \(percent(final)), best \(percent(accuracy)) in epoch \(epoch); \(run.folder.path)"
-            print(text)
-            try run.folder.log().append(text)
-        }
+        if outcome == .interrupted { throw Interruption.exitCode }
     }
 
     private func line(_ metrics: EpochMetrics) -> String {

@@ -91,6 +91,8 @@ package final class Evaluator {
     private let labels: [Int]
     private let classCount: Int
     private let batch: Int
+    /// What a step takes; nil before the first, in which a driver may also compile.
+    private var stepSeconds: Double?
 
     /// The plan's regions `.images(.test)`, `.labels(.test)`, `.order(.test)`, `.metrics(.test)`, `.activity` and the
     /// model's must be allocated.
@@ -118,13 +120,18 @@ package final class Evaluator {
         var confusion = [Int](repeating: 0, count: classCount * classCount)
         var mistakes: [Evaluation.Mistake] = []
         var isZero = [Bool](repeating: true, count: classCount)
+        let clock = ContinuousClock()
         for step in 0..<steps {
             if shouldStop() { return nil }
+            let start = clock.now
             let count = min(batch, imageCount - step * batch)
-            try executable.run(
-                StepUniforms(
-                    seed: seed, step: step + 1, firstImage: step * batch, imageCount: count, slot: step))
+            let uniforms = StepUniforms(
+                seed: seed, step: step + 1, firstImage: step * batch, imageCount: count, slot: step)
+            guard try executable.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop) else {
+                return nil
+            }
             let logits = try executable.read(graph.logits).prefix(count * classCount)
+            stepSeconds = (clock.now - start) / .seconds(1)
             if keepsLogits { kept += logits }
             for row in 0..<count {
                 let values = logits[row * classCount..<(row + 1) * classCount]
@@ -158,6 +165,19 @@ package final class Evaluator {
                     layer: probe.layer, inactive: flags[probe.channels].count { $0 == 0 },
                     channels: probe.channels.count)
             })
+    }
+}
+
+extension Executable {
+    /// Runs a step, piece by piece where it may take longer than a person who wants to stop likes to wait.
+    func run(
+        _ uniforms: StepUniforms, expectedSeconds: Double?, shouldStop: () -> Bool
+    ) throws -> Bool {
+        if let expectedSeconds, expectedSeconds < 0.25 {
+            try run(uniforms)
+            return true
+        }
+        return try run(uniforms, shouldStop: shouldStop)
     }
 }
 

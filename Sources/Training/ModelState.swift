@@ -57,6 +57,13 @@ package struct ModelState: Sendable {
 
     private static let statisticRegions = [Region.statistics, .keptStatistics]
 
+    /// Takes the running statistics back to where they were before a step that was given up.
+    package func restoreStatistics(on executor: any Executor) throws {
+        if statistics.isEmpty { return }
+        let kept = try executor.read(.keptStatistics, count: statisticLayout.count, as: Float(0))
+        try executor.write(kept, to: .statistics)
+    }
+
     // MARK: Files
 
     /// The weights as PyTorch's `state_dict` of the same network, batch norm's step count included.

@@ -32,6 +32,8 @@ public final class Trainer {
     private var earlierRows: [StepMetrics] = []
     private var firstSlot = 0
     private var orderedEpoch = 0
+    /// What a step takes; nil before the first, in which a driver may also compile.
+    private var stepSeconds: Double?
 
     /// Where training is within an epoch.
     public struct Progress: Sendable {
@@ -66,6 +68,7 @@ public final class Trainer {
         plans = try RunPlans(network, dataset, configuration, on: executor)
         try plans.checkThatItFits(network, dataset, configuration, on: executor)
         memory = plans.memory
+        try executor.makeRoom(for: [plans.trainingPlan, plans.evaluationPlan])
         model = ModelState(plans.training.graph)
 
         try model.allocate(on: executor)
@@ -102,7 +105,7 @@ public final class Trainer {
     ///
     /// - Parameters:
     ///   - progress: called now and then, from the calling thread.
-    ///   - shouldStop: asked before each step.
+    ///   - shouldStop: asked before each step, and within one that takes long, which is then given up.
     /// - Returns: mean loss and accuracy of the epoch; nil when it was stopped.
     /// - Throws: `ResinError(.notFinite)` when a loss is not finite and the configuration says to stop.
     public func trainEpoch(
@@ -116,13 +119,13 @@ public final class Trainer {
         // Steps to run ahead of the device: few enough to stay responsive, many enough to keep it busy.
         var stepsAhead = 1
         for slot in firstStep..<stepsPerEpoch {
-            if shouldStop() { return nil }
-            try runStep(slot)
+            guard !shouldStop(), try runStep(slot, shouldStop: shouldStop) else { return nil }
             unsynchronised += 1
             if unsynchronised == stepsAhead || slot == stepsPerEpoch - 1 {
                 try training.synchronize()
                 let seconds = (clock.now - start) / .seconds(1)
                 let stepSeconds = seconds / Double(slot + 1 - firstStep)
+                self.stepSeconds = stepSeconds
                 stepsAhead = min(max(Int(0.25 / stepSeconds), 1), 64)
                 unsynchronised = 0
                 let sums = try metricsOfEpoch(stepsDone: slot + 1)
@@ -145,13 +148,14 @@ public final class Trainer {
     package func takeSteps(_ count: Int) throws -> [Double] {
         try (0..<count).map { _ in
             let slot = step % stepsPerEpoch
-            try runStep(slot)
+            _ = try runStep(slot, shouldStop: { false })
             return try StepMetrics.sum(executor, .train, slots: slot..<slot + 1).loss
                 / Double(configuration.batch)
         }
     }
 
-    private func runStep(_ slot: Int) throws {
+    /// False where it was given up: the trainer is then as it was before.
+    private func runStep(_ slot: Int, shouldStop: () -> Bool) throws -> Bool {
         if orderedEpoch != epoch {
             let order = Philox(seed: configuration.seed, stream: .shuffling)
                 .permutation(of: dataset.train.count, epoch: epoch)
@@ -162,12 +166,16 @@ public final class Trainer {
             earlierRows = []
             firstSlot = 0
         }
-        try training.run(
-            StepUniforms(
-                seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
-                imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
-                optimizer: configuration.optimizer.op))
+        let uniforms = StepUniforms(
+            seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
+            imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
+            optimizer: configuration.optimizer.op)
+        guard try training.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop) else {
+            try model.restoreStatistics(on: executor)
+            return false
+        }
         step += 1
+        return true
     }
 
     private func metricsOfEpoch(stepsDone: Int) throws -> StepMetrics {

@@ -9,7 +9,11 @@ public final class TrainingRun {
     /// Epochs between checkpoints.
     private let saveEvery: Int
     private let checkpoints: CheckpointFolder
-    private var best: (accuracy: Double, epoch: Int)?
+    private var best: Standing.Best?
+    /// An epoch that was trained, but whose evaluation was broken off.
+    private var unevaluated: TrainedEpoch?
+    /// The step of the newest checkpoint.
+    private var savedStep: Int
     /// What the report shows: the best epoch of this process, or its last where the best is an earlier process's.
     private var evaluated: RunReport.Evaluated?
 
@@ -21,6 +25,8 @@ public final class TrainingRun {
         /// The test accuracy has not risen for as many epochs as the configuration's patience.
         case outOfPatience(epoch: Int, bestEpoch: Int)
         case saved(path: String)
+        /// The run is over and saved; what is left is to measure layers for the report.
+        case measuring(best: Standing.Best)
     }
 
     public enum Outcome: Equatable, Sendable {
@@ -36,9 +42,13 @@ public final class TrainingRun {
         self.folder = folder
         self.saveEvery = saveEvery
         checkpoints = folder.checkpoints(keep: keep)
-        try folder.removePreviousRun()
-        try folder.write(configuration: trainer.configuration)
-        try checkpoints.save(trainer.checkpoint())
+        savedStep = 0
+        try checkpoints.save(
+            trainer.checkpoint(),
+            clearing: {
+                try folder.removePreviousRun()
+                try folder.write(configuration: trainer.configuration)
+            })
     }
 
     /// A run that goes on from its newest checkpoint.
@@ -49,33 +59,27 @@ public final class TrainingRun {
         self.folder = folder
         self.saveEvery = saveEvery
         checkpoints = folder.checkpoints(keep: keep)
-        guard let checkpoint = try checkpoints.newestConsistent() else {
-            throw ResinError(
-                .missingFile, "\(folder.path) holds no checkpoint to resume from; start the run anew")
-        }
+        guard let checkpoint = try checkpoints.newestConsistent() else { throw folder.noCheckpoint }
         try trainer.restore(checkpoint, from: folder.path)
-        let metadata = checkpoint.optimizer.metadata
-        if let accuracy = metadata["best_accuracy"].flatMap(Double.init),
-            let epoch = metadata["best_epoch"].flatMap(Int.init)
-        {
-            best = (accuracy, epoch)
-        }
+        savedStep = trainer.step
+        let standing = Standing(checkpoint.optimizer.metadata)
+        best = standing.best
+        unevaluated = standing.unevaluated
         try folder.metrics.drop(after: trainer.epoch - 1)
         if trainer.configuration != (try folder.configuration(as: TrainingConfiguration.self)) {
             try folder.write(configuration: trainer.configuration)
         }
     }
 
-    /// Whether the accuracy has not risen for so many epochs that the run is over.
-    private var isOutOfPatience: Bool {
-        guard let patience = trainer.configuration.patience, let best else { return false }
-        return trainer.epoch - 1 - best.epoch >= patience
+    private var standing: Standing {
+        Standing(epochsDone: trainer.epoch - 1, best: best, unevaluated: unevaluated)
     }
 
     /// Trains to the last epoch, or until the patience is at its end.
     ///
     /// - Parameters:
-    ///   - shouldStop: asked before every step; when true, the state is saved and the run ends.
+    ///   - shouldStop: asked before every step, and within one that takes long; when true, the state is saved
+    ///     and the run ends.
     ///   - profile: measures a step layer by layer for the report, after the last one; it gets the seconds that
     ///     a step has taken, and must not touch the trainer's executor.
     public func run(
@@ -84,68 +88,97 @@ public final class TrainingRun {
             trainer.costs(note: "Times were not measured: the program that trained did not ask for them.")
         }
     ) throws -> Outcome {
-        let clock = ContinuousClock()
         var lastStepSeconds: Double?
-        while trainer.epoch <= trainer.configuration.epochs, !isOutOfPatience {
-            let epoch = trainer.epoch
-            let firstStep = trainer.step
-            let start = clock.now
-            var failure: (any Error)?
-            let trained = try trainer.trainEpoch(
-                progress: { progress in
-                    do { try report(.progress(progress)) } catch { failure = failure ?? error }
-                }, shouldStop: shouldStop)
-            if let failure { throw failure }
-            guard let trained else { return try interrupt(report) }
-            let seconds = (clock.now - start) / .seconds(1)
-            try report(.evaluating(epoch: epoch))
-            // An evaluation is short; a request to stop is heeded after it, at a whole epoch.
-            guard let evaluation = try trainer.evaluate() else { return try interrupt(report) }
-            // Fewer than an epoch's where the run was resumed within it.
-            let stepSeconds = seconds / Double(trainer.step - firstStep)
-            lastStepSeconds = stepSeconds
-            let metrics = EpochMetrics(
-                epoch: epoch, trainLoss: trained.loss, trainAccuracy: trained.accuracy,
-                testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
-                learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: seconds,
-                imagesPerSecond: Double(trainer.configuration.batch) / stepSeconds,
-                testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * stepSeconds)
-            try folder.metrics.append(metrics)
-            let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
-            if isBest { best = (evaluation.accuracy, epoch) }
-            let isLast = epoch == trainer.configuration.epochs || isOutOfPatience
-            if isBest || isLast || epoch % saveEvery == 0 {
-                let checkpoint = try trainer.checkpoint(metadata: metadata)
-                if isBest { try checkpoints.saveBest(checkpoint) }
-                if isLast || epoch % saveEvery == 0 { try checkpoints.save(checkpoint) }
+        while !standing.isOver(trainer.configuration) {
+            guard let trained = try unevaluated ?? train(report, shouldStop) else {
+                return try interrupt(report)
             }
-            if isBest || evaluated?.isBest != true {
-                evaluated = RunReport.Evaluated(epoch: epoch, result: evaluation, isBest: isBest)
+            unevaluated = trained
+            lastStepSeconds = trained.stepSeconds
+            try report(.evaluating(epoch: trained.number))
+            guard let evaluation = try trainer.evaluate(shouldStop: shouldStop) else {
+                return try interrupt(report)
             }
-            if !isLast {
-                try writeReport(state: "epoch \(epoch + 1) is under way", Self.timesToCome(trainer))
-            }
-            try report(.epoch(metrics, evaluation))
-            if isOutOfPatience, let best {
-                try report(.outOfPatience(epoch: epoch, bestEpoch: best.epoch))
-            }
+            unevaluated = nil
+            try close(trained, evaluation, report)
         }
         // A run that was over already keeps its report.
-        if let lastStepSeconds {
-            var state = "finished"
-            if isOutOfPatience, let patience = trainer.configuration.patience {
-                state = "stopped: no better test accuracy for \(patience) epochs"
-            }
+        if let lastStepSeconds, let best {
+            let state =
+                trainer.epoch > trainer.configuration.epochs
+                ? "finished"
+                : "stopped: no better test accuracy for \(trainer.configuration.patience!) epochs"
+            // Whole before the measurement, which may be broken off.
+            try writeReport(
+                state: state, trainer.costs(note: "Times were not measured: it was broken off."))
+            try report(.measuring(best: best))
             try writeReport(state: state, profile(trainer, lastStepSeconds))
         }
         return .finished(bestAccuracy: best?.accuracy ?? 0, bestEpoch: best?.epoch ?? 0)
     }
 
+    /// The steps that the epoch still needs; nil when it was stopped.
+    private func train(_ report: (Event) throws -> Void, _ shouldStop: () -> Bool) throws -> TrainedEpoch? {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let (epoch, firstStep) = (trainer.epoch, trainer.step)
+        var failure: (any Error)?
+        let trained = try trainer.trainEpoch(
+            progress: { progress in
+                do { try report(.progress(progress)) } catch { failure = failure ?? error }
+            }, shouldStop: shouldStop)
+        if let failure { throw failure }
+        guard let trained else { return nil }
+        let seconds = (clock.now - start) / .seconds(1)
+        // Fewer than an epoch's where the run was resumed within it.
+        let steps = Double(trainer.step - firstStep)
+        return TrainedEpoch(
+            number: epoch, loss: trained.loss, accuracy: trained.accuracy, seconds: seconds,
+            stepSeconds: seconds / steps)
+    }
+
+    /// Writes down an epoch that was trained and evaluated, and saves it.
+    private func close(
+        _ trained: TrainedEpoch, _ evaluation: Evaluation, _ report: (Event) throws -> Void
+    ) throws {
+        let epoch = trained.number
+        let metrics = EpochMetrics(
+            epoch: epoch, trainLoss: trained.loss, trainAccuracy: trained.accuracy,
+            testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
+            learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: trained.seconds,
+            imagesPerSecond: Double(trainer.configuration.batch) / trained.stepSeconds,
+            testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * trained.stepSeconds)
+        try folder.metrics.append(metrics)
+        let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
+        if isBest { best = Standing.Best(accuracy: evaluation.accuracy, epoch: epoch) }
+        let isLast = standing.isOver(trainer.configuration)
+        if isBest || isLast || epoch % saveEvery == 0 {
+            let checkpoint = try trainer.checkpoint(metadata: standing.metadata)
+            if isBest { try checkpoints.saveBest(checkpoint) }
+            if isLast || epoch % saveEvery == 0 { try save(checkpoint) }
+        }
+        if isBest || evaluated?.isBest != true {
+            evaluated = RunReport.Evaluated(epoch: epoch, result: evaluation, isBest: isBest)
+        }
+        if !isLast { try writeReport(state: "epoch \(epoch + 1) is under way", Self.timesToCome(trainer)) }
+        try report(.epoch(metrics, evaluation))
+        if isLast, epoch < trainer.configuration.epochs, let best {
+            try report(.outOfPatience(epoch: epoch, bestEpoch: best.epoch))
+        }
+    }
+
+    private func save(_ checkpoint: Checkpoint) throws {
+        try checkpoints.save(checkpoint)
+        savedStep = checkpoint.step
+    }
+
     private func interrupt(_ report: (Event) throws -> Void) throws -> Outcome {
-        try checkpoints.save(trainer.checkpoint(metadata: metadata))
+        // Where no step was taken since, there is nothing to save.
+        if trainer.step > savedStep { try save(trainer.checkpoint(metadata: standing.metadata)) }
         // Before the first epoch's end of this process an earlier one's report says more.
         if evaluated != nil || !FileManager.default.fileExists(atPath: folder.reportPath) {
-            try writeReport(state: "interrupted in epoch \(trainer.epoch)", Self.timesToCome(trainer))
+            let epoch = unevaluated?.number ?? trainer.epoch
+            try writeReport(state: "interrupted in epoch \(epoch)", Self.timesToCome(trainer))
         }
         try report(.saved(path: folder.path))
         return .interrupted
@@ -161,10 +194,5 @@ public final class TrainingRun {
             epochs: folder.metrics.read(), state: state, evaluation: evaluated, profile: profile,
             images: trainer.dataset.test
         ).write(to: folder.reportPath)
-    }
-
-    private var metadata: [String: String] {
-        guard let best else { return [:] }
-        return ["best_accuracy": "\(best.accuracy)", "best_epoch": "\(best.epoch)"]
     }
 }

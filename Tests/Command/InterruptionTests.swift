@@ -22,16 +22,87 @@ extension CommandTests {
 
         @Test(
             "A polite signal saves, exits 128 and its number, and the resumed run ends with the same bytes",
-            arguments: [SIGINT, SIGTERM])
+            arguments: [SIGINT, SIGTERM, SIGHUP])
         func polite(number: Int32) throws {
             let running = try Runs.training("--out", folder / "run").start()
             try folder.waitForMiddleOfSecondEpoch(of: running)
             running.signal(number)
+            // A shell and its terminal both send it.
+            if number == SIGHUP { running.signal(number) }
             let outcome = try running.wait()
             try #require(outcome.code == 128 + number, "\(outcome)")
             #expect(outcome.errors.contains("--resume \(folder / "run")"))
             #expect(folder.holds("run/last.safetensors"))
             try expectSameWeights()
+        }
+
+        @Test("A second signal ends the program at once and damages nothing")
+        func impatient() throws {
+            let running = try Runs.training("--out", folder / "run").start()
+            try folder.waitForMiddleOfSecondEpoch(of: running)
+            for _ in 1...2 { running.signal(SIGINT) }
+            #expect(try running.wait(seconds: 10).code == 130)
+            try expectSameWeights()
+        }
+
+        @Test("A signal while layers are measured for the report leaves a finished run")
+        func measuring() throws {
+            let running = try Runs.training("--out", folder / "run").start()
+            while folder.text("run/log.txt")?.contains("test accuracy ") != true, running.isRunning {
+                usleep(1_000)
+            }
+            running.signal(SIGINT)
+            let outcome = try running.wait(seconds: 10)
+            #expect(
+                [0, 130].contains(outcome.code) && outcome.output.hasPrefix("test accuracy"), "\(outcome)")
+            #expect(folder.text("run/report.html")?.contains("finished") == true)
+            #expect(try folder.lastWeights == run.folder.lastWeights)
+        }
+
+        @Test("A hangup that was ignored at the start, as under nohup, stays ignored")
+        func nohup() throws {
+            var program = Runs.training("--out", folder / "run")
+            program.preparation = "trap '' HUP; "
+            let running = try program.start()
+            try folder.waitForMiddleOfSecondEpoch(of: running)
+            running.signal(SIGHUP)
+            try #require(try running.wait().code == 0)
+            #expect(try folder.lastWeights == run.folder.lastWeights)
+        }
+
+        @Test("A signal while kernels are compiled ends the program at once and leaves no folder")
+        func compiling() throws {
+            var program = Runs.training("--out", folder / "run")
+            program.environment["POCL_CACHE_DIR"] = folder / "cache"
+            let running = try program.start()
+            while !folder.holds("cache"), running.isRunning { usleep(5_000) }
+            usleep(300_000)
+            running.signal(SIGINT)
+            #expect(try running.wait(seconds: 10).code == 130)
+            #expect(!folder.holds("run"))
+        }
+
+        @Test(
+            "Output that nobody reads, or that is closed, loses nothing",
+            arguments: [" 2>&1 | head -1", " 2>&1 | true", " >&- 2>&- <&-"])
+        func closedOutput(redirection: String) throws {
+            let training = Runs.training("--out", folder / "run")
+            var shell = Program()
+            shell.preparation =
+                "set -o pipefail; '\(Program.path)' \(training.arguments.joined(separator: " "))"
+                + redirection + "; exit; "
+            try success(of: shell)
+            #expect(folder.lines(of: "run/log.txt").last?.hasPrefix("test accuracy") == true)
+            #expect(folder.lines(of: "run/log.txt").count == run.folder.lines(of: "run/log.txt").count)
+            #expect(try folder.lastWeights == run.folder.lastWeights)
+        }
+
+        @Test(
+            "A listing whose reader leaves ends quietly", arguments: ["networks --json", "devices", "--help"])
+        func closedListing(arguments: String) throws {
+            var shell = Program()
+            shell.preparation = "set -o pipefail; '\(Program.path)' \(arguments) | true; exit; "
+            #expect(try success(of: shell).errors.isEmpty)
         }
 
         @Test("A run that is killed at any moment, again and again, ends with the same bytes")

@@ -66,6 +66,8 @@ struct Program {
         func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
         var isRunning: Bool { process.isRunning }
+        /// The shell becomes the program.
+        var identifier: Int32 { process.processIdentifier }
 
         /// Waits until it ends; one that takes longer is killed, and the test fails.
         func wait(seconds: Double = 120) throws -> Outcome {

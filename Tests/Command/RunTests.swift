@@ -218,9 +218,11 @@ extension CommandTests {
             try success(of: program)
         }
 
-        @Test("A full disk behind standard output is exit 74")
-        func fullStandardOutput() throws {
-            var program = Program("networks")
+        @Test(
+            "A full disk behind standard output is exit 74",
+            arguments: [["networks"], ["networks", "--json"], ["--help"]])
+        func fullStandardOutput(arguments: [String]) throws {
+            var program = Program(arguments)
             program.outputPath = "/dev/full"
             try expectRefusal(74, "standard output", by: program)
         }

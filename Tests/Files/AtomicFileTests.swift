@@ -75,6 +75,46 @@ struct AtomicFileTests {
                 + "the disk or your quota is full: free space; the previous file is untouched")
     }
 
+    @Test("A link stays, and the file that it names is replaced, whether it was there or not")
+    func links() throws {
+        try folder.write("old", to: "far")
+        for (link, target) in [("near", "far"), ("nearer", folder / "near"), ("new", "newer")] {
+            #expect(symlink(target, folder / link) == 0)
+        }
+        try AtomicFile.write(Array("one".utf8), to: folder / "nearer")
+        try AtomicFile.write(Array("two".utf8), to: folder / "new")
+        #expect(folder.text("far") == "one" && folder.text("newer") == "two")
+        #expect(folder.names == ["far", "near", "nearer", "new", "newer"])
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: folder / "near") == "far")
+    }
+
+    @Test("A pipe or a device is written to, not replaced")
+    func streams() throws {
+        #expect(mkfifo(folder / "pipe", 0o666) == 0)
+        // For reading and writing: neither end waits for the other.
+        let pipe = open(folder / "pipe", O_RDWR)
+        try AtomicFile.write(Array("line".utf8), to: folder / "pipe")
+        var bytes = [UInt8](repeating: 0, count: 9)
+        #expect(read(pipe, &bytes, 9) == 4 && bytes.prefix(4) == ArraySlice("line".utf8))
+        close(pipe)
+        #expect(folder.names == ["pipe"])
+        let error = #expect(throws: ResinError.self) { try AtomicFile.write([1], to: "/dev/full") }
+        #expect(error?.message.contains("cannot write /dev/full: No space left on device") == true)
+    }
+
+    @Test("A folder is refused, before and while writing, and so is a place in no folder")
+    func refusals() throws {
+        for path in [folder.path, folder / "none/file"] {
+            let (before, during) = (
+                #expect(throws: ResinError.self) { try AtomicFile.check(path) },
+                #expect(throws: ResinError.self) { try AtomicFile.write([UInt8](), to: path) }
+            )
+            #expect(before?.kind == .cannotWrite && before == during)
+        }
+        try AtomicFile.check(folder / "file")
+        #expect(folder.names == [])
+    }
+
     @Test("A folder that is not there is named with the file")
     func noFolder() throws {
         let path = folder / "none/file"

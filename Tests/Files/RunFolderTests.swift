@@ -32,35 +32,110 @@ struct RunFolderTests {
         #expect(FileCalls.names(in: runs + "/nin-1").isEmpty)
     }
 
-    @Test("A given folder is made with its parents, one with other files is taken")
+    @Test("A given folder is made with its parents")
     func given() throws {
         #expect(try RunFolder(newRunOf: "nin", out: folder / "x/y/").path == folder / "x/y")
-        try folder.write("mine", to: "x/y/notes.txt")
+        #expect(FileCalls.names(in: folder / "x/y").isEmpty)
         _ = try RunFolder(newRunOf: "nin", out: folder / "x/y")
     }
 
-    @Test("An existing run is not overwritten by accident", arguments: ["config.json", "mine.safetensors"])
-    func existing(name: String) throws {
-        try folder.write("{}", to: name)
-        #expect(kind { _ = try RunFolder(newRunOf: "nin", out: folder.path) } == .usage)
-        _ = try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true)
-        #expect(folder.names == [name])
+    @Test(
+        "A folder with somebody's files is refused, whatever they are called, and nothing in it changes",
+        arguments: [
+            ["log.txt"], ["metrics.csv", "report.html"], ["last.safetensors"], [".hidden"], ["config.json"],
+            ["config.json", "last.safetensors"], [".notes.txt.1-0.tmp"],
+        ], [false, true])
+    func somebodys(names: [String], overwrite: Bool) throws {
+        for name in names { try folder.write(#"{"model_type": "bert"}"#, to: name) }
+        let error = #expect(throws: ResinError.self) {
+            try RunFolder(newRunOf: "nin", out: folder.path, overwrite: overwrite)
+        }
+        #expect(error?.kind == .usage)
+        #expect(error?.message.contains("'\(names[0])'") == true)
+        #expect(folder.names == names.sorted())
     }
 
-    @Test("Overwriting removes the run's own files and no others")
+    @Test("What a run leaves that was killed while it started counts as nothing")
+    func leftovers() throws {
+        try folder.write("", to: RunLock.fileName)
+        try folder.write("x", to: ".last.safetensors.1-0.tmp")
+        _ = try RunFolder(newRunOf: "nin", out: folder.path)
+    }
+
+    private static let empty = Checkpoint(step: 1, weights: Safetensors(), optimizer: Safetensors())
+
+    private func writeConfiguration() throws {
+        try folder.write(#"{"network": "nin", "optimizer": {"name": "sgd", "lr": 1}}"#, to: "config.json")
+    }
+
+    @Test("A run that has got as far as a checkpoint is not overwritten by accident")
+    func existing() throws {
+        try writeConfiguration()
+        try folder.write("x", to: "notes.txt")
+        try CheckpointFolder(path: folder.path).save(Self.empty)
+        let error = #expect(throws: ResinError.self) { try RunFolder(newRunOf: "nin", out: folder.path) }
+        #expect(error?.message.contains("--resume") == true)
+        _ = try RunFolder(resuming: folder.path)
+        _ = try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true)
+        #expect(folder.names.count == 4)
+    }
+
+    @Test("A run without a checkpoint is started anew, say --resume and --out alike")
+    func unstarted() throws {
+        try writeConfiguration()
+        let error = #expect(throws: ResinError.self) { try RunFolder(resuming: folder.path) }
+        #expect(error?.kind == .missingFile)
+        #expect(error?.message.contains("start it anew (--out \(folder.path))") == true)
+        _ = try RunFolder(newRunOf: "nin", out: folder.path)
+    }
+
+    @Test("A run whose checkpoints are gone is replaced on request, say --resume and --out alike")
+    func withoutCheckpoints() throws {
+        try writeConfiguration()
+        try folder.write("epoch 1", to: "log.txt")
+        let resuming = #expect(throws: ResinError.self) { try RunFolder(resuming: folder.path) }
+        let starting = #expect(throws: ResinError.self) { try RunFolder(newRunOf: "nin", out: folder.path) }
+        for error in [resuming, starting] {
+            #expect(error?.message.contains("--overwrite") == true)
+            #expect(error?.message.contains("--resume") == false)
+        }
+        _ = try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true)
+    }
+
+    @Test("Overwriting removes the run's own files and no others, once the new run's first is on the disk")
     func overwriting() throws {
-        let run = try RunFolder(newRunOf: "nin", out: folder.path)
-        try run.write(configuration: ["a": 1])
-        try run.log().append("x")
-        try run.metrics.append(metrics(1))
-        let empty = Checkpoint(step: 1, weights: Safetensors(), optimizer: Safetensors())
-        try run.checkpoints().save(empty)
-        try run.checkpoints().save(empty)
-        try run.checkpoints().saveBest(empty)
+        try writeConfiguration()
+        try LineFile(folder / "log.txt").append("x")
+        try MetricsFiles(folder: folder.path).append(metrics(1))
+        let checkpoints = CheckpointFolder(path: folder.path)
+        for _ in 1...2 { try checkpoints.save(Self.empty) }
+        try checkpoints.saveBest(Self.empty)
         for name in ["report.html", "mine.safetensors", "notes.txt"] { try folder.write("x", to: name) }
         #expect(folder.names.count == 13)
-        try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true).removePreviousRun()
-        #expect(folder.names == ["mine.safetensors", "notes.txt"])
+
+        let full = FileCalls { call, _ in call == .write ? ENOSPC : 0 }
+        func start(_ calls: FileCalls) throws {
+            let run = try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true)
+            try CheckpointFolder(path: folder.path, keep: 2, calls: calls)
+                .save(Self.empty, clearing: run.removePreviousRun)
+        }
+        #expect(kind { try start(full) } == .cannotWrite)
+        #expect(folder.names.count == 13)
+        try start(FileCalls())
+        #expect(
+            folder.names == [
+                "last.optimizer.safetensors", "last.safetensors", "mine.safetensors", "notes.txt",
+            ])
+    }
+
+    @Test("A folder under the name of a run's file is nobody's to remove, and nothing else goes either")
+    func foldersAmongFiles() throws {
+        try writeConfiguration()
+        try CheckpointFolder(path: folder.path).save(Self.empty)
+        #expect(mkdir(folder / "report.html", 0o777) == 0)
+        let run = try RunFolder(newRunOf: "nin", out: folder.path, overwrite: true)
+        #expect(kind(run.removePreviousRun) == .cannotWrite)
+        #expect(FileCalls.names(in: folder.path).contains("last.safetensors"))
     }
 
     @Test("A place that cannot be written to is named")
@@ -71,7 +146,7 @@ struct RunFolderTests {
             #expect(error?.kind == .cannotWrite)
             #expect(error?.message.contains(folder.path) == true || error?.message.contains(path) == true)
         }
-        #expect(kind { _ = try RunFolder(newRunOf: "nin", out: "/proc") } == .cannotWrite)
+        #expect(kind { _ = try RunFolder(newRunOf: "nin", out: "/proc") } == .usage)
     }
 
     @Test("A run to resume has to be there")

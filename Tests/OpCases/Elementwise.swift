@@ -63,7 +63,7 @@ extension OpCase {
 
     private static func add(_ shape: Shape, _ epilogue: Epilogue = .none) -> OpCase {
         OpCase(
-            "addition, \(shape), \(epilogue)", "add",
+            "addition, \(shape), \(epilogue == .reluMask ? "reluMask" : "\(epilogue)")", "add",
             settings: ["relu": [epilogue == .relu ? 1 : 0]],
             inputs: [.tensor(shape), .tensor(shape)]
                 + (epilogue == .reluMask ? [.tensor(shape, .integers)] : []),
@@ -72,8 +72,9 @@ extension OpCase {
             let sum = try graph.apply(.add(Op.Add()), to: Array(inputs.prefix(2)), name: "add")
             return switch epilogue {
             case .none: sum
-            case .relu: try graph.apply(.relu, to: sum, name: "relu")
-            case .reluMask: try graph.apply(.reluGradient, to: [sum[0], inputs[2]], name: "relu")
+            case .activation(let function): try graph.apply(.activation(function), to: sum, name: "relu")
+            case .activationGradient(let function):
+                try graph.apply(.activationGradient(function), to: [sum[0], inputs[2]], name: "relu")
             }
         }
     }

@@ -63,7 +63,7 @@ private final class Miscalculating: Executor {
 
     var device: DeviceDescription { exact.device }
     var memoryLimits: (total: Int, allocation: Int) { exact.memoryLimits }
-    func workspaceByteCount(of node: Node, in graph: Graph) -> Int { 0 }
+    func form(of node: Node, in graph: Graph) -> any NodeForm { PlainForm() }
     func allocate(_ region: Region, byteCount: Int) throws { exact.allocate(region, byteCount: byteCount) }
 
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws {

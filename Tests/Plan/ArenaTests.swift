@@ -128,7 +128,7 @@ struct ArenaTests {
         if readElsewhere {
             graph.results += try graph.apply(.globalAveragePool, to: [x], name: "pooled")
         }
-        let plan = Plan(graph, writesViews: { node, _ in node.op != .concatenation })
+        let plan = Plan(graph) { node, _ in PlainForm(writesChannelViews: node.op != .concatenation) }
         return (plan, x, y, whole)
     }
 
@@ -155,7 +155,7 @@ struct ArenaTests {
         let x = try graph.apply(dropout(0), to: [images], name: "x")[0]
         let y = try graph.apply(.globalAveragePool, to: [x], name: "y")[0]
         graph.results = [y]
-        let plan = Plan(graph) { node, _ in node.name == "y" ? 700 : 0 }
+        let plan = Plan(graph) { node, _ in PlainForm(workspaceByteCount: node.name == "y" ? 700 : 0) }
         let scratch = try #require(plan.workspaces[1])
         #expect(scratch.count == 700)
         for (value, byteCount) in [(x, 1024), (y, 256)] {

@@ -77,8 +77,9 @@ struct FusionTests {
             } == [
                 "0 convolution+relu", "2 max pool", "3 convolution+relu", "5 convolution",
                 "6 global average", "loss loss", "loss loss gradient", "6 global average gradient",
-                "5 filter gradient", "5 input gradient+reluMask", "3 input gradient", "3 filter gradient",
-                "2 max pool gradient+reluMask", "0 filter gradient",
+                "5 filter gradient", "5 input gradient+relu gradient", "3 input gradient",
+                "3 filter gradient",
+                "2 max pool gradient+relu gradient", "0 filter gradient",
             ])
     }
 }

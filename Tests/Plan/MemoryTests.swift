@@ -73,7 +73,7 @@ private final class SmallDevice: Executor {
 
     init(byteCount: Int) { memoryLimits = (byteCount, byteCount) }
 
-    func workspaceByteCount(of node: Node, in graph: Graph) -> Int { 0 }
+    func form(of node: Node, in graph: Graph) -> any NodeForm { PlainForm() }
     func allocate(_ region: Region, byteCount: Int) {}
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) {}
     func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) {}

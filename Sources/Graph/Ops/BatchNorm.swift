@@ -12,7 +12,7 @@ extension Op {
     public struct BatchNorm: Operator {
         public var epsilon: Float
         public var momentum: Float
-        /// `.none` or `.relu`.
+        /// Not a gradient.
         public var epilogue: Epilogue
 
         public init(epsilon: Float = 1e-5, momentum: Float = 0.1, epilogue: Epilogue = .none) {
@@ -43,13 +43,22 @@ extension Op {
             backward.setGradient(ofInput: 1, to: gradients[1])
             backward.setGradient(ofInput: 2, to: gradients[2])
         }
+
+        package var keepsFeaturesInPlace: Bool { true }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .batchNorm(op)
+        }
     }
 
     /// Batch normalisation with the running statistics, for prediction. Inputs: x, scale, shift, running
     /// mean, running variance; output y.
     public struct BatchNormInference: Operator {
         public var epsilon: Float
-        /// `.none` or `.relu`.
+        /// Not a gradient.
         public var epilogue: Epilogue
 
         public init(epsilon: Float = 1e-5, epilogue: Epilogue = .none) {
@@ -60,6 +69,16 @@ extension Op {
         package var summary: String { "batch norm (running statistics)" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package var inPlaceInputs: [Int] { [0] }
+        package var keepsFeaturesInPlace: Bool { true }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .batchNormInference(op)
+        }
     }
 
     /// With x̂ = (x − mean) · inverse deviation and n values a channel:
@@ -69,10 +88,14 @@ extension Op {
     ///
     /// Inputs: dy, x, scale, mean, inverse deviation; outputs: dx, dscale, dshift.
     package struct BatchNormGradient: Operator {
+        package init() {}
+
         package var summary: String { "gradient of batch norm" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             [inputs[0], inputs[2], inputs[2]]
         }
+
+        package var inPlaceInputs: [Int] { [0] }
     }
 }

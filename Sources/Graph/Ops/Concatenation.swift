@@ -4,6 +4,8 @@ extension Op {
     /// The inputs' channels side by side, in the order of the inputs: `[N, H, W, C₁]`, `[N, H, W, C₂]`, … →
     /// `[N, H, W, C₁ + C₂ + …]`, or features of `[N, F₁]`, ….
     package struct Concatenation: Operator {
+        package init() {}
+
         package var summary: String { "concatenation" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -30,11 +32,11 @@ extension Op {
     }
 
     /// Consecutive channels of the input: an input's share of a concatenation's gradient.
-    /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. With `.reluMask` another
-    /// input, of the output's shape.
+    /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. A gradient's operand is
+    /// another input, of the output's shape.
     public struct ChannelSlice: Operator {
         public var channels: Range<Int>
-        /// `.none` or `.reluMask`.
+        /// `.none` or a gradient.
         public var epilogue: Epilogue
 
         public init(_ channels: Range<Int>, epilogue: Epilogue = .none) {
@@ -55,7 +57,14 @@ extension Op {
 
         /// Only what is kept is read.
         package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-            Cost(bytes: (epilogue == .reluMask ? 3 : 2) * outputs[0].byteCount)
+            Cost(bytes: (epilogue.readsOperand ? 3 : 2) * outputs[0].byteCount)
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, epilogue.readsOperand else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .channelSlice(op)
         }
     }
 }

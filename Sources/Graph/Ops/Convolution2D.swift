@@ -14,7 +14,9 @@ extension Op {
         /// The epsilon of the batch norm with running statistics that fusion folded into this convolution: y is
         /// multiplied by scale / √(variance + epsilon) and offset once more.
         package var foldedNormEpsilon: Float?
-        /// `.none` or `.relu`.
+        /// The tap that is left of the filter, where the plan found that all others see nothing but padding.
+        package var tap: FilterTap?
+        /// Not a gradient.
         public var epilogue: Epilogue
 
         public init(window: Window, outputChannels: Int, hasBias: Bool, epilogue: Epilogue = .none) {
@@ -38,7 +40,7 @@ extension Op {
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             let image = inputs[0].shape
             let output = try window.output(for: image)
-            let weights = window.kernel.area * image.channels * outputChannels
+            let weights = (tap?.count ?? window.kernel.area) * image.channels * outputChannels
             guard inputs[1].shape.count == weights else {
                 throw ShapeError("its filter has \(inputs[1].shape.count) weights, not \(weights)")
             }
@@ -73,18 +75,46 @@ extension Op {
             backward.setGradient(ofInput: 1, to: gradients[0])
             if hasBias { backward.setGradient(ofInput: 2, to: gradients[1]) }
         }
+
+        package var filterInput: Int? { 1 }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .convolution2D(op)
+        }
+
+        /// Not where an activation stands between.
+        package func folding(_ norm: BatchNormInference) -> Op? {
+            guard epilogue == .none, foldedNormEpsilon == nil else { return nil }
+            var op = self
+            op.foldedNormEpsilon = norm.epsilon
+            op.epilogue = norm.epilogue
+            return .convolution2D(op)
+        }
+
+        package func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op? {
+            guard let tap = FilterTap(only: window, image: inputs[0], result: outputs[0], alignment) else {
+                return nil
+            }
+            var op = self
+            (op.tap, op.window) = (tap, Window(kernel: 1))
+            return .convolution2D(op)
+        }
     }
 
     /// The convolution's gradient with respect to its image, a convolution of dy with the transposed filter:
     ///
     ///     dx[n, y, x, c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  i·stride + kh = y + padding, and so for j, kw, x
     ///
-    /// Inputs: dy `[N, H′, W′, O]`, w, and with `.reluMask` the ReLU output that was the convolution's image;
-    /// output: `inputShape`.
+    /// Inputs: dy `[N, H′, W′, O]`, w, and the epilogue's operand, if any; output: `inputShape`.
     public struct Convolution2DInputGradient: Operator {
         public var window: Window
         public var inputShape: Shape
-        /// `.none` or `.reluMask`.
+        /// As the convolution's.
+        package var tap: FilterTap?
+        /// `.none` or a gradient.
         public var epilogue: Epilogue
 
         public init(window: Window, inputShape: Shape, epilogue: Epilogue = .none) {
@@ -104,6 +134,24 @@ extension Op {
                 multiplyAdds: inputs[0].shape.count * window.kernel.area * inputShape.channels,
                 bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
         }
+
+        package var filterInput: Int? { 1 }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, epilogue.readsOperand else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .convolution2DInputGradient(op)
+        }
+
+        package func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op? {
+            guard let tap = FilterTap(only: window, image: inputShape, result: inputs[0], alignment) else {
+                return nil
+            }
+            var op = self
+            (op.tap, op.window) = (tap, Window(kernel: 1))
+            return .convolution2DInputGradient(op)
+        }
     }
 
     /// The convolution's gradient with respect to its filter and bias:
@@ -115,6 +163,8 @@ extension Op {
     public struct Convolution2DFilterGradient: Operator {
         public var window: Window
         public var hasBias: Bool
+        /// The tap whose gradient this is; all others' are zeros.
+        package var tap: FilterTap?
 
         public init(window: Window, hasBias: Bool) {
             self.window = window
@@ -125,7 +175,8 @@ extension Op {
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             let outputs = inputs[1].shape.channels
-            let filter = TensorType([window.kernel.area * inputs[0].shape.channels * outputs])
+            let taps = tap?.count ?? window.kernel.area
+            let filter = TensorType([taps * inputs[0].shape.channels * outputs])
             return hasBias ? [filter, TensorType([outputs])] : [filter]
         }
 
@@ -134,5 +185,43 @@ extension Op {
                 multiplyAdds: inputs[1].shape.count * window.kernel.area * inputs[0].shape.channels,
                 bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
         }
+
+        package var givesActivation: Bool { false }
+
+        package func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op? {
+            guard let tap = FilterTap(only: window, image: inputs[0], result: inputs[1], alignment) else {
+                return nil
+            }
+            var op = self
+            (op.tap, op.window) = (tap, Window(kernel: 1))
+            return .convolution2DFilterGradient(op)
+        }
+    }
+}
+
+/// One place of a filter's window.
+package struct FilterTap: Hashable, Sendable {
+    /// Row by row.
+    package var index: Int
+    /// Of the window.
+    package var count: Int
+
+    /// Of a convolution of images of one pixel to results of one all taps but one see nothing but padding.
+    fileprivate init?(only window: Window, image: Shape, result: Shape, _ alignment: Int) {
+        guard window.kernel.area > 1, image.height * image.width == 1, result.height * result.width == 1
+        else {
+            return nil
+        }
+        // The result's pixel begins at −padding.
+        index = window.padding.height * window.kernel.width + window.padding.width
+        count = window.kernel.area
+        let bytes = byteRange(inputs: image.channels, outputs: result.channels)
+        guard bytes.lowerBound % alignment == 0 else { return nil }
+    }
+
+    /// Where its weights lie in the filter, as devices hold it.
+    package func byteRange(inputs: Int, outputs: Int) -> Range<Int> {
+        let byteCount = 4 * inputs * outputs
+        return index * byteCount..<(index + 1) * byteCount
     }
 }

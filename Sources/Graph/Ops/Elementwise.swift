@@ -1,46 +1,6 @@
 import ResinTensor
 
 extension Op {
-    /// max(x, 0), element by element.
-    package struct ReLU: Operator {
-        package var summary: String { "ReLU" }
-
-        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
-
-        package func differentiate(_ backward: inout BackwardPass) throws {
-            let gradient = try backward.apply(
-                .reluGradient, to: [backward.outputGradient, backward.node.outputs[0]])
-            backward.setGradient(ofInput: 0, to: gradient[0])
-        }
-    }
-
-    /// dx = dy where the ReLU's output was above zero, else 0. Inputs: dy, the ReLU's output.
-    package struct ReLUGradient: Operator {
-        package var summary: String { "gradient of ReLU" }
-
-        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
-    }
-
-    /// σ(x) = 1 / (1 + exp(−x)), element by element.
-    package struct Sigmoid: Operator {
-        package var summary: String { "sigmoid" }
-
-        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
-
-        package func differentiate(_ backward: inout BackwardPass) throws {
-            let gradient = try backward.apply(
-                .sigmoidGradient, to: [backward.outputGradient, backward.node.outputs[0]])
-            backward.setGradient(ofInput: 0, to: gradient[0])
-        }
-    }
-
-    /// dx = dy · y · (1 − y). Inputs: dy, the sigmoid's output.
-    package struct SigmoidGradient: Operator {
-        package var summary: String { "gradient of sigmoid" }
-
-        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
-    }
-
     /// factor · x, element by element; the gradient is the same of dy.
     public struct Scale: Operator {
         public var factor: Float
@@ -55,10 +15,13 @@ extension Op {
             let gradient = try backward.apply(.scale(self), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
+
+        package var inPlaceInputs: [Int] { [0] }
+        package var keepsFeaturesInPlace: Bool { true }
     }
 
-    /// a + b, of the same shape: the residual connection, and the sum of a value's gradients. With
-    /// `.reluMask` a third input is the ReLU output whose gradient this is.
+    /// a + b, of the same shape: the residual connection, and the sum of a value's gradients. A
+    /// gradient's operand is a third input.
     public struct Add: Operator {
         public var epilogue: Epilogue
 
@@ -78,6 +41,16 @@ extension Op {
             for index in 0...1 where backward.wantsGradient(ofInput: index) {
                 backward.setGradient(ofInput: index, to: backward.outputGradient)
             }
+        }
+
+        package var inPlaceInputs: [Int] { [0, 1] }
+        package var keepsFeaturesInPlace: Bool { true }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .add(op)
         }
     }
 
@@ -107,10 +80,15 @@ extension Op {
             let gradient = try backward.apply(.dropout(self), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
+
+        package var inPlaceInputs: [Int] { [0] }
+        package var keepsFeaturesInPlace: Bool { true }
     }
 
     /// The same elements seen as `[N, H·W·C]`; costs nothing.
     package struct Flatten: Operator {
+        package init() {}
+
         package var summary: String { "flatten" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -125,6 +103,8 @@ extension Op {
             let gradient = try backward.apply(.unflatten(op), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
+
+        package var isView: Bool { true }
     }
 
     /// The same elements seen in another shape; costs nothing.
@@ -149,5 +129,7 @@ extension Op {
             let gradient = try backward.apply(.unflatten(op), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
+
+        package var isView: Bool { true }
     }
 }

@@ -50,6 +50,8 @@ extension Op {
     /// The step's labels: labels[order[first + n]]. Inputs: `Region.labels`, `Region.order`, the images, for
     /// their number; output `Int32` `[N]`.
     package struct LabelInput: Operator {
+        package init() {}
+
         package var summary: String { "labels" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -59,5 +61,7 @@ extension Op {
         package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
             Cost(bytes: 2 * outputs[0].byteCount)
         }
+
+        package var givesActivation: Bool { false }
     }
 }

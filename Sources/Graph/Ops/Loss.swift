@@ -37,6 +37,8 @@ extension Op {
             let gradient = try backward.apply(.softmaxCrossEntropyGradient(op), to: backward.node.inputs)
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
+
+        package var givesActivation: Bool { false }
     }
 
     /// The gradient of the loss's mean over the step's images: (softmax(z) − target) / count, zero for rows from
@@ -56,9 +58,13 @@ extension Op {
     /// Sums the loss's columns over the images, in order, into the step's slot of `Region.metrics`. Inputs:
     /// `SoftmaxCrossEntropy`'s output, the metrics region; no output.
     package struct RecordMetrics: Operator {
+        package init() {}
+
         package var summary: String { "metrics" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [] }
+
+        package var givesActivation: Bool { false }
     }
 
     /// Notes which channels were above zero anywhere in the step's images: sets
@@ -71,5 +77,7 @@ extension Op {
         package var summary: String { "channel activity" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [] }
+
+        package var givesActivation: Bool { false }
     }
 }

@@ -47,5 +47,7 @@ extension Op {
 
         /// The parameters are the region's, not inputs: they are one buffer.
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [] }
+
+        package var givesActivation: Bool { false }
     }
 }

@@ -37,12 +37,12 @@ extension Op {
         }
     }
 
-    /// Each window's gradient goes to the place that won. Inputs: dy, indices, and with `.reluMask` the pooling's
-    /// output, whose values are those of the ReLU's output at the places that won; output: `inputShape`.
+    /// Each window's gradient goes to the place that won. Inputs: dy, indices, and for the epilogue's operand the
+    /// pooling's output, whose values are those of what was pooled at the places that won; output: `inputShape`.
     public struct MaxPool2DGradient: Operator {
         public var window: Window
         public var inputShape: Shape
-        /// `.none` or `.reluMask`.
+        /// `.none` or a gradient.
         public var epilogue: Epilogue
 
         public init(window: Window, inputShape: Shape, epilogue: Epilogue = .none) {
@@ -55,6 +55,13 @@ extension Op {
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             [TensorType(inputShape)]
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, epilogue.readsOperand else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .maxPool2DGradient(op)
         }
     }
 
@@ -102,6 +109,8 @@ extension Op {
 
     /// The mean of each channel over an image: `[N, H, W, C]` → `[N, C]`.
     package struct GlobalAveragePool: Operator {
+        package init() {}
+
         package var summary: String { "global average pooling" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {

@@ -25,11 +25,15 @@ public struct CheckpointFolder: Sendable {
 
     /// Makes `checkpoint` the last one. Throws `ResinError(.cannotWrite)`; the previous ones are then as
     /// before or, where the failure came late, still found by `newestConsistent`.
-    public func save(_ checkpoint: Checkpoint) throws {
+    ///
+    /// - Parameter clearing: removes what the folder held before a new run, once the checkpoint's content is
+    ///   on the disk.
+    public func save(_ checkpoint: Checkpoint, clearing: () throws -> Void = {}) throws {
         removeLeftovers()
         // The content first: a disk that is full shows before anything has moved.
         let optimizer = try pending(checkpoint.optimizer, file(0, .optimizer))
         let weights = try pending(checkpoint.weights, file(0, .weights))
+        try clearing()
         try preserveNewest()
         // The old pair is durable under its new name before the old name is given away.
         try synchronise()
@@ -67,6 +71,12 @@ public struct CheckpointFolder: Sendable {
         return nil
     }
 
+    /// What `newestConsistent` has in the metadata of the optimizer's file, without reading the tensors.
+    func newestMetadata() throws -> [String: String]? {
+        guard let pair = CheckpointSlots(in: path).pairs.first else { return nil }
+        return try Safetensors.metadata(of: file(pair.optimizer, .optimizer))
+    }
+
     /// The best checkpoint; `nil` where its two files are not there, not whole or not of one step.
     public func best() -> Checkpoint? {
         try? Checkpoint(weights: bestFile(.weights), optimizer: bestFile(.optimizer))
@@ -92,7 +102,7 @@ public struct CheckpointFolder: Sendable {
     }
 
     private func removeLeftovers() {
-        TemporaryName.removeLeftovers(in: path, calls: calls, isOwn: Self.owns)
+        TemporaryName.removeLeftovers(in: path, calls: calls, isOwn: RunFolder.owns)
     }
 
     private func synchronise() throws {

@@ -7,6 +7,7 @@ package struct FileCalls: Sendable {
     package enum Call: String, Sendable {
         case create = "creating"
         case write = "writing"
+        case lock = "locking"
         case synchronise = "synchronising"
         case close = "closing"
         case link = "linking"
@@ -49,6 +50,28 @@ package struct FileCalls: Sendable {
     package func openForAppending(_ path: String) throws(FileCallFailure) -> Int32 {
         try attempt(.create, path) { open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
     }
+
+    /// What is there already, such as a pipe.
+    package func openForWriting(_ path: String) throws(FileCallFailure) -> Int32 {
+        try attempt(.create, path) { open(path, O_WRONLY | O_CLOEXEC) }
+    }
+
+    /// Takes a lock that goes with the open file, and with the process at the latest; it does not wait.
+    package func lock(_ descriptor: Int32, of path: String) throws(FileCallFailure) {
+        var request = Self.wholeFileLock
+        try attempt(.lock, path) { fcntl(descriptor, Self.setLockOfDescriptor, &request) }
+    }
+
+    /// For writing.
+    static var wholeFileLock: flock {
+        var request = flock()
+        request.l_type = Int16(F_WRLCK)
+        return request
+    }
+
+    // Linux's F_OFD_GETLK and F_OFD_SETLK, which its headers show to GNU's C alone.
+    static let getLockOfDescriptor: Int32 = 36
+    private static let setLockOfDescriptor: Int32 = 37
 
     /// Writes all of `bytes`, in as many calls as the system makes of it.
     package func write(
@@ -135,6 +158,7 @@ package struct FileCallFailure: Error, Equatable {
         case EACCES, EPERM, EROFS:
             "writing is not allowed there: change the permissions or choose another folder"
         case EEXIST: "a file has that name: choose another"
+        case EISDIR: "it is a folder: name a file, such as one in it"
         case ENOENT, ENOTDIR: "its folder is not there: make it, or choose another"
         case EMFILE, ENFILE: "too many files are open: raise the limit (ulimit -n)"
         default: "the previous file is untouched: check the disk"
@@ -152,6 +176,20 @@ extension FileCalls {
     /// The last part of a path.
     package static func name(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
+    }
+
+    /// The path that a file's path leads to where it is a symbolic link, whether that is there or not.
+    package static func resolved(_ path: String) -> String {
+        var path = path
+        // As many as the system follows.
+        for _ in 0..<40 {
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+            let count = readlink(path, &buffer, buffer.count - 1)
+            if count < 0 { break }
+            let target = String(decoding: buffer.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+            path = target.hasPrefix("/") ? target : folder(of: path) + "/" + target
+        }
+        return path
     }
 
     /// The names in a folder, sorted; none where it cannot be read.

@@ -46,16 +46,13 @@ package struct TemporaryName: Equatable {
         }
     }
 
-    /// Removes what dead processes left in a folder and, of this process, what was to become one of the files
-    /// that `isOwn` names: in a container a resumed run often has the number of the one that died.
-    package static func removeLeftovers(
-        in folder: String, calls: FileCalls, isOwn: (String) -> Bool = { _ in false }
-    ) {
+    /// Removes what was to become one of the files that `isOwn` names, left in a folder by dead processes or
+    /// under this one's number: in a container a resumed run often has that of the one that died.
+    package static func removeLeftovers(in folder: String, calls: FileCalls, isOwn: (String) -> Bool) {
         for text in FileCalls.names(in: folder) {
-            guard let name = TemporaryName(text) else { continue }
-            let isLeftover = name.process == getpid() ? isOwn(name.target) : name.isOfDeadProcess
+            guard let name = TemporaryName(text), isOwn(name.target) else { continue }
             // A leftover that stays only takes space.
-            if isLeftover { try? calls.remove(folder + "/" + text) }
+            if name.process == getpid() || name.isOfDeadProcess { try? calls.remove(folder + "/" + text) }
         }
     }
 }

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Whether two builds of resin train to the same bits: SHA-256 of last.safetensors after 20 steps, by network, kernels and
+precision, on the first OpenCL CPU.
+
+    Benchmarks/same_bits.py OLD NEW [--networks lenet,nin] [--kernels cpu,gpu,tensor-cores] [--steps 20]
+
+OLD and NEW are programs. GPU's kernels run on the CPU (RESIN_KERNELS), with and without imitated tensor cores. Exits
+with 1 where a pair differs or a run fails.
+"""
+import argparse
+import hashlib
+import itertools
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+NETWORKS = {
+    "lenet": ["--batch", "16"],
+    "residual-mnist": ["--batch", "8"],
+    "inception-mnist": ["--batch", "8"],
+    "nin": ["--batch", "4", "--resize", "67"],
+    "resnet18": ["--batch", "8", "--resize", "32"],
+    "googlenet": ["--batch", "4", "--resize", "64"],
+    "densenet": ["--batch", "4", "--resize", "48"],
+}
+# CPUs have no kernels for mixed precision of their own.
+FORMS = [("cpu", "float32")] + list(itertools.product(["gpu", "tensor-cores"], ["float32", "mixed", "mixed-float16"]))
+
+
+def trained(program, network, kernels, precision, steps):
+    """The hash of what a run leaves, or what it says where it fails."""
+    options = NETWORKS[network]
+    batch = int(options[1])
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run(
+            [program, "train", network, *options, "--limit", str(steps * batch), "--limit-test", str(batch), "--epochs", "1",
+             "--precision", precision, "--device", "cpu", "--lr", "0.001", "--out", f"{folder}/run", "--progress", "none"],
+            capture_output=True, text=True,
+            env={**os.environ, "RESIN_KERNELS": "" if kernels == "cpu" else kernels})
+        if run.returncode != 0:
+            return f"exit {run.returncode}: {run.stderr.strip().splitlines()[-1:]}"
+        return hashlib.sha256(pathlib.Path(folder, "run", "last.safetensors").read_bytes()).hexdigest()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old")
+    parser.add_argument("new")
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--kernels", default="cpu,gpu,tensor-cores")
+    parser.add_argument("--steps", type=int, default=20)
+    arguments = parser.parse_args()
+    different = 0
+    for network in arguments.networks.split(","):
+        for kernels, precision in FORMS:
+            if kernels not in arguments.kernels.split(","):
+                continue
+            old, new = (trained(program, network, kernels, precision, arguments.steps)
+                        for program in (arguments.old, arguments.new))
+            is_same = old == new and not old.startswith("exit")
+            different += not is_same
+            print(f"{network:16} {kernels:12} {precision:14} " + (f"same {new[:16]}" if is_same else f"{old} became {new}"),
+                  flush=True)
+    print(f"{different} differ")
+    sys.exit(bool(different))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group. Groups
+// past the last image run like the others and store zeros: PoCL 3.1 does not survive a return in front of a barrier.
+//
+// Work-items: global (1, GROUP_Y · N) in groups of 1 × GROUP_Y, which share an image's classes;
+// record_metrics_reduction: global (1, GROUP_Y).
+
+// The larger; NaN where one is.
+static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b; }
+
+// The largest of an image's logits, and Σ exp(z − largest) and Σ (z − largest), in every work-item.
+#define SOFTMAX_SUMS(z, classes, y)                                                                  \
+    __local float top_rows[GROUP_Y], sum_rows[GROUP_Y], total_rows[GROUP_Y];                         \
+    float top = -INFINITY, sum = 0.0f, total = 0.0f;                                                 \
+    for (int c = y; c < classes; c += GROUP_Y) top = larger(LOAD_ONE(z + c), top);                   \
+    top_rows[y] = top;                                                                               \
+    HALVE(reach, y, top_rows[y] = larger(top_rows[y + reach], top_rows[y]))                            \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
+    top = top_rows[0];                                                                               \
+    for (int c = y; c < classes; c += GROUP_Y) {                                                     \
+        sum += exp(LOAD_ONE(z + c) - top);                                                           \
+        total += LOAD_ONE(z + c) - top;                                                              \
+    }                                                                                                \
+    sum_rows[y] = sum;                                                                               \
+    total_rows[y] = total;                                                                           \
+    HALVE(reach, y, sum_rows[y] += sum_rows[y + reach]; total_rows[y] += total_rows[y + reach])         \
+    barrier(CLK_LOCAL_MEM_FENCE);                                                                    \
+    sum = sum_rows[0];                                                                               \
+    total = total_rows[0];
+
+// As softmax_cross_entropy.
+__kernel GROUP void softmax_cross_entropy_reduction(__global const activation *restrict logits,
+                                                  __global const int *restrict labels,
+                                                  __global float *restrict rows,
+                                                  __global const StepUniforms *step, int classes,
+                                                  float smoothing) {
+    const int n = get_group_id(1), y = get_local_id(1);
+    const bool counts = n < (int)step->image_count;
+    __global const activation *z = logits + (size_t)n * classes;
+    SOFTMAX_SUMS(z, classes, y)
+    const int label = labels[n];
+    const float own = LOAD_ONE(z + label);
+    __local int ahead_rows[GROUP_Y];
+    int ahead = 0;
+    for (int c = y; c < classes; c += GROUP_Y) {
+        const float other = LOAD_ONE(z + c);
+        ahead += other > own || (other == own && c < label) || isnan(own);
+    }
+    ahead_rows[y] = ahead;
+    HALVE(reach, y, ahead_rows[y] += ahead_rows[y + reach])
+    if (y == 0) {
+        ahead = ahead_rows[0];
+        float expected = own - top;
+        // Without smoothing an infinite logit of another class must not count.
+        if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
+        const float loss = log(sum) - expected;
+        vstore4(counts ? (float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)) : (float4)(0.0f), n, rows);
+    }
+}
+
+// As softmax_cross_entropy_gradient.
+__kernel GROUP void softmax_cross_entropy_gradient_reduction(__global const activation *restrict logits,
+                                                           __global const int *restrict labels,
+                                                           __global activation *restrict gradient,
+                                                           __global const StepUniforms *step, int classes,
+                                                           float smoothing,
+                                                           __global const LossScale *loss_scale,
+                                                           int is_scaled) {
+    const int n = get_group_id(1), y = get_local_id(1);
+    __global const activation *z = logits + (size_t)n * classes;
+    __global activation *result = gradient + (size_t)n * classes;
+    const bool counts = n < (int)step->image_count;
+    SOFTMAX_SUMS(z, classes, y)
+    const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
+    const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
+    const int label = labels[n];
+    const float scale = is_scaled ? loss_scale->scale : 1.0f;
+    for (int c = y; c < classes; c += GROUP_Y) {
+        const float value = exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others);
+        STORE_ONE(counts ? scale * value : 0.0f, result + c);
+    }
+}
+
+// As record_metrics; each work-item's share with Kahan's compensation.
+__kernel GROUP void record_metrics_reduction(__global const float *restrict rows, __global float *restrict metrics,
+                                           __global const StepUniforms *step, int images) {
+    const int y = get_local_id(1);
+    __local float4 sums[GROUP_Y];
+    float4 sum = (float4)(0.0f), carry = (float4)(0.0f);
+    for (int n = y; n < images; n += GROUP_Y) {
+        const float4 value = vload4(n, rows) - carry;
+        const float4 next = sum + value;
+        carry = (next - sum) - value;
+        sum = next;
+    }
+    sums[y] = sum;
+    HALVE(reach, y, sums[y] += sums[y + reach])
+    if (y == 0) vstore4(sums[0], step->slot, metrics);
+}

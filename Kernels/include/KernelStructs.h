@@ -1,0 +1,123 @@
+// What the host hands to kernels as one argument, declared once: this text stands in front of every kernel, and Swift
+// imports it through the module ResinKernels, where a field's name is the second of FIELD. All members are of 32 bits, so
+// that every compiler lays them out alike.
+
+#ifndef RESIN_KERNEL_STRUCTS
+#define RESIN_KERNEL_STRUCTS
+
+#ifdef __OPENCL_VERSION__
+#define FIELD(name, swift) name
+#else
+#define FIELD(name, swift) name __attribute__((swift_name(#swift)))
+#endif
+
+// What changes from step to step; written by the host.
+typedef struct {
+    unsigned int FIELD(seed_low, seedLow), FIELD(seed_high, seedHigh);
+    unsigned int step;                                  // of the run, from 1
+    unsigned int FIELD(first_image, firstImage);        // where in the epoch's order the step's images start
+    unsigned int FIELD(image_count, imageCount);        // rows of the batch that are real images
+    unsigned int slot;                                  // row of the metrics that the step writes
+    float FIELD(learning_rate, learningRate);
+    float FIELD(first_correction, firstCorrection);     // 1 − β₁ᵗ of Adam at this step
+    float FIELD(second_correction, secondCorrection);   // 1 − β₂ᵗ
+} StepUniforms;
+
+// What gradients are multiplied by (Sources/Graph/LossScale.swift).
+typedef struct {
+    float scale;
+    float FIELD(steady_steps, steadySteps);
+    int overflow;
+    float FIELD(skipped_steps, skippedSteps);
+} LossScale;
+
+// The layer's image, window and result.
+#define LAYER_FIELDS                                                                         \
+    int images, height, width, channels;                                                     \
+    int FIELD(kernel_height, kernelHeight), FIELD(kernel_width, kernelWidth);                \
+    int FIELD(stride_height, strideHeight), FIELD(stride_width, strideWidth);                \
+    int FIELD(padding_height, paddingHeight), FIELD(padding_width, paddingWidth);            \
+    int FIELD(output_height, outputHeight), FIELD(output_width, outputWidth);                \
+    int FIELD(output_channels, outputChannels);
+
+// A convolution whose left side is gathered tap by tap: the forward pass, or a phase of the input gradient (mathematics:
+// cpu/convolution2d_gather.cl, gpu/convolution2d_tiled.cl).
+typedef struct {
+    int FIELD(source_height, sourceHeight), FIELD(source_width, sourceWidth), FIELD(source_channels, sourceChannels);
+    int FIELD(grid_images, gridImages);                 // (n, i, j) of this launch
+    int FIELD(grid_height, gridHeight), FIELD(grid_width, gridWidth);
+    int FIELD(stride_height, strideHeight), FIELD(stride_width, strideWidth);                       // s
+    int FIELD(origin_height, originHeight), FIELD(origin_width, originWidth);                       // −padding
+    int FIELD(tap_rows, tapRows), FIELD(tap_columns, tapColumns);                                   // of this phase
+    int FIELD(filter_rows, filterRows), FIELD(filter_columns, filterColumns);                       // of the whole filter
+    int FIELD(first_row, firstRow), FIELD(first_column, firstColumn);           // of the phase, in the mirrored filter
+    int FIELD(tap_step_height, tapStepHeight), FIELD(tap_step_width, tapStepWidth);
+    int FIELD(result_height, resultHeight), FIELD(result_width, resultWidth), FIELD(result_channels, resultChannels);
+    int FIELD(result_step_height, resultStepHeight), FIELD(result_step_width, resultStepWidth);
+    int FIELD(phase_height, phaseHeight), FIELD(phase_width, phaseWidth);
+    int FIELD(offset_kind, offsetKind), epilogue;
+    int FIELD(source_batch, sourceBatch);               // values from one batch of products to the next
+    int FIELD(filter_batch, filterBatch), FIELD(result_batch, resultBatch);
+    int FIELD(result_stride, resultStride);             // values from pixel to pixel of the result,
+    int FIELD(result_first, resultFirst);               // and to its first channel
+} ConvolutionGeometry;
+
+// Convolutions and filter gradients on CPUs that copy what they read: packed, along rows, dense.
+typedef struct {
+    LAYER_FIELDS
+    int FIELD(offset_kind, offsetKind), epilogue;       // of the forward pass and the input gradient
+    int FIELD(has_bias, hasBias);                       // of the filter gradient, and the next three
+    int splits, FIELD(group_tiles, groupTiles), FIELD(part_rows, partRows);
+    int pitch;                                          // floats from patch to patch, or from line to line
+    int block;                                          // pixels packed, rows of results or of a dense filter at a time
+    int FIELD(result_stride, resultStride), FIELD(result_first, resultFirst);
+} PatchGeometry;
+
+// The filter gradient that serves every shape on CPUs.
+typedef struct {
+    LAYER_FIELDS
+    int splits, FIELD(block_images, blockImages);
+    int FIELD(has_bias, hasBias);
+} FilterGradientGeometry;
+
+// The filter gradient on GPUs.
+typedef struct {
+    LAYER_FIELDS
+    int splits;
+    int accumulates;                                    // adds to what is there
+    int FIELD(split_stride, splitStride);               // floats from one split's sums to the next's
+    int FIELD(bias_offset, biasOffset);                 // floats from a split's sums to its bias sums
+    int FIELD(has_bias, hasBias);
+    int FIELD(image_batch, imageBatch), FIELD(gradient_batch, gradientBatch), FIELD(sums_batch, sumsBatch);
+} TiledGradientGeometry;
+
+// Minimal filtering, on CPUs and on GPUs.
+typedef struct {
+    int images, height, width, channels;
+    int FIELD(padding_height, paddingHeight), FIELD(padding_width, paddingWidth);
+    int FIELD(result_height, resultHeight), FIELD(result_width, resultWidth), FIELD(result_channels, resultChannels);
+    int FIELD(tile_rows, tileRows), FIELD(tile_columns, tileColumns);
+    int block;
+    int FIELD(result_stride, resultStride), FIELD(result_first, resultFirst);
+    int FIELD(offset_kind, offsetKind), epilogue;
+} WinogradGeometry;
+
+typedef struct {
+    int height, width, channels;
+    int FIELD(kernel_height, kernelHeight), FIELD(kernel_width, kernelWidth);
+    int FIELD(stride_height, strideHeight), FIELD(stride_width, strideWidth);
+    int FIELD(padding_height, paddingHeight), FIELD(padding_width, paddingWidth);
+    int FIELD(output_height, outputHeight), FIELD(output_width, outputWidth);
+    int FIELD(counts_padding, countsPadding);           // average pooling
+    int FIELD(gives_indices, givesIndices), epilogue;   // max pooling
+    int rows;                                           // (n, i) of the result
+} PoolGeometry;
+
+typedef struct {
+    int FIELD(source_height, sourceHeight), FIELD(source_width, sourceWidth), channels;
+    int height, width;
+    int FIELD(crop_padding, cropPadding), flips;
+    int rows;                                           // (n, i) of the batch
+} InputGeometry;
+
+#endif

@@ -1,0 +1,319 @@
+// Max, average and global average pooling over [N][H][W][C], and their gradients.
+//
+// Work-items: global (channel workers, column workers, row workers). A work-item takes its share of the rows (n, i) of
+// the result, every size(1)-th pixel of a row and every size(0)-th vector of its channels, so that a CPU runs whole rows,
+// many at a time (sizes 1, 1), and a GPU one a work-item, neighbouring channels side by side.
+//
+// The gradients gather: each pixel of the image looks at the windows above it, so no two work-items add to
+// one place and the order of summation is fixed.
+
+#if LONG_WORK_ITEMS
+#define FOR_EACH_ROW(row)                                                                           \
+    for (int row = (int)((long)g.rows * get_global_id(2) / get_global_size(2)),                     \
+             end_row = (int)((long)g.rows * (get_global_id(2) + 1) / get_global_size(2));           \
+         row < end_row; row++)
+#else
+#define FOR_EACH_ROW(row) for (int row = get_global_id(2); row < g.rows; row += get_global_size(2))
+#endif
+
+#define FOR_EACH_PIXEL(column, columns) \
+    for (int column = get_global_id(1); column < (columns); column += get_global_size(1))
+
+// load_first and store_first for bytes.
+#if MASKED_MOVES == 16
+static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
+    if (count >= LANES) return convert_int16(vload16(0, pointer));
+    return convert_int16(as_uchar16(__builtin_ia32_loaddquqi128_mask(
+        (const char16 *)(size_t)pointer, (char16)(0), FIRST_LANES(count))));
+}
+
+static inline void store_first_bytes(int_lanes value, __global uchar *pointer, int count) {
+    const uchar16 bytes = convert_uchar16(value);
+    if (count >= LANES)
+        vstore16(bytes, 0, pointer);
+    else
+        __builtin_ia32_storedquqi128_mask((char16 *)(size_t)pointer, as_char16(bytes), FIRST_LANES(count));
+}
+#elif MASKED_MOVES == 8
+// In pieces of 4, 2 and 1.
+static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
+    if (count >= LANES) return convert_int8(vload8(0, pointer));
+    ulong bytes = 0;
+    int bits = 0;
+    if (count & 4) bytes = as_uint(vload4(0, pointer)), bits = 32, pointer += 4;
+    if (count & 2) bytes |= (ulong)as_ushort(vload2(0, pointer)) << bits, bits += 16, pointer += 2;
+    if (count & 1) bytes |= (ulong)*pointer << bits;
+    return convert_int8(as_uchar8(bytes));
+}
+
+static inline void store_first_bytes(int_lanes value, __global uchar *pointer, int count) {
+    const uchar8 bytes = convert_uchar8(value);
+    if (count >= LANES) {
+        vstore8(bytes, 0, pointer);
+        return;
+    }
+    ulong rest = as_ulong(bytes);
+    if (count & 4) vstore4(as_uchar4((uint)rest), 0, pointer), rest >>= 32, pointer += 4;
+    if (count & 2) vstore2(as_uchar2((ushort)rest), 0, pointer), rest >>= 16, pointer += 2;
+    if (count & 1) *pointer = (uchar)rest;
+}
+#else
+static inline int_lanes load_first_bytes(__global const uchar *pointer, int count) {
+    if (count >= LANES) return JOIN(convert_int, LANES)(JOIN(vload, LANES)(0, pointer));
+    int values[LANES];
+    for (int lane = 0; lane < LANES; lane++) values[lane] = lane < count ? pointer[lane] : 0;
+    return JOIN(vload, LANES)(0, values);
+}
+
+static inline void store_first_bytes(int_lanes value, __global uchar *pointer, int count) {
+    if (count >= LANES) {
+        JOIN(vstore, LANES)(JOIN(convert_uchar, LANES)(value), 0, pointer);
+        return;
+    }
+    int values[LANES];
+    JOIN(vstore, LANES)(value, 0, values);
+    for (int lane = 0; lane < count; lane++) pointer[lane] = (uchar)values[lane];
+}
+#endif
+
+// Whether the windows are whole and side by side, and one work-item makes a row of results, or of gradients under one row
+// of windows.
+static inline bool windows_side_by_side(const PoolGeometry *g) {
+    return LONG_WORK_ITEMS && g->kernel_width == g->stride_width && g->padding_width + g->padding_height == 0 &&
+           g->output_width * g->stride_width == g->width &&
+           (g->output_height - 1) * g->stride_height + g->kernel_height <= g->height;
+}
+
+// How many floats a load or store at `place` of a row of `length` may take, where `left` of the pixel's channels are left:
+// of a pixel that is less than a vector, also the next ones', which are stored after it.
+static inline int room_at(int place, int length, int left, const PoolGeometry *g) {
+    return g->channels < LANES ? length - place : left;
+}
+
+// The greater of two, and its place; the first of equals. A NaN wins and stays.
+#define TAKE_GREATER(best, winner, value, place)                        \
+    {                                                                   \
+        const int_lanes wins = (value) > best || isnan(value);          \
+        best = select(best, (value), wins);                             \
+        winner = select(winner, (int_lanes)(place), wins);              \
+    }
+
+// y = max under the window; `indices` gets the winner's place kh · kernel width + kw.
+__kernel void maxpool2d_forward(__global const activation *restrict x, __global activation *restrict y,
+                                __global uchar *restrict indices, const PoolGeometry g) {
+    FOR_EACH_ROW(row) {
+        const int i = row % g.output_height, n = row / g.output_height;
+        if (windows_side_by_side(&g)) {
+            const int line = g.width * g.channels, length = g.output_width * g.channels;
+            __global const activation *first = x + ((size_t)n * g.height + i * g.stride_height) * line;
+            for (int j = 0; j < g.output_width; j++)
+                FOR_EACH_CHANNELS(channel, left, g.channels) {
+                    __global const activation *from = first + j * g.kernel_width * g.channels + channel;
+                    lanes best = (lanes)(-INFINITY);
+                    int_lanes winner = (int_lanes)(0);
+                    for (int kh = 0, place = 0; kh < g.kernel_height; kh++, from += line)
+                        for (int kw = 0; kw < g.kernel_width; kw++, place++) {
+                            const lanes value = load_first(from + kw * g.channels, left);
+                            TAKE_GREATER(best, winner, value, place)
+                        }
+                    const int at = j * g.channels + channel, room = room_at(at, length, left, &g);
+                    store_first(best, y + (size_t)row * length + at, room);
+                    if (g.gives_indices) store_first_bytes(winner, indices + (size_t)row * length + at, room);
+                }
+            continue;
+        }
+        FOR_EACH_PIXEL(j, g.output_width) {
+            const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
+            const int first_row = max(0, -top), first_column = max(0, -left_edge);
+            const size_t result = ((size_t)row * g.output_width + j) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes best = (lanes)(-INFINITY);
+                int_lanes winner = (int_lanes)(first_row * g.kernel_width + first_column);
+                for (int kh = first_row; kh < min(g.kernel_height, g.height - top); kh++) {
+                    for (int kw = first_column; kw < min(g.kernel_width, g.width - left_edge); kw++) {
+                        const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                        const lanes value = load_first(x + at * g.channels + channel, left);
+                        TAKE_GREATER(best, winner, value, kh * g.kernel_width + kw)
+                    }
+                }
+                store_first(best, y + result + channel, left);
+                if (g.gives_indices) store_first_bytes(winner, indices + result + channel, left);
+            }
+        }
+    }
+}
+
+// The windows i that cover a place: ⌈(place + padding − kernel + 1) / stride⌉ … ⌊(place + padding) / stride⌋.
+typedef struct {
+    int first, end;
+} Windows;
+
+// a / stride, rounded down where it is not negative, without the dozens of cycles of an integer division: half a step
+// above the quotient's last whole number is far enough from the next for a float's rounding.
+static inline int divided(int a, int stride) { return (int)((a + 0.5f) * (1.0f / stride)); }
+
+static inline Windows windows_over(int place, int kernel_size, int stride, int padding, int windows) {
+    return (Windows){max(0, divided(place + padding - kernel_size + stride, stride)),
+                     min(windows, divided(place + padding, stride) + 1)};
+}
+
+#define WINDOW_ROWS(y) windows_over(y, g.kernel_height, g.stride_height, g.padding_height, g.output_height)
+#define WINDOW_COLUMNS(x) windows_over(x, g.kernel_width, g.stride_width, g.padding_width, g.output_width)
+#define FOR_EACH_WINDOW(i, j)                          \
+    for (int i = rows.first; i < rows.end; i++)        \
+        for (int j = columns.first; j < columns.end; j++)
+
+// dx[pixel] = Σ dy over the windows that the pixel won; with a mask, the pooling's output, those where it is above zero:
+// the gradient of a ReLU before the pooling, whose output is there what the pixel won with.
+__kernel void maxpool2d_gradient(__global const activation *restrict dy, __global const uchar *restrict indices,
+                                 __global const activation *restrict mask, __global activation *restrict dx,
+                                 const PoolGeometry g) {
+    FOR_EACH_ROW(row) {
+        const int y = row % g.height, n = row / g.height;
+        const Windows rows = WINDOW_ROWS(y);
+        if (windows_side_by_side(&g) && rows.end - rows.first == 1) {
+            const int length = g.width * g.channels, first_place = (y - rows.first * g.stride_height) * g.kernel_width;
+            const size_t windows = ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
+            for (int j = 0; j < g.output_width; j++)
+                FOR_EACH_CHANNELS(channel, left, g.channels) {
+                    const size_t from = windows + j * g.channels + channel;
+                    const int_lanes winner = load_first_bytes(indices + from, left);
+                    lanes gradient = load_first(dy + from, left);
+                    if (g.epilogue == EPILOGUE_GRADIENT)
+                        gradient = ACTIVATION_GRADIENT(gradient, load_first(mask + from, left));
+                    for (int kw = 0; kw < g.kernel_width; kw++) {
+                        const int at = (j * g.kernel_width + kw) * g.channels + channel;
+                        store_first(select((lanes)(0.0f), gradient, winner == (int_lanes)(first_place + kw)),
+                                    dx + (size_t)row * length + at, room_at(at, length, left, &g));
+                    }
+                }
+            continue;
+        }
+        FOR_EACH_PIXEL(x, g.width) {
+            const Windows columns = WINDOW_COLUMNS(x);
+            const size_t result = ((size_t)row * g.width + x) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                FOR_EACH_WINDOW(i, j) {
+                    const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
+                                      g.padding_width - j * g.stride_width;
+                    const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                    const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
+                    lanes gradient = select((lanes)(0.0f), load_first(dy + at, left), won);
+                    if (g.epilogue == EPILOGUE_GRADIENT)
+                        gradient = ACTIVATION_GRADIENT(gradient, load_first(mask + at, left));
+                    sum += gradient;
+                }
+                store_first(sum, dx + result + channel, left);
+            }
+        }
+    }
+}
+
+// How many places the window (i, j) averages over.
+static inline int window_area(int i, int j, const PoolGeometry g) {
+    if (g.counts_padding) return g.kernel_height * g.kernel_width;
+    const int top = i * g.stride_height - g.padding_height, left = j * g.stride_width - g.padding_width;
+    return (min(top + g.kernel_height, g.height) - max(top, 0)) *
+           (min(left + g.kernel_width, g.width) - max(left, 0));
+}
+
+__kernel void averagepool2d_forward(__global const activation *restrict x, __global activation *restrict y,
+                                    const PoolGeometry g) {
+    FOR_EACH_ROW(row) {
+        const int i = row % g.output_height, n = row / g.output_height;
+        if (windows_side_by_side(&g)) {
+            const int line = g.width * g.channels, length = g.output_width * g.channels;
+            __global const activation *first = x + ((size_t)n * g.height + i * g.stride_height) * line;
+            const lanes share = (lanes)(1.0f / (g.kernel_height * g.kernel_width));
+            for (int j = 0; j < g.output_width; j++)
+                FOR_EACH_CHANNELS(channel, left, g.channels) {
+                    const int from = j * g.kernel_width * g.channels + channel;
+                    lanes sum = (lanes)(0.0f);
+                    for (int kw = 0; kw < g.kernel_width; kw++) {
+                        const int place = from + kw * g.channels, room = room_at(place, line, left, &g);
+                        for (int kh = 0; kh < g.kernel_height; kh++) sum += load_first(first + kh * line + place, room);
+                    }
+                    const int at = j * g.channels + channel;
+                    store_first(sum * share, y + (size_t)row * length + at, room_at(at, length, left, &g));
+                }
+            continue;
+        }
+        FOR_EACH_PIXEL(j, g.output_width) {
+            const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
+            const size_t result = ((size_t)row * g.output_width + j) * g.channels;
+            const lanes share = (lanes)(1.0f / window_area(i, j, g));
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                for (int kh = max(0, -top); kh < min(g.kernel_height, g.height - top); kh++) {
+                    for (int kw = max(0, -left_edge); kw < min(g.kernel_width, g.width - left_edge); kw++) {
+                        const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                        sum += load_first(x + at * g.channels + channel, left);
+                    }
+                }
+                store_first(sum * share, y + result + channel, left);
+            }
+        }
+    }
+}
+
+__kernel void averagepool2d_gradient(__global const activation *restrict dy, __global activation *restrict dx,
+                                     const PoolGeometry g) {
+    FOR_EACH_ROW(row) {
+        const int y = row % g.height, n = row / g.height;
+        const Windows rows = WINDOW_ROWS(y);
+        // A row is each window's value, as often as it is wide.
+        if (windows_side_by_side(&g) && rows.end - rows.first == 1) {
+            const int length = g.width * g.channels;
+            const size_t windows = ((size_t)n * g.output_height + rows.first) * g.output_width * g.channels;
+            const lanes share = (lanes)(1.0f / window_area(rows.first, 0, g));
+            for (int j = 0; j < g.output_width; j++)
+                FOR_EACH_CHANNELS(channel, left, g.channels) {
+                    const int from = j * g.channels + channel;
+                    const lanes value =
+                        load_first(dy + windows + from, room_at(from, g.output_width * g.channels, left, &g)) * share;
+                    for (int kw = 0; kw < g.kernel_width; kw++) {
+                        const int at = (j * g.kernel_width + kw) * g.channels + channel;
+                        store_first(value, dx + (size_t)row * length + at, room_at(at, length, left, &g));
+                    }
+                }
+            continue;
+        }
+        FOR_EACH_PIXEL(x, g.width) {
+            const Windows columns = WINDOW_COLUMNS(x);
+            const size_t result = ((size_t)row * g.width + x) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                FOR_EACH_WINDOW(i, j) {
+                    const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                    sum = fma(load_first(dy + at, left), (lanes)(1.0f / window_area(i, j, g)), sum);
+                }
+                store_first(sum, dx + result + channel, left);
+            }
+        }
+    }
+}
+
+// y[n, c] = mean of x[n, :, :, c]; rows count the images, and there are no columns to share.
+__kernel void global_averagepool_forward(__global const activation *restrict x, __global activation *restrict y,
+                                         const PoolGeometry g) {
+    const int n = get_global_id(2), pixels = g.height * g.width;
+    FOR_EACH_CHANNELS(channel, left, g.channels) {
+        lanes sum = (lanes)(0.0f);
+        for (int pixel = 0; pixel < pixels; pixel++)
+            sum += load_first(x + ((size_t)n * pixels + pixel) * g.channels + channel, left);
+        store_first(sum / (float)pixels, y + (size_t)n * g.channels + channel, left);
+    }
+}
+
+// dx[n, :, :, c] = dy[n, c] / pixels; rows count the images, columns their pixels.
+__kernel void global_averagepool_gradient(__global const activation *restrict dy, __global activation *restrict dx,
+                                          const PoolGeometry g) {
+    const int n = get_global_id(2), pixels = g.height * g.width;
+    FOR_EACH_PIXEL(pixel, pixels) {
+        FOR_EACH_CHANNELS(channel, left, g.channels) {
+            const lanes value = load_first(dy + (size_t)n * g.channels + channel, left) / (float)pixels;
+            store_first(value, dx + ((size_t)n * pixels + pixel) * g.channels + channel, left);
+        }
+    }
+}

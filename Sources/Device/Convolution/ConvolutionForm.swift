@@ -1,0 +1,88 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// A way of making a convolution's pass: kernels, and when they serve.
+protocol ConvolutionForm: Sendable {
+    /// As `resin explain` and docs/convolutions.md call it.
+    static var name: String { get }
+    /// When it is chosen, and why: a line of docs/convolutions.md.
+    static var reason: String { get }
+
+    /// Nil where it does not serve, or another serves better. Shapes and the device's traits decide, alone.
+    init?(_ pass: ConvolutionPass, _ traits: DeviceTraits)
+
+    /// Scratch memory, without that of a folded batch norm.
+    var workspaceByteCount: Int { get }
+    /// Whether its kernels can write among another value's channels.
+    var writesChannelViews: Bool { get }
+    /// Floats that its kernels may read from the buffer of zeros.
+    var zeroCount: Int { get }
+    var copiesAsynchronously: Bool { get }
+    /// Whether it is minimal filtering, whose sums are rounded differently.
+    static var isWinograd: Bool { get }
+
+    func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering)
+}
+
+extension ConvolutionForm {
+    var workspaceByteCount: Int { 0 }
+    var writesChannelViews: Bool { false }
+    var zeroCount: Int { 0 }
+    var copiesAsynchronously: Bool { false }
+    static var isWinograd: Bool { false }
+}
+
+extension ConvolutionPass {
+    /// Every form there is, by kind of device and pass, the first that serves being chosen; the last serves every shape.
+    static func forms(_ direction: Direction, on kind: DeviceTraits.Kind) -> [any ConvolutionForm.Type] {
+        switch (kind, direction) {
+        case (.cpu, .forward):
+            [
+                WinogradConvolution.self, DenseConvolution.self, RowsConvolution.self, PackedConvolution.self,
+                GatherConvolution.self,
+            ]
+        case (.cpu, .inputGradient):
+            [
+                WinogradConvolution.self, DenseInputGradient.self, RowsInputGradient.self,
+                RowsConvolution.self,
+                PackedConvolution.self, GatherConvolution.self,
+            ]
+        case (.cpu, .filterGradient):
+            [
+                WinogradFilterGradient.self, DenseFilterGradient.self, RowsFilterGradient.self,
+                PackedFilterGradient.self, DirectFilterGradient.self,
+            ]
+        case (.gpu, .forward), (.gpu, .inputGradient):
+            [
+                StagedWinogradConvolution.self, TiledConvolution.self, GatherConvolution.self,
+            ]
+        case (.gpu, .filterGradient):
+            [
+                StagedWinogradFilterGradient.self, TiledFilterGradient.self, DirectFilterGradient.self,
+            ]
+        }
+    }
+
+    /// The one choice of a form.
+    func form(on traits: DeviceTraits) -> DeviceForm {
+        for type in Self.forms(direction, on: traits.kind) {
+            if let form = type.init(self, traits) { return deviceForm(form) }
+        }
+        preconditionFailure("the last form serves every shape")
+    }
+
+    private func deviceForm<Form: ConvolutionForm>(_ form: Form) -> DeviceForm {
+        let byteCount = form.workspaceByteCount.roundedUp(toMultipleOf: FlatLayout.alignment)
+        return DeviceForm(
+            name: Form.name, reason: Form.reason,
+            workspaceByteCount: foldedByteCount == 0 ? form.workspaceByteCount : byteCount + foldedByteCount,
+            writesChannelViews: direction == .forward && form.writesChannelViews, zeroCount: form.zeroCount,
+            usesWinograd: Form.isWinograd, copiesAsynchronously: form.copiesAsynchronously
+        ) { lowering in
+            // The other taps' gradients: nothing but padding is under them.
+            if direction == .filterGradient, tap != nil { lowering.clear(lowering.node.outputs[0]) }
+            form.lower(self, &lowering)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import ResinGraph
+import ResinKernels
+import ResinPlan
+import ResinTensor
+
+/// What has to be known of a file of Kernels: one entry a file that kernels are taken from.
+struct KernelFile: Hashable, Sendable {
+    let name: String
+    /// The files that stand in front of it, behind those that stand in front of all.
+    private(set) var preamble: [String] = []
+    /// Whether a CPU has it in one program with the other files of its kind: PoCL takes a twentieth of a second for each
+    /// program, even where it finds the kernels in its cache.
+    private(set) var joins: Family?
+    /// Kernels with leading dimensions that may have work-items past the end, which do nothing, and how many of them.
+    private(set) var openDimensions: [String: Int] = [:]
+    private(set) var vectors = Vectors.unaligned
+
+    enum Family: Hashable { case small, packed }
+
+    /// Whether a GPU's vectors are whole and lie at multiples of 16 bytes (ALIGNED of Kernels/shared/common.cl).
+    enum Vectors: Hashable {
+        case unaligned, aligned
+        /// Where every tensor of the node is of whole vectors.
+        case alignedTensors
+        /// Where the channels of every tensor of the node are.
+        case alignedChannels
+    }
+
+    // For every device.
+    static let batchNorm = KernelFile(
+        name: "batch_norm", joins: .small,
+        openDimensions: ["batch_norm_normalise": 2, "batch_norm_inference": 2, "batch_norm_gradient": 2],
+        vectors: .alignedChannels)
+    static let channels = KernelFile(
+        name: "channels", joins: .small, openDimensions: ["copy_channels": 2], vectors: .alignedChannels)
+    static let elementwise = KernelFile(
+        name: "elementwise", joins: .small,
+        openDimensions: Dictionary(
+            uniqueKeysWithValues: (["clear", "scale", "add", "dropout"]
+                + Activation.all.flatMap { [$0.identifier, $0.gradientKernel] }).map { ($0, 1) }),
+        vectors: .alignedTensors)
+    static let input = KernelFile(name: "input", joins: .small)
+    static let loss = KernelFile(name: "loss", joins: .small, openDimensions: ["channel_activity": 2])
+    static let optimizer = KernelFile(
+        name: "optimizer", joins: .small,
+        openDimensions: ["sgd": 1, "adam": 1, "keep_statistics": 1, "check_gradients": 1], vectors: .aligned)
+    static let pooling = KernelFile(
+        name: "pooling2d", joins: .small,
+        openDimensions: [
+            "maxpool2d_forward": 2, "maxpool2d_gradient": 2, "averagepool2d_forward": 2,
+            "averagepool2d_gradient": 2, "global_averagepool_gradient": 2,
+        ], vectors: .alignedChannels)
+
+    // Reductions by work-groups, for GPUs.
+    static let batchNormReduction = KernelFile(
+        name: "batch_norm_reduction", preamble: ["reduction"], vectors: .alignedChannels)
+    static let lossReduction = KernelFile(name: "loss_reduction", preamble: ["reduction"])
+    static let poolingReduction = KernelFile(
+        name: "pooling2d_reduction", preamble: ["reduction"], vectors: .alignedChannels)
+
+    // Convolutions of CPUs; the first serves every device.
+    static let gather = KernelFile(name: "convolution2d_gather", preamble: ["patch"], joins: .packed)
+    static let packed = KernelFile(name: "convolution2d_packed", preamble: ["patch"], joins: .packed)
+    static let dense = KernelFile(name: "convolution2d_dense", preamble: ["patch"])
+    static let rows = KernelFile(name: "convolution2d_rows", preamble: ["patch"])
+    static let winograd = KernelFile(name: "convolution2d_winograd", preamble: ["winograd"])
+    static let filterGradient = KernelFile(name: "convolution2d_filter_gradient")
+    static let filterReduce = KernelFile(name: "convolution2d_filter_reduce", joins: .small)
+
+    // Convolutions of GPUs.
+    static let tiled = KernelFile(
+        name: "convolution2d_tiled", preamble: ["tensor_core", "tile", "tile_async"])
+    static let tiledFilterGradient = KernelFile(
+        name: "convolution2d_filter_gradient_tiled", preamble: ["tensor_core", "tile", "tile_async"])
+    static let filterOperands = KernelFile(
+        name: "convolution2d_filter_operands", preamble: ["tensor_core"])
+    static let winogradStages = KernelFile(
+        name: "convolution2d_winograd_stages", preamble: ["winograd"],
+        openDimensions: [
+            "winograd_image_stage": 2, "winograd_filter_stage": 2, "winograd_result_stage": 2,
+            "winograd_gradient_stage": 2, "winograd_filter_gradient_stage": 2,
+        ])
+
+    static let calibration = KernelFile(name: "calibration")
+
+    /// Those that a CPU has in one program, in the order in which they stand there.
+    private static let families: [Family: (preamble: [String], files: [KernelFile])] = [
+        .small: ([], [batchNorm, channels, filterReduce, elementwise, input, loss, optimizer, pooling]),
+        .packed: (["patch"], [gather, packed]),
+    ]
+
+    /// The files of a program with this one's kernels, in their order.
+    func files(on kind: DeviceTraits.Kind) -> [String] {
+        let own: [String]
+        if kind == .cpu, let family = joins.flatMap({ Self.families[$0] }) {
+            own = family.preamble + family.files.map(\.name)
+        } else {
+            own = preamble + [name]
+        }
+        return ["KernelStructs", "common", "activation", Self.activations, "epilogue", "philox"] + own
+    }
+
+    /// Stands for a text that is made from `Activation.all`.
+    static let activations = "(activations)"
+
+    /// The text of one of `files`.
+    static func text(of file: String) -> String {
+        if file == activations { return Activation.openCLText }
+        guard let text = kernel_source(file) else { preconditionFailure("Kernels has no file \(file)") }
+        return String(cString: text)
+    }
+}
+
+extension Activation {
+    /// The kernel of its gradient; that of its value has its own name.
+    var gradientKernel: String { "\(identifier)_gradient" }
+
+    /// All of the table as functions, see Kernels/shared/activation.cl.
+    static let openCLText: String = {
+        var text = ""
+        for type in ["float", "lanes"] {
+            text += "#define T \(type)\n"
+            for activation in all {
+                text += """
+                    OVERLOADED T value_of_\(activation.identifier)(T x) { return \(activation.openCLValue); }
+                    OVERLOADED T gradient_of_\(activation.identifier)(T dy, T v) { return \(activation.openCLGradient); }
+
+                    """
+            }
+            text += "#undef T\n"
+        }
+        return text + "#define EACH_ACTIVATION(DO) "
+            + all.map { "DO(\($0.identifier))" }.joined(separator: " ")
+            + "\n"
+    }()
+}

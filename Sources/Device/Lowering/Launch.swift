@@ -1,0 +1,137 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// One launch of a kernel, as data: what a plan becomes on a device before there is one.
+struct Launch: Sendable {
+    /// The kernel's function, and the program it is in.
+    var kernel: String
+    var program: ProgramKey
+    var arguments: [Argument]
+    var global: [Int]
+    var local: [Int]
+    /// The node that it works for, by its index in the plan's graph.
+    var node: Int
+
+    /// One argument of a kernel.
+    enum Argument: Sendable {
+        case value(ValueID)
+        /// A whole buffer that outlives the step.
+        case region(Region)
+        /// A part of the buffer that a value has: so many bytes of it, from there on.
+        case part(ValueID, Range<Int>)
+        /// The node's scratch memory.
+        case workspace
+        /// So many bytes of it, from there on.
+        case workspacePart(offset: Int, byteCount: Int)
+        /// So many bytes for each work-group.
+        case local(byteCount: Int)
+        case uniforms
+        /// A buffer of zeros, also where a kernel's flags say that it will not look.
+        case zeros
+        case int(Int)
+        case uint(UInt32)
+        case float(Float)
+        /// A struct of Kernels/include/KernelStructs.h.
+        case geometry(any BitwiseCopyable & Sendable)
+        /// Floats that never change.
+        case constants([Float])
+    }
+}
+
+extension LaunchDescription {
+    init(_ launch: Launch) {
+        self.init(
+            node: launch.node, kernel: launch.kernel, files: launch.program.files,
+            options: launch.program.options, global: launch.global, local: launch.local,
+            argumentByteCounts: launch.arguments.map(\.valueByteCount))
+    }
+}
+
+extension Launch.Argument {
+    /// Of one that is passed by value.
+    fileprivate var valueByteCount: Int? {
+        func size<Value: BitwiseCopyable>(_: Value) -> Int { MemoryLayout<Value>.size }
+        return switch self {
+        case .int, .uint, .float: 4
+        case .geometry(let value): size(value)
+        case .value, .part, .region, .workspace, .workspacePart, .local, .uniforms, .zeros, .constants: nil
+        }
+    }
+}
+
+/// What a program is built from.
+struct ProgramKey: Hashable, Sendable {
+    /// Files of Kernels, in their order.
+    var files: [String]
+    /// As the compiler takes them.
+    var options: [String]
+
+    var source: String { files.map(KernelFile.text).joined(separator: "\n") }
+}
+
+/// How a device makes a node, and the launches that it takes.
+struct DeviceForm: NodeForm {
+    var name = ""
+    var reason = ""
+    var workspaceByteCount = 0
+    var writesChannelViews = false
+    /// Floats that it may read from the buffer of zeros.
+    var zeroCount = 0
+    /// Whether its sums are made from transformed or rounded operands, so that they differ more from the exact ones.
+    var usesWinograd = false
+    var copiesAsynchronously = false
+    var lower: @Sendable (inout Lowering) -> Void
+}
+
+/// An operator that a device can run.
+protocol DeviceOperator: Operator {
+    /// How the node, which has this operator, is made.
+    func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm
+    /// Adds the launches of an operator that has one form.
+    func lower(_ lowering: inout Lowering)
+}
+
+extension DeviceOperator {
+    func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
+        DeviceForm { lower(&$0) }
+    }
+
+    /// Where there are several forms, the form adds the launches.
+    func lower(_ lowering: inout Lowering) { preconditionFailure("\(summary) has a form of its own") }
+}
+
+extension Op {
+    var onDevice: any DeviceOperator {
+        switch self {
+        case .imageInput(let op): op
+        case .labelInput: LabelInput()
+        case .convolution2D(let op): op
+        case .convolution2DInputGradient(let op): op
+        case .convolution2DFilterGradient(let op): op
+        case .maxPool2D(let op): op
+        case .maxPool2DGradient(let op): op
+        case .averagePool2D(let op): op
+        case .averagePool2DGradient(let op): op
+        case .globalAveragePool: GlobalAveragePool()
+        case .globalAveragePoolGradient(let op): op
+        case .activation(let activation): ActivationForward(activation: activation)
+        case .activationGradient(let activation): ActivationGradient(activation: activation)
+        case .scale(let op): op
+        case .dropout(let op): op
+        case .batchNorm(let op): op
+        case .batchNormInference(let op): op
+        case .batchNormGradient: BatchNormGradient()
+        case .add(let op): op
+        case .concatenation: Concatenation()
+        case .channelSlice(let op): op
+        case .flatten: Flatten()
+        case .unflatten(let op): op
+        case .softmaxCrossEntropy(let op): op
+        case .softmaxCrossEntropyGradient(let op): op
+        case .recordMetrics: RecordMetrics()
+        case .channelActivity(let op): op
+        case .optimizer(let op): op
+        }
+    }
+}

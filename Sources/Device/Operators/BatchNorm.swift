@@ -1,0 +1,134 @@
+import ResinGraph
+import ResinPlan
+import ResinTensor
+
+/// How the pixels of a reduction by channel are cut into chunks: small enough for a core's nearest caches.
+struct ChannelChunks: Hashable {
+    var pixels: Int
+    var channels: Int
+    /// Pixels a chunk.
+    var size: Int
+
+    init(_ shape: Shape, _ traits: DeviceTraits) {
+        pixels = shape.pixels
+        channels = shape.channels
+        size = min(max((16 << 10) / channels, 16), 1024)
+    }
+
+    var count: Int { divide(pixels, by: size) }
+    /// Two values a channel and chunk.
+    var partialByteCount: Int { 4 * 2 * count * channels }
+    var arguments: [Launch.Argument] { [.int(pixels), .int(channels), .int(size)] }
+}
+
+extension Op.BatchNorm: DeviceOperator {
+    func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
+        .channelReduction(of: graph.shape(of: node.inputs[0]), on: traits, lower)
+    }
+
+    func lower(_ lowering: inout Lowering) {
+        let (x, scale, shift) = (lowering.input(0), lowering.input(1), lowering.input(2))
+        let (y, mean, inverse) = (lowering.output(0), lowering.output(1), lowering.output(2))
+        lowering.reduce("batch_norm_statistics", [x, .workspace])
+        lowering.combine(
+            "batch_norm_combine", [.workspace, mean, inverse, lowering.input(3), lowering.input(4)],
+            [.float(epsilon), .float(momentum)])
+        lowering.eachPixel(
+            "batch_norm_normalise", [x, scale, shift, mean, inverse, y], [.int(Int(epilogue.code))])
+    }
+}
+
+extension Op.BatchNormInference: DeviceOperator {
+    func lower(_ lowering: inout Lowering) {
+        lowering.eachPixel(
+            "batch_norm_inference",
+            lowering.node.inputs.map(Launch.Argument.value) + [lowering.output(0)],
+            [.int(Int(epilogue.code)), .float(epsilon)])
+    }
+}
+
+extension Op.BatchNormGradient: DeviceOperator {
+    func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
+        .channelReduction(of: graph.shape(of: node.inputs[0]), on: traits, lower)
+    }
+
+    func lower(_ lowering: inout Lowering) {
+        let (dy, x, scale) = (lowering.input(0), lowering.input(1), lowering.input(2))
+        let (mean, inverse) = (lowering.input(3), lowering.input(4))
+        let (dx, dscale, dshift) = (lowering.output(0), lowering.output(1), lowering.output(2))
+        lowering.reduce("batch_norm_gradient_sums", [dy, x, mean, inverse, .workspace])
+        lowering.combine("batch_norm_gradient_combine", [.workspace, dscale, dshift], [])
+        lowering.eachPixel("batch_norm_gradient", [dy, x, scale, mean, inverse, dscale, dshift, dx], [])
+    }
+}
+
+extension DeviceForm {
+    /// Of a node that sums by channel over the pixels of its first input.
+    fileprivate static func channelReduction(
+        of shape: Shape, on traits: DeviceTraits, _ lower: @escaping @Sendable (inout Lowering) -> Void
+    ) -> DeviceForm {
+        switch traits.kind {
+        case .cpu:
+            DeviceForm(workspaceByteCount: ChannelChunks(shape, traits).partialByteCount, lower: lower)
+        case .gpu:
+            DeviceForm(workspaceByteCount: ReductionChunks(shape, traits).partialByteCount, lower: lower)
+        }
+    }
+}
+
+extension Lowering {
+    /// Sums over each chunk of the first input's pixels: by a work-item, or on a GPU by a group for each chunk and run of
+    /// channels.
+    fileprivate mutating func reduce(_ kernel: String, _ arguments: [Argument]) {
+        switch traits.kind {
+        case .cpu:
+            let chunks = ChannelChunks(inputShape(0), traits)
+            launch(kernel, in: .batchNorm, global: [1, chunks.count], arguments + chunks.arguments)
+        case .gpu:
+            let chunks = ReductionChunks(inputShape(0), traits)
+            let group = chunks.group
+            launch(
+                kernel + "_reduction", in: .batchNormReduction, defining: group.definitions,
+                global: [group.width(channels: chunks.channels, traits), group.rows * chunks.count],
+                local: group.local, arguments + chunks.arguments)
+        }
+    }
+
+    /// Adds the chunks' sums. A GPU's group takes few channels, so that as many work-items as possible share the chunks.
+    fileprivate mutating func combine(_ kernel: String, _ arguments: [Argument], _ constants: [Argument]) {
+        switch traits.kind {
+        case .cpu:
+            let chunks = ChannelChunks(inputShape(0), traits)
+            launch(
+                kernel, in: .batchNorm, global: [divide(chunks.channels, by: traits.lanes)],
+                arguments + chunks.arguments + constants)
+        case .gpu:
+            let chunks = ReductionChunks(inputShape(0), traits)
+            let group = ReductionGroup(channels: chunks.channels, mostColumns: 8, traits)
+            launch(
+                kernel + "_reduction", in: .batchNormReduction, defining: group.definitions,
+                global: [group.width(channels: chunks.channels, traits), group.rows], local: group.local,
+                arguments + chunks.arguments + constants)
+        }
+    }
+
+    /// On GPUs the channels' coefficients are read once for so many pixels.
+    private static let pixelsAnItem = 8
+
+    fileprivate mutating func eachPixel(_ kernel: String, _ arguments: [Argument], _ constants: [Argument]) {
+        switch traits.kind {
+        case .cpu:
+            let chunks = ChannelChunks(inputShape(0), traits)
+            launch(
+                kernel, in: .batchNorm, global: [1, chunks.count], arguments + chunks.arguments + constants)
+        case .gpu:
+            let shape = inputShape(0)
+            launch(
+                kernel, in: .batchNorm,
+                global: [
+                    divide(shape.channels, by: traits.lanes), divide(shape.pixels, by: Self.pixelsAnItem),
+                ],
+                arguments + [.int(shape.pixels), .int(shape.channels), .int(Self.pixelsAnItem)] + constants)
+        }
+    }
+}

@@ -1,0 +1,138 @@
+import ResinTensor
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A function of one number that networks apply to every element, with its gradient, each written twice side by side:
+/// in Swift, which the reference executor runs, and in OpenCL C, which is compiled into kernels.
+///
+/// An entry in this table is all that an activation needs: an operator and its gradient, both executors, the epilogues
+/// of convolutions, batch norms and additions, and its checks follow from it.
+public struct Activation: Sendable {
+    /// As people call it.
+    public let name: String
+    /// As kernels call it; no two have the same.
+    package let identifier: String
+
+    package let value: @Sendable (_ x: Double) -> Double
+    /// Of x; the type of x is T, which is `float` or a vector. `exponential` is Kernels/activation.cl's.
+    package let openCLValue: String
+
+    /// What the gradient follows from beside dy.
+    package enum Operand: Sendable {
+        /// The activation's own output, which may then take its input's place.
+        case output
+        case input
+    }
+    package let gradientOperand: Operand
+    /// dx, of dy and the operand.
+    package let gradient: @Sendable (_ dy: Double, _ operand: Double) -> Double
+    /// Of dy and v, the operand, both of type T. Linear in dy.
+    package let openCLGradient: String
+
+    /// max(x, 0), which lets NaN through, as PyTorch's does: a diverged network must not look healthy.
+    public static let relu = Activation(
+        name: "ReLU", identifier: "relu",
+        value: { $0 < 0 ? 0 : $0 },
+        openCLValue: "select(x, (T)(0.0f), x < (T)(0.0f))",
+        gradientOperand: .output,
+        gradient: { dy, y in y > 0 ? dy : 0 },
+        openCLGradient: "select((T)(0.0f), dy, v > (T)(0.0f))")
+
+    /// σ(x) = 1 / (1 + exp(−x)).
+    public static let sigmoid = Activation(
+        name: "sigmoid", identifier: "sigmoid",
+        value: { 1 / (1 + exp(-$0)) },
+        openCLValue: "1.0f / (1.0f + exponential(-x))",
+        gradientOperand: .output,
+        gradient: { dy, y in dy * y * (1 - y) },
+        openCLGradient: "dy * v * (1.0f - v)")
+
+    package static let all = [relu, sigmoid]
+}
+
+extension Activation: Hashable {
+    public static func == (one: Activation, other: Activation) -> Bool { one.identifier == other.identifier }
+    public func hash(into hasher: inout Hasher) { hasher.combine(identifier) }
+}
+
+extension Op {
+    /// An activation, element by element.
+    package struct ActivationForward: Operator {
+        package var activation: Activation
+
+        package init(activation: Activation) { self.activation = activation }
+
+        package var summary: String { activation.name }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let node = backward.node
+            let operand = activation.gradientOperand == .output ? node.outputs[0] : node.inputs[0]
+            let gradient = try backward.apply(
+                .activationGradient(activation), to: [backward.outputGradient, operand])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+
+        package var inPlaceInputs: [Int] { [0] }
+        package var keepsFeaturesInPlace: Bool { true }
+        package var asEpilogue: Epilogue? { .activation(activation) }
+    }
+
+    /// dx from dy and the activation's output or input (`Activation.gradientOperand`), the inputs.
+    package struct ActivationGradient: Operator {
+        package var activation: Activation
+
+        package init(activation: Activation) { self.activation = activation }
+
+        package var summary: String { "gradient of \(activation.name)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
+
+        package var inPlaceInputs: [Int] { [0] }
+        package var asEpilogue: Epilogue? { .activationGradient(activation) }
+    }
+
+    package static var relu: Op { .activation(.relu) }
+    package static var reluGradient: Op { .activationGradient(.relu) }
+    package static var sigmoid: Op { .activation(.sigmoid) }
+    package static var sigmoidGradient: Op { .activationGradient(.sigmoid) }
+}
+
+/// What happens to an element just before it is stored, so that no launch of its own has to read it again.
+public enum Epilogue: Hashable, Sendable, CustomStringConvertible {
+    case none
+    case activation(Activation)
+    /// An activation's gradient, of the element and the node's last input, `Activation.gradientOperand`, of the same
+    /// shape.
+    case activationGradient(Activation)
+
+    public var description: String {
+        switch self {
+        case .none: "none"
+        case .activation(let activation): activation.identifier
+        case .activationGradient(let activation): "\(activation.identifier) gradient"
+        }
+    }
+
+    package static var relu: Epilogue { .activation(.relu) }
+    package static var reluMask: Epilogue { .activationGradient(.relu) }
+
+    /// Whether the node has one input more, its last.
+    package var readsOperand: Bool {
+        if case .activationGradient = self { true } else { false }
+    }
+
+    package var activation: Activation? {
+        switch self {
+        case .none: nil
+        case .activation(let activation), .activationGradient(let activation): activation
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import ResinGraph
+
+/// How an executor makes a node: chosen once, when the plan is made, and kept with it.
+package protocol NodeForm: Sendable {
+    /// The algorithm, where there are several; else empty.
+    var name: String { get }
+    /// When that one is chosen, and why.
+    var reason: String { get }
+    /// Scratch memory that the node needs in the arena.
+    var workspaceByteCount: Int { get }
+    /// Whether it can write the node's first output among another value's channels (`Plan.channelViews`).
+    var writesChannelViews: Bool { get }
+}
+
+/// That of an executor that has no choice and needs no more than its values.
+package struct PlainForm: NodeForm {
+    package var name: String { "" }
+    package var reason: String { "" }
+    package var workspaceByteCount = 0
+    package var writesChannelViews = false
+
+    package init(workspaceByteCount: Int = 0, writesChannelViews: Bool = false) {
+        self.workspaceByteCount = workspaceByteCount
+        self.writesChannelViews = writesChannelViews
+    }
+}

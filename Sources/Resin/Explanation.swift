@@ -1,0 +1,180 @@
+import Foundation
+import ResinGraph
+import ResinNetworks
+import ResinPlan
+import ResinTensor
+import ResinTraining
+
+/// What a network becomes on a device, launch by launch: the plan, without running it.
+public struct Explanation: Sendable {
+    /// One launch of a kernel.
+    public struct Launch: Encodable, Sendable {
+        /// The layer's dotted name, and what it is done for.
+        public var layer: String
+        public var pass: String
+        /// With its settings and what it ends with: "3×3 convolution, stride 2, then relu".
+        public var operation: String
+        /// Which of the device's forms makes it, and when that one is chosen; nil where there is one form only.
+        public var form: String?
+        public var reason: String?
+        public var kernel: String
+        /// What its program is compiled with, beside what all are.
+        public var definitions: [String: String]
+        /// Work-items, and those of a group.
+        public var global: [Int]
+        public var local: [Int]
+        /// Bytes of the node's outputs that lie in the arena, and of its scratch memory; of its first launch.
+        public var arenaBytes: Int
+        public var workspaceBytes: Int
+    }
+
+    /// A program and the kernels that are taken from it.
+    public struct Program: Encodable, Sendable {
+        /// Files of Kernels, in their order.
+        public var files: [String]
+        public var options: [String]
+        public var kernels: [Kernel]
+        public var source: String
+    }
+
+    public struct Kernel: Encodable, Sendable {
+        public var name: String
+        public var launches: Int
+        /// Bytes of each argument that is passed by value; nil for buffers and local memory.
+        public var argumentBytes: [Int?]
+    }
+
+    public let launches: [Launch]
+    public let programs: [Program]
+    /// Of activations, their gradients and scratch memory.
+    public let arenaBytes: Int
+    private let graph: Graph
+
+    /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing.
+    public init(_ network: Network, batch: Int, trains: Bool, device: ComputeDevice) throws {
+        let images = network.input.batch(of: batch)
+        let configuration = TrainingConfiguration(
+            benchmarking: network, batch: batch, device.precision)
+        let graph =
+            trains
+            ? try TrainingGraph(network, images: images, configuration).graph
+            : try EvaluationGraph(network, images: images, configuration, probesChannels: false).graph
+        let executor = try device.makeExecutor()
+        self.init(executor.makePlan(graph), on: executor)
+        if launches.isEmpty {
+            throw ResinError(
+                .usage,
+                "'\(device.details.name)' launches no kernels; name an OpenCL device of 'resin devices' with --device"
+            )
+        }
+    }
+
+    package init(_ plan: Plan, on executor: any Executor) {
+        graph = plan.graph
+        arenaBytes = plan.arenaByteCount
+        let descriptions = executor.launches(of: plan)
+        var known = Set<Int>()
+        launches = descriptions.map { launch in
+            let (node, form) = (plan.graph.nodes[launch.node], plan.forms[launch.node])
+            let isFirst = known.insert(launch.node).inserted
+            let epilogue = node.op.body.epilogue
+            let inArena = node.outputs.filter {
+                plan.graph[$0].source == .node && plan.channelViews[$0] == nil
+            }
+            return Launch(
+                layer: node.name, pass: OperatorProfile.Pass(node).rawValue,
+                operation: node.op.body.summary + (epilogue == .none ? "" : ", then \(epilogue)"),
+                form: form.name.isEmpty ? nil : form.name, reason: form.reason.isEmpty ? nil : form.reason,
+                kernel: launch.kernel, definitions: launch.definitions, global: launch.global,
+                local: launch.local,
+                arenaBytes: isFirst ? inArena.reduce(0) { $0 + plan.graph[$1].type.byteCount } : 0,
+                workspaceBytes: isFirst ? plan.workspaces[launch.node]?.count ?? 0 : 0)
+        }
+        var programs: [Program] = []
+        for launch in descriptions {
+            let index =
+                programs.firstIndex { $0.files == launch.files && $0.options == launch.options }
+                ?? programs.count
+            if index == programs.count {
+                programs.append(
+                    Program(
+                        files: launch.files, options: launch.options, kernels: [],
+                        source: executor.source(of: launch)))
+            }
+            if let kernel = programs[index].kernels.firstIndex(where: { $0.name == launch.kernel }) {
+                programs[index].kernels[kernel].launches += 1
+            } else {
+                programs[index].kernels.append(
+                    Kernel(name: launch.kernel, launches: 1, argumentBytes: launch.argumentByteCounts))
+            }
+        }
+        self.programs = programs
+    }
+
+    /// A row a launch, and totals.
+    public func table() -> String {
+        let rows = launches.enumerated().map { index, launch in
+            [
+                "\(index + 1)", launch.layer, launch.pass, launch.operation, launch.form ?? "", launch.kernel,
+                launch.definitions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+                    .joined(separator: " "),
+                launch.global.map(String.init).joined(separator: "×"),
+                launch.local.map(String.init).joined(separator: "×"),
+                launch.arenaBytes == 0 ? "" : "\(launch.arenaBytes)",
+                launch.workspaceBytes == 0 ? "" : "\(launch.workspaceBytes)",
+            ]
+        }
+        let table = TextTable(
+            columns: [
+                "", "layer", "pass", "operator", "form", "kernel", "definitions", "work-items", "group",
+                "arena bytes", "scratch bytes",
+            ], groups: [rows], leftColumns: 9)
+        var reasons: [String] = []
+        for launch in launches {
+            guard let form = launch.form, let reason = launch.reason else { continue }
+            let line = "\(form): \(reason)"
+            if !reasons.contains(line) { reasons.append(line) }
+        }
+        let totals =
+            "\(launches.count) launches of \(programs.count) programs; arena \(arenaBytes) bytes, shared by values "
+            + "that are not needed at the same time"
+        return (table.lines + [""] + reasons + ["", totals]).joined(separator: "\n")
+    }
+
+    /// The fused graph in Graphviz's language: a node an operator, an edge a value with its shape.
+    public func dot() -> String {
+        func quoted(_ text: String) -> String { "\"\(text.replacing("\"", with: "\\\""))\"" }
+        var lines = ["digraph resin {", "  node [shape=box, fontname=Helvetica];"]
+        var producers: [ValueID: Int] = [:]
+        for (index, node) in graph.nodes.enumerated() {
+            lines.append("  n\(index) [label=\(quoted("\(node.name)\n\(node.op.body.summary)"))];")
+            for input in node.inputs {
+                guard let producer = producers[input] else { continue }
+                lines.append("  n\(producer) -> n\(index) [label=\(quoted("\(graph.shape(of: input))"))];")
+            }
+            for output in node.outputs { producers[output] = index }
+        }
+        return (lines + ["}"]).joined(separator: "\n")
+    }
+
+    /// The text of the first program that a kernel is taken from, behind its options; nil where no launch has it.
+    public func source(ofKernel name: String) -> String? {
+        programs.first { $0.kernels.contains { $0.name == name } }.map { program in
+            "// \(program.options.joined(separator: " "))\n\(program.source)"
+        }
+    }
+}
+
+extension LaunchDescription {
+    /// The options that say more than the device's kind.
+    fileprivate var definitions: [String: String] {
+        var result: [String: String] = [:]
+        for option in options {
+            let parts = option.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
+            if parts.count == 2, parts[0] != "LANES", parts[0] != "LONG_WORK_ITEMS" {
+                result[parts[0]] = parts[1]
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import Resin
+
+/// What a network's plan depends on beside the device.
+struct PlanArguments: ParsableArguments {
+    enum Mode: String, CaseIterable, ExpressibleByArgument { case train, infer }
+
+    @Argument(help: "The network: \(Network.knownNames.joined(separator: ", ")).")
+    var network: String
+    @Option(help: ArgumentHelp("Channels × height × width, such as 1x96x96.", valueName: "shape"))
+    var input: String?
+    @Option(help: ArgumentHelp("Number of classes.", valueName: "n"))
+    var classes = 10
+    @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
+    var batch = 32
+    @Option(help: "train or infer.")
+    var mode: Mode = .train
+    @OptionGroup(title: "Network") var networkArguments: NetworkArguments
+    @OptionGroup var deviceOption: DeviceOption
+
+    func explanation() throws -> (Explanation, ComputeDevice) {
+        let batch = try bounded("--batch", batch, 1...largestBatch)
+        let classes = try bounded("--classes", classes, 1...largestClassCount)
+        let model = try Network.named(
+            network, input: input.map(ImageShape.init(parsing:)), classes: classes,
+            options: networkArguments.options(over: NetworkOptions()))
+        let device = try deviceOption.choose()
+        return (try Explanation(model, batch: batch, trains: mode == .train, device: device), device)
+    }
+}
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Prints a network's step launch by launch: which kernels, in which form and why.",
+        discussion: """
+            Nothing is run. RESIN_DEBUG=1 prints the forms of every plan of any other command while it works, 2 its \
+            launches too; 3 also waits after each launch, so that a kernel that fails is named.
+            """)
+
+    @OptionGroup var plan: PlanArguments
+    @Flag(help: "The fused graph in Graphviz's language.")
+    var dot = false
+    @Option(help: ArgumentHelp("The text of the program that a kernel is taken from.", valueName: "kernel"))
+    var source: String?
+    @Flag(help: "As JSON.")
+    var json = false
+
+    func run() throws {
+        guard [dot, json, source != nil].count(where: { $0 }) <= 1 else {
+            throw ResinError(.usage, "--dot, --json and --source are three answers; ask for one")
+        }
+        let (explanation, device) = try plan.explanation()
+        if dot { return print(explanation.dot()) }
+        if let source {
+            guard let text = explanation.source(ofKernel: source) else {
+                let known = Set(explanation.launches.map(\.kernel)).sorted().joined(separator: ", ")
+                throw ResinError(.usage, "no launch has the kernel '\(source)'; there are \(known)")
+            }
+            return print(text)
+        }
+        if json {
+            return try printJSON(
+                Result(
+                    network: plan.network, device: device.details.name, mode: plan.mode.rawValue,
+                    batch: plan.batch, arenaBytes: explanation.arenaBytes, launches: explanation.launches))
+        }
+        print(explanation.table())
+    }
+
+    private struct Result: Encodable {
+        var network, device, mode: String
+        var batch, arenaBytes: Int
+        var launches: [Explanation.Launch]
+    }
+}
+
+/// What would be built for a network, whole: what checks without a device read (.ci/ptx).
+struct KernelsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "kernels", abstract: "Lists the programs that would be built for a network.",
+        shouldDisplay: false)
+
+    @OptionGroup var plan: PlanArguments
+    @Flag(help: "As JSON, with the programs' text.")
+    var json = false
+
+    func run() throws {
+        let programs = try plan.explanation().0.programs
+        if json { return try printJSON(programs) }
+        for program in programs {
+            print("\(program.files.last ?? "") \(program.options.joined(separator: " "))")
+            for kernel in program.kernels { print("  \(kernel.name), launches: \(kernel.launches)") }
+        }
+    }
+}
