@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
-.PHONY: help setup build run own test lint layers format bench carry simulate ptx goldens clean
+.PHONY: help setup build run own test fuzz lint layers format bench carry simulate ptx goldens clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -27,6 +27,10 @@ test: setup lint layers simulate ## run everything that CI runs
 	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	$(SWIFT) test -c $(CONFIGURATION) --skip-build
+
+fuzz: setup           ## read 20,000 mutated configurations, metrics, recipes and checkpoints as the commands do
+	$(SWIFT) build -c $(CONFIGURATION) --build-tests
+	RESIN_FUZZ=20000 $(SWIFT) test -c $(CONFIGURATION) --skip-build --filter FuzzTests
 
 lint:                 ## check the formatting
 	$(SWIFT) format lint --strict --recursive Sources Tests Examples Package.swift

@@ -63,6 +63,7 @@ let package = Package(
         // The executable is a dependency so that it is built before the tests that run it.
         tests("Command", ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "CZlib"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
+        tests("Fuzz", ["Resin", "ResinCommand", "ResinReference", "ResinTraining", "ResinTensor"]),
         .target(
             name: "ResinOpCases", dependencies: ["ResinPlan", "ResinGraph", "ResinTensor"],
             path: "Tests/OpCases"),

@@ -3,7 +3,7 @@ import ResinTensor
 /// What the loss is multiplied by before its gradients are taken, so that they do not vanish in float16, and are divided by
 /// when they reach the weights (Micikevicius et al., "Mixed precision training", ICLR 2018, §3.2). It is adjusted on the
 /// device, as PyTorch's GradScaler does: a step of whose gradients one is not finite is left out and halves the scale, and
-/// so many steps in a row that are doubles it. `LossScale` of `Kernels/common.cl`: the contents of `Region.lossScale`.
+/// so many steps in a row that are doubles it. `LossScale` of `Kernels/include/KernelStructs.h`: the contents of `Region.lossScale`.
 public struct LossScale: BitwiseCopyable, Hashable, Sendable {
     public var scale: Float
     /// Steps since it changed.
@@ -20,6 +20,14 @@ public struct LossScale: BitwiseCopyable, Hashable, Sendable {
         self.scale = scale
         self.steadySteps = steadySteps
         self.skippedSteps = skippedSteps
+    }
+
+    /// Whether training could have come to it.
+    package var isPossible: Bool {
+        let counts = [steadySteps, skippedSteps]
+        return scale > 0 && scale <= Self.largest && steadySteps < Self.growthInterval
+            // Beyond that single precision does not count.
+            && counts.allSatisfy { $0 >= 0 && $0 <= 0x1p24 && $0 == $0.rounded() }
     }
 
     package static let type = TensorType([4])

@@ -25,18 +25,30 @@ public struct ImageShape: Hashable, Sendable {
     ///
     /// - Throws: `ResinError(.usage)` when the text is anything else.
     public init(parsing text: String) throws {
-        let extents = text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }.map { Int($0) }
-        guard extents.count == 3, let channels = extents[0], let height = extents[1], let width = extents[2],
-            min(channels, height, width) > 0, max(channels, height, width) <= 1 << 14,
-            channels * height * width <= 1 << 28
-        else {
+        let extents = text.split(omittingEmptySubsequences: false) { "xX×".contains($0) }
+            .map { Int($0) ?? 0 }
+        guard Self.isWithinLimits(extents) else {
             throw ResinError(
                 .usage,
-                "'\(text)' is not an image shape; write channels, height and width as 1x224x224, each "
-                    + "at most 16384")
+                "'\(text)' is not an image shape; write channels, height and width as 1x224x224: it must be "
+                    + Self.allowed)
         }
-        self.init(channels: channels, height: height, width: width)
+        self.init(channels: extents[0], height: extents[1], width: extents[2])
     }
+
+    /// Whether these are channels, height and width of images whose sizes in bytes can be counted.
+    package static func isWithinLimits(_ extents: [Int]) -> Bool {
+        extents.count == 3 && extents.allSatisfy { $0 > 0 } && extents[0] <= Limits.channels
+            && max(extents[1], extents[2]) <= Limits.side
+            && extents.reduce(1, *) <= Limits.imageValues
+    }
+
+    package static let allowed =
+        "channels, height and width, each from 1 to \(Limits.side) and together at most "
+        + "\(Limits.imageValues) values"
+
+    /// Channels × height × width.
+    public var valueCount: Int { channels * height * width }
 
     /// A batch of such images on the device.
     package func batch(of images: Int) -> Shape {
@@ -52,11 +64,10 @@ extension ImageShape: Codable {
     /// `[channels, height, width]`.
     public init(from decoder: any Decoder) throws {
         let extents = try [Int](from: decoder)
-        guard extents.count == 3, extents.allSatisfy({ $0 > 0 }) else {
+        guard Self.isWithinLimits(extents) else {
             throw DecodingError.dataCorrupted(
                 DecodingError.Context(
-                    codingPath: decoder.codingPath,
-                    debugDescription: "an image shape is channels, height and width, not \(extents)"))
+                    codingPath: decoder.codingPath, debugDescription: "it is \(extents.prefix(8))"))
         }
         self.init(channels: extents[0], height: extents[1], width: extents[2])
     }

@@ -41,7 +41,7 @@ struct BenchCommand: ParsableCommand {
         guard let network else { return try runCalibration() }
         let model = try Network.named(
             network, input: input.map(ImageShape.init(parsing:)),
-            options: networkArguments.options(over: NetworkOptions()))
+            options: networkArguments.options(over: NetworkOptions(), for: network))
         let device = try deviceOption.choose()
         if profile || calibrate { try checkThatItHasLimits(device) }
         let bench = try Bench(model, batch: batch, trains: mode == .train, device: device, profiling: profile)

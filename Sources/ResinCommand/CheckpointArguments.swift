@@ -29,14 +29,17 @@ struct CheckpointArguments: ParsableArguments {
         guard let run = try? RunFolder(existing: folder.isEmpty ? "." : folder),
             FileManager.default.fileExists(atPath: run.configurationPath)
         else { return nil }
-        return try run.configuration(as: TrainingConfiguration.self)
+        let saved = try run.configuration(as: TrainingConfiguration.self)
+        _ = try saved.knownNetwork(from: run.configurationPath)
+        return saved
     }
 
     /// The network of a run's checkpoint.
     func network(of saved: TrainingConfiguration) throws -> Network {
         try Network.named(
             saved.network, input: inputShape(channels: saved.mean.count, of: saved.data) ?? saved.input,
-            classes: saved.classCount, options: networkArguments.options(over: saved.options))
+            classes: saved.classCount,
+            options: networkArguments.options(over: saved.options, for: saved.network))
     }
 
     /// The shape that `--input` gives.
@@ -75,7 +78,7 @@ struct CheckpointArguments: ParsableArguments {
                 .usage,
                 "there is no config.json beside \(path); say with --network which network the weights are of")
         }
-        let options = try networkArguments.options(over: NetworkOptions())
+        let options = try networkArguments.options(over: NetworkOptions(), for: network)
         let recipe = Recipe(network: network, data: data, variant: options.variant)
         let dataset = try load(try input.map(ImageShape.init(parsing:))?.height ?? recipe.side)
         let shape = try inputShape(channels: dataset.train.channels, of: data)

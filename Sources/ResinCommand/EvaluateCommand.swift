@@ -84,8 +84,14 @@ struct EvaluateCommand: ParsableCommand {
         }
         var made: (Network, Dataset, TrainingConfiguration)
         if let saved {
-            made = (try model.network(of: saved), try load(side: saved.input.height), saved)
-            try check(made.1, against: saved)
+            let network = try model.network(of: saved)
+            let isRunsOwn = dataOptions.source.data == nil && dataOptions.limitTest == nil
+            let dataset = try blamingFile(isRunsOwn ? "the run's config.json" : nil) {
+                let dataset = try load(side: saved.input.height)
+                try check(dataset, against: saved)
+                return dataset
+            }
+            made = (network, dataset, saved)
         } else {
             made = try model.bareModel(data: data, load: load)
         }

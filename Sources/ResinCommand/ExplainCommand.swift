@@ -21,10 +21,10 @@ struct PlanArguments: ParsableArguments {
 
     func explanation() throws -> (Explanation, ComputeDevice) {
         let batch = try bounded("--batch", batch, 1...largestBatch)
-        let classes = try bounded("--classes", classes, 1...largestClassCount)
+        let classes = try bounded("--classes", classes, 1...Limits.classes)
         let model = try Network.named(
             network, input: input.map(ImageShape.init(parsing:)), classes: classes,
-            options: networkArguments.options(over: NetworkOptions()))
+            options: networkArguments.options(over: NetworkOptions(), for: network))
         let device = try deviceOption.choose()
         return (try Explanation(model, batch: batch, trains: mode == .train, device: device), device)
     }

@@ -13,7 +13,8 @@ enum Main {
     private static func run() -> Int32 {
         do {
             do {
-                var command = try ResinCommand.parseAsRoot()
+                let arguments = joinNegativeNumbers(CommandLine.arguments.dropFirst())
+                var command = try ResinCommand.parseAsRoot(arguments)
                 try command.run()
             } catch  where ResinCommand.exitCode(for: error) == .success {
                 // What --help and --version ask for.
@@ -24,12 +25,31 @@ enum Main {
         } catch let error as ResinError {
             note("resin: \(error.message)")
             return error.kind.rawValue
+        } catch let fault as ValueFault {
+            note("resin: \(fault.usage.message)")
+            return fault.usage.kind.rawValue
         } catch {
             let message = ResinCommand.fullMessage(for: error)
             if !message.isEmpty { note(message) }
             return ResinCommand.exitCode(for: error).rawValue
         }
     }
+}
+
+/// `--lr -1` as `--lr=-1`: the parser would take a number below zero for an option, and call the value missing
+/// instead of saying what is wrong with it.
+private func joinNegativeNumbers(_ arguments: some Sequence<String>) -> [String] {
+    var joined: [String] = []
+    for argument in arguments {
+        if argument.hasPrefix("-"), let first = argument.split(separator: ",").first, Double(first) != nil,
+            let option = joined.last, option.hasPrefix("--"), option != "--", !option.contains("=")
+        {
+            joined[joined.count - 1] = "\(option)=\(argument)"
+        } else {
+            joined.append(argument)
+        }
+    }
+    return joined
 }
 
 struct ResinCommand: ParsableCommand {

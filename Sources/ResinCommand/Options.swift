@@ -80,6 +80,15 @@ struct DataSource: ParsableArguments {
     ///   - side: height and width that the network takes.
     ///   - split: that of a run, where the option is not given.
     func load(_ name: String, side: Int, split: Double?, seed: UInt64) throws -> Dataset {
+        if let split = self.split, !(split > 0 && split < 1) {
+            throw ValueFault(
+                key: "split", option: "--split", value: "\(split)",
+                allowed: "above 0 and below 1, such as 0.1")
+        }
+        if dataDir != nil, name == "glyphs" || !Dataset.knownNames.contains(name) {
+            note(
+                "note: --data-dir is for named sets that lie in files; '\(name)' is none, so it does nothing")
+        }
         let dataset = try Dataset.load(
             name, directory: dataDir, side: side, split: self.split ?? split, seed: seed)
         for line in dataset.notes { note("note: \(line)") }
@@ -87,12 +96,9 @@ struct DataSource: ParsableArguments {
     }
 }
 
-/// Which images, and how many of them.
+/// Which images, and how many of them to test with.
 struct DataOptions: ParsableArguments {
     @OptionGroup var source: DataSource
-
-    @Option(help: ArgumentHelp("Use the first N training images.", valueName: "n"))
-    var limit: Int?
 
     @Option(help: ArgumentHelp("Use the first N test images.", valueName: "n"))
     var limitTest: Int?
@@ -100,6 +106,8 @@ struct DataOptions: ParsableArguments {
     func load(
         _ name: String, side: Int, split: Double?, seed: UInt64, limit: Int?, limitTest: Int?
     ) throws -> Dataset {
+        let limit = try limit.map { try bounded("--limit", $0, 1...Limits.images) }
+        let limitTest = try limitTest.map { try bounded("--limit-test", $0, 1...Limits.images) }
         var dataset = try source.load(name, side: side, split: split, seed: seed)
         if let limit { dataset.train = try dataset.train.prefix(limit) }
         if let limitTest { dataset.test = try dataset.test.prefix(limitTest) }
@@ -136,15 +144,25 @@ struct NetworkArguments: ParsableArguments {
             discussion: "Weights of torchvision's models need its form, with its layers under its names."))
     var variant: NetworkOptions.Variant?
 
-    func check() throws {
-        if let dropout, !(dropout >= 0 && dropout < 1) {
-            throw ResinError(.usage, "--dropout is \(dropout); it must be at least 0 and less than 1")
+    /// Those that are given, whatever their values.
+    private var given: [NetworkOptions.Name] {
+        NetworkOptions.Name.allCases.filter { name in
+            switch name {
+            case .dropout: dropout != nil
+            case .finalReLU: finalRelu != nil
+            case .ones: ones != nil
+            case .thirdWidth: thirdWidth != nil
+            case .head: head != nil
+            case .shortcut: shortcut != nil
+            case .variant: variant != nil
+            }
         }
     }
 
-    /// The given options over those of a recipe or a run.
-    func options(over defaults: NetworkOptions) throws -> NetworkOptions {
-        try check()
+    /// The given options over those of a recipe or a run of that network.
+    ///
+    /// - Throws: for a number out of range, and for an option that the network does not have.
+    func options(over defaults: NetworkOptions, for network: String) throws -> NetworkOptions {
         var options = defaults
         if let finalRelu { options.hasFinalReLU = finalRelu }
         if let dropout { options.dropout = dropout }
@@ -153,25 +171,36 @@ struct NetworkArguments: ParsableArguments {
         if let head { options.head = head }
         if let shortcut { options.shortcut = shortcut }
         if let variant { options.variant = variant }
+        try options.check()
+        // One that says what is so anyhow shows in the options of no network.
+        try Network.blueprint(named: network).check(given)
         return options
     }
 }
 
 /// An option's number, once it is sure that it is one that programs can count with: a typing error such as
 /// twenty digits would otherwise overflow far from here.
-func bounded(_ option: String, _ value: Int, _ range: ClosedRange<Int>) throws -> Int {
+func bounded(_ option: String, _ value: Int, _ range: ClosedRange<Int>) throws(ValueFault) -> Int {
     guard range.contains(value) else {
-        throw ResinError(
-            .usage, "\(option) is \(value); it must be \(range.lowerBound) to \(range.upperBound)")
+        throw ValueFault(
+            key: option, option: option, value: "\(value)", allowed: ValueRule<Int>.words(range))
     }
     return value
 }
 
-/// Images a step, sides in pixels, and classes, at most: what all of them together come to, in bytes and
-/// operations, still fits an `Int`.
+/// Errors of usage are those of what a file says, where no option has said otherwise.
+///
+/// - Parameter file: nil where one has.
+func blamingFile<Result>(_ file: String?, _ body: () throws -> Result) throws -> Result {
+    do {
+        return try body()
+    } catch let error as ResinError where error.kind == .usage && file != nil {
+        throw ResinError(.badContent, "\(file!): \(error.message)")
+    }
+}
+
+/// Images a step, of which a device or a processor could hold some.
 let largestBatch = 1 << 14
-let largestSide = 1 << 14
-let largestClassCount = 1 << 14
 
 extension Initialiser: ExpressibleByArgument {}
 extension MathMode: ExpressibleByArgument {}

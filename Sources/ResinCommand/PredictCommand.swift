@@ -40,7 +40,7 @@ struct PredictCommand: ParsableCommand {
     }
 
     func run() throws {
-        let named = try bounded("--top", top ?? 5, 1...largestClassCount)
+        let named = try bounded("--top", top ?? 5, 1...Limits.classes)
         let file = try Safetensors(contentsOf: model.path)
         let (network, configuration) = try makeConfiguration(file)
         let weights = try model.weights(file, for: network)
@@ -89,7 +89,7 @@ struct PredictCommand: ParsableCommand {
         var (network, _, configuration) = try model.bareModel(data: data) {
             try source.load(data, side: $0, split: nil, seed: 42)
         }
-        if let names = weights.classNames, names.count == network.classCount {
+        if let names = try weights.classNames(from: model.path), names.count == network.classCount {
             configuration.classNames = names
         }
         return (network, configuration)

@@ -5,20 +5,21 @@ import Resin
 struct RecipeFile {
     let path: String
     private let values: KeyedDecodingContainer<Name>
+    /// The keys whose values the command has taken.
+    private var taken: Set<String> = []
 
     /// - Throws: `ResinError`: `.missingFile`, or `.badContent` where it is not a JSON object or has a key that is
     ///   not known.
     init(_ path: String) throws {
         self.path = path
-        let file = try ReadableFile(path)
         do {
-            // More is no recipe, and is not read.
-            let bytes = try file.elements(UInt8.self, count: min(file.byteCount, 1 << 20), at: 0)
-            values = try JSONDecoder().decode(Object.self, from: Data(bytes)).values
-        } catch {
+            // More is no recipe.
+            let bytes = try JSONText.bytes(of: path, limit: 1 << 20)
+            values = try JSONText.decode(Object.self, from: bytes, place: path).values
+        } catch let error as ResinError where error.kind == .badContent {
             throw ResinError(
                 .badContent,
-                "\(path) is not a JSON object; a recipe looks like {\"network\": \"nin\", \"epochs\": 10}")
+                "\(error.message); a recipe is a JSON object such as {\"network\": \"nin\", \"epochs\": 10}")
         }
         let known = Key.all.map(\.name)
         for key in values.allKeys.map(\.stringValue).sorted() where !known.contains(key) {
@@ -33,15 +34,34 @@ struct RecipeFile {
     /// Gives the command the file's values where it has none of its own.
     ///
     /// - Throws: `ResinError(.badContent)` that names the key whose value is of another type.
-    func apply(to command: inout TrainCommand) throws {
+    mutating func apply(to command: inout TrainCommand) throws {
         for key in Key.all {
             guard let name = values.allKeys.first(where: { $0.stringValue == key.name }) else { continue }
             do {
-                try key.set(&command, values, name)
+                if try key.set(&command, values, name) { taken.insert(key.name) }
             } catch {
                 throw ResinError(.badContent, "\(path): the value of '\(key.name)' must be \(key.expected)")
             }
         }
+    }
+
+    /// Says of a value that breaks its rule where it stands: here, or on the command line.
+    func error(of fault: ValueFault) -> ResinError {
+        guard let key = fault.option.map(Self.key(ofOption:)), taken.contains(key) else { return fault.usage }
+        return ValueFault(key: key, value: fault.value, allowed: fault.allowed).badContent(in: path)
+    }
+
+    /// What a combination of options that does not work is, if one of them stands here.
+    func error(of usage: ResinError, options: [String]) -> ResinError {
+        guard usage.kind == .usage, options.contains(where: { taken.contains(Self.key(ofOption: $0)) }) else {
+            return usage
+        }
+        return ResinError(.badContent, "\(path): \(usage.message)")
+    }
+
+    /// "--no-final-relu" is the key `final_relu`.
+    private static func key(ofOption option: String) -> String {
+        String(option.trimmingPrefix("--no-").trimmingPrefix("--")).replacing("-", with: "_")
     }
 
     /// Any key at all: the unknown ones are to be named.
@@ -63,15 +83,17 @@ private struct Key {
     var name: String
     /// "a whole number", for the message.
     var expected: String
-    /// Decodes the value and sets it where the command has none.
-    var set: (inout TrainCommand, KeyedDecodingContainer<RecipeFile.Name>, RecipeFile.Name) throws -> Void
+    /// Decodes the value and sets it where the command has none; whether it did.
+    var set: (inout TrainCommand, KeyedDecodingContainer<RecipeFile.Name>, RecipeFile.Name) throws -> Bool
 
     init<Value: RecipeValue>(_ name: String, _ path: WritableKeyPath<TrainCommand, Value?>) {
         self.name = name
         expected = Value.expected
         set = { command, values, key in
             let value = try values.decode(Value.self, forKey: key)
-            if command[keyPath: path] == nil { command[keyPath: path] = value }
+            if command[keyPath: path] != nil { return false }
+            command[keyPath: path] = value
+            return true
         }
     }
 
@@ -83,9 +105,9 @@ private struct Key {
         expected = "a list, each of which is \(Element.expected)"
         set = { command, values, key in
             let list = try values.decode([Element].self, forKey: key)
-            if command[keyPath: path] == nil {
-                command[keyPath: path] = list.map(\.description).joined(separator: ",")
-            }
+            if command[keyPath: path] != nil { return false }
+            command[keyPath: path] = list.map(\.description).joined(separator: ",")
+            return true
         }
     }
 
@@ -96,7 +118,7 @@ private struct Key {
             Key("data", \.dataOptions.source.data),
             Key("data_dir", \.dataOptions.source.dataDir),
             Key("split", \.dataOptions.source.split),
-            Key("limit", \.dataOptions.limit),
+            Key("limit", \.limit),
             Key("limit_test", \.dataOptions.limitTest),
             Key("resize", \.resize),
             Key("mean", list: Float.self, \.mean),

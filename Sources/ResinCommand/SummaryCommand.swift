@@ -29,10 +29,10 @@ struct SummaryCommand: ParsableCommand {
 
     func run() throws {
         let batch = try bounded("--batch", batch, 1...largestBatch)
-        let classes = try bounded("--classes", classes, 1...largestClassCount)
+        let classes = try bounded("--classes", classes, 1...Limits.classes)
         let model = try Network.named(
             network, input: input.map(ImageShape.init(parsing:)), classes: classes,
-            options: networkArguments.options(over: NetworkOptions()))
+            options: networkArguments.options(over: NetworkOptions(), for: network))
         var summary = try model.summary()
         if blocks {
             let comparisons = try summary.blockComparisons()

@@ -3,23 +3,32 @@ import Resin
 
 /// From options, recipes and saved runs to one configuration.
 extension TrainCommand {
-    func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {
+    /// - Parameter load: gives the data set for the height and width that the network takes.
+    func makeConfiguration(
+        _ file: RecipeFile?, load: (_ data: String, _ side: Int, _ seed: UInt64) throws -> Dataset
+    ) throws -> (Network, Dataset, TrainingConfiguration) {
         guard let network else {
             throw ResinError(
                 .usage, "name a network: \(Network.knownNames.joined(separator: ", ")); \(config!) has none")
         }
-        let blueprint = try Network.blueprint(named: network)
+        let blueprint = try blaming(file, ["--network"]) { try Network.blueprint(named: network) }
         let data = dataOptions.source.identity ?? "glyphs"
         let seed = seed ?? 42
         let recipe = Recipe(network: blueprint.name, data: data, variant: networkArguments.variant)
-        let side = try bounded("--resize", resize ?? recipe.side, 1...largestSide)
-        let dataset = try dataOptions.load(
-            data, side: side, split: nil, seed: seed, limit: dataOptions.limit,
-            limitTest: dataOptions.limitTest)
-        let options = try networkArguments.options(over: recipe.options)
-        let model = try Network.named(
-            blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
-            classes: dataset.classNames.count, options: options)
+        let side = try bounded("--resize", resize ?? recipe.side, 1...Limits.side)
+        let dataset = try blaming(file, ["--data", "--split", "--limit", "--limit-test"]) {
+            try load(data, side, seed)
+        }
+        let networkOptions = ["--network", "--resize"] + NetworkOptions.Name.allCases.map(\.rawValue)
+        let (options, model) = try blaming(file, networkOptions) {
+            let options = try networkArguments.options(over: recipe.options, for: blueprint.name)
+            let model = try Network.named(
+                blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
+                classes: dataset.classNames.count, options: options)
+            // Whether the layers fit shows when a graph is made.
+            _ = try model.makeGraph()
+            return (options, model)
+        }
         var configuration = TrainingConfiguration(
             network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation, epochs: recipe.epochs, batch: recipe.batch,
@@ -34,71 +43,89 @@ extension TrainCommand {
             configuration.optimizer = OptimizerSettings(
                 optimizer, learningRate: optimizer == .sgd ? 0.1 : 0.001)
         }
-        try apply(to: &configuration)
+        try apply(to: &configuration, file)
         return (model, dataset, configuration)
     }
 
+    /// Errors of usage are the recipe's where it has one of these options.
+    func blaming<Result>(
+        _ recipe: RecipeFile?, _ options: [String], _ body: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try body()
+        } catch let error as ResinError {
+            throw recipe?.error(of: error, options: options) ?? error
+        }
+    }
+
     /// Sets what the command line gives.
-    private func apply(to configuration: inout TrainingConfiguration) throws {
+    ///
+    /// - Throws: for a value that breaks its rule; `ResinError(.usage)` for an option that would do nothing.
+    private func apply(to configuration: inout TrainingConfiguration, _ recipe: RecipeFile?) throws {
         if let data = dataOptions.source.identity { configuration.data = data }
         if let split = dataOptions.source.split { configuration.split = split }
-        if let limit = dataOptions.limit { configuration.limit = limit }
+        if let limit { configuration.limit = limit }
         if let limit = dataOptions.limitTest { configuration.limitTest = limit }
-        let channels = configuration.input.channels
-        if let mean { configuration.mean = try numbers("--mean", mean, channels) }
-        if let std {
-            configuration.standardDeviation = try numbers("--std", std, channels)
-            guard configuration.standardDeviation.allSatisfy({ $0 > 0 }) else {
-                throw ResinError(.usage, "--std '\(std)': a standard deviation must be above zero")
-            }
-        }
+        if let mean { configuration.mean = try numbers("--mean", mean) }
+        if let std { configuration.standardDeviation = try numbers("--std", std) }
         if let augment {
             configuration.augmentation = .init()
             for name in augment.split(separator: ",") {
                 switch name {
                 case "crop": configuration.augmentation.cropPadding = 4
                 case "flip": configuration.augmentation.flips = true
-                default: throw ResinError(.usage, "--augment knows crop and flip, not '\(name)'")
+                default:
+                    throw ValueFault(
+                        key: "augment", option: "--augment", value: "'\(name)'", allowed: "crop, flip or both"
+                    )
                 }
             }
         }
         if let epochs { configuration.epochs = epochs }
         if let batch { configuration.batch = batch }
         if let optimizer { configuration.optimizer.name = optimizer }
-        if let lr { configuration.optimizer.learningRate = try positive("--lr", lr) }
-        if let momentum { configuration.optimizer.momentum = try share("--momentum", momentum) }
+        if let lr { configuration.optimizer.learningRate = lr }
+        if let momentum { configuration.optimizer.momentum = momentum }
         if let nesterov { configuration.optimizer.nesterov = nesterov }
-        if let weightDecay {
-            configuration.optimizer.weightDecay = try notNegative("--weight-decay", weightDecay)
-        }
-        if configuration.optimizer.nesterov
-            && (configuration.optimizer.name != .sgd || configuration.optimizer.momentum == 0)
-        {
-            throw ResinError(.usage, "--nesterov needs --optimizer sgd with a --momentum above zero")
-        }
+        if let weightDecay { configuration.optimizer.weightDecay = weightDecay }
         if let schedule { configuration.schedule.kind = schedule }
         if let warmupEpochs { configuration.schedule.warmupEpochs = warmupEpochs }
         if let initialiser { configuration.initialiser = initialiser }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
-        if let labelSmoothing {
-            configuration.labelSmoothing = try share("--label-smoothing", labelSmoothing)
-        }
-        if let patience { configuration.patience = try bounded("--patience", patience, 1...1_000_000) }
+        if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
+        if let patience { configuration.patience = patience }
         if let math = deviceOption.math { configuration.math = math }
         if let precision = deviceOption.precision { configuration.precision = precision }
+        try configuration.check()
+        try checkMomentum(configuration.optimizer, recipe)
+    }
+
+    /// A saved run keeps settings that do nothing; who gives them now means something by it.
+    private func checkMomentum(_ optimizer: OptimizerSettings, _ recipe: RecipeFile?) throws {
+        if let momentum, momentum > 0, optimizer.name != .sgd {
+            let error = ResinError(
+                .usage,
+                "--momentum is SGD's, and --optimizer is \(optimizer.name.rawValue), which has its own; leave it "
+                    + "out, or say --momentum 0 or --optimizer sgd")
+            throw recipe?.error(of: error, options: ["--momentum"]) ?? error
+        }
+        if nesterov == true, optimizer.name != .sgd || optimizer.momentum == 0 {
+            let error = ResinError(.usage, "--nesterov needs --optimizer sgd with a --momentum above zero")
+            throw recipe?.error(of: error, options: ["--nesterov"]) ?? error
+        }
     }
 
     /// A run's own configuration, once it is sure that no option given now would change what it computes.
     func resumed(
-        _ saved: TrainingConfiguration, _ folder: RunFolder
+        _ saved: TrainingConfiguration, _ folder: RunFolder, _ recipe: RecipeFile?
     ) throws -> TrainingConfiguration {
         var configuration = saved
-        try apply(to: &configuration)
+        try apply(to: &configuration, recipe)
         if let network { configuration.network = network }
-        configuration.options = try networkArguments.options(over: saved.options)
+        configuration.options = try networkArguments.options(over: saved.options, for: saved.network)
         if let resize {
-            let side = try bounded("--resize", resize, 1...largestSide)
+            let side = try bounded("--resize", resize, 1...Limits.side)
             configuration.input = ImageShape(channels: saved.input.channels, side: side)
         }
         var comparable = configuration
@@ -129,35 +156,28 @@ extension TrainCommand {
             .map { "\($0) (\(before[$0] ?? "none") there, \(after[$0] ?? "none") now)" }
     }
 
-    private func numbers(_ option: String, _ text: String, _ count: Int) throws -> [Float] {
-        let parts = text.split(separator: ",").map { Float($0.trimmingCharacters(in: .whitespaces)) }
-        guard parts.count == count, parts.allSatisfy({ $0?.isFinite == true }) else {
-            throw ResinError(
-                .usage,
-                "\(option) '\(text)': expected \(count) number\(count == 1 ? "" : "s"), comma-separated, "
-                    + "one a channel")
+    private func numbers(_ option: String, _ text: String) throws -> [Float] {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+            .map { Float($0.trimmingCharacters(in: .whitespaces)) }
+        guard parts.allSatisfy({ $0 != nil }) else {
+            throw ValueFault(
+                key: option, option: option, value: "'\(text)'",
+                allowed: "numbers, comma-separated, one for each channel")
         }
         return parts.map { $0! }
     }
+}
 
-    private func positive(_ option: String, _ value: Float) throws -> Float {
-        guard value > 0 && value.isFinite else {
-            throw ResinError(.usage, "\(option) is \(value); it must be above zero")
-        }
-        return value
-    }
-
-    private func notNegative(_ option: String, _ value: Float) throws -> Float {
-        guard value >= 0 && value.isFinite else {
-            throw ResinError(.usage, "\(option) is \(value); it must not be negative")
-        }
-        return value
-    }
-
-    private func share(_ option: String, _ value: Float) throws -> Float {
-        guard value >= 0 && value < 1 else {
-            throw ResinError(.usage, "\(option) is \(value); it must be at least 0 and less than 1")
-        }
-        return value
+/// What `train --config` would compute with a recipe's values and such a data set.
+///
+/// - Throws: `ResinError`.
+package func configuration(ofRecipe path: String, for dataset: Dataset) throws -> TrainingConfiguration {
+    var recipe = try RecipeFile(path)
+    var command = try TrainCommand.parse(["--config", path])
+    try recipe.apply(to: &command)
+    do {
+        return try command.makeConfiguration(recipe) { _, _, _ in dataset }.2
+    } catch let fault as ValueFault {
+        throw recipe.error(of: fault)
     }
 }

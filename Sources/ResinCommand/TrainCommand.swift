@@ -24,6 +24,8 @@ struct TrainCommand: ParsableCommand {
     var config: String?
 
     @OptionGroup(title: "Data") var dataOptions: DataOptions
+    @Option(help: ArgumentHelp("Use the first N training images.", valueName: "n"))
+    var limit: Int?
 
     @Option(help: ArgumentHelp("Height and width that images are resized to.", valueName: "n"))
     var resize: Int?
@@ -90,34 +92,59 @@ struct TrainCommand: ParsableCommand {
 
     mutating func run() throws {
         Interruption.listen()
-        if let config { try RecipeFile(config).apply(to: &self) }
-        saveEvery = try bounded("--save-every", saveEvery ?? 1, 1...1_000_000)
-        keep = try bounded("--keep", keep ?? 2, 1...1000)
-        if let resume {
-            let folder = try RunFolder(resuming: resume)
-            if let warning = folder.warning { note("note: \(warning)") }
-            let configuration = try resumed(
-                folder.configuration(as: TrainingConfiguration.self), folder)
-            if let standing = try folder.standing(), standing.isOver(configuration) {
-                try tellThatItIsOver(folder, standing, configuration)
-            } else {
-                try train(resuming: folder, configuration)
-            }
-        } else {
-            try startNew()
+        guard let config else { return try train() }
+        var recipe = try RecipeFile(config)
+        try recipe.apply(to: &self)
+        do {
+            try train(recipe)
+        } catch let fault as ValueFault {
+            throw recipe.error(of: fault)
         }
     }
 
-    private func startNew() throws {
+    private func train(_ recipe: RecipeFile? = nil) throws {
+        if overwrite && out == nil {
+            throw ResinError(.usage, "--overwrite replaces the run in --out; say there in which folder")
+        }
+        if let resume, let out, out != resume {
+            throw ResinError(
+                .usage, "--resume goes on in its own folder; the recipe's 'out' is another, \(out)")
+        }
+        let saving = (
+            every: try bounded("--save-every", saveEvery ?? 1, 1...Limits.epochs),
+            keep: try bounded("--keep", keep ?? 2, 1...1000)
+        )
+        if let resume {
+            let folder = try RunFolder(resuming: resume)
+            if let warning = folder.warning { note("note: \(warning)") }
+            let saved = try folder.configuration(as: TrainingConfiguration.self)
+            _ = try saved.knownNetwork(from: folder.configurationPath)
+            let configuration = try resumed(saved, folder, recipe)
+            if let standing = try folder.standing(), standing.isOver(configuration) {
+                try tellThatItIsOver(folder, standing, configuration)
+            } else {
+                try train(resuming: folder, configuration, saving)
+            }
+        } else {
+            try startNew(recipe, saving)
+        }
+    }
+
+    private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
         if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
-        let (network, dataset, configuration) = try makeConfiguration()
+        let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed in
+            try dataOptions.load(
+                data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest)
+        }
         let device = try deviceOption.choose()
-        let trainer = try Trainer(network, dataset, configuration, device: device)
+        let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
+            try Trainer(network, dataset, configuration, device: device)
+        }
         Interruption.protectWork()
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
         if let warning = folder.warning { note("note: \(warning)") }
         do {
-            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saveEvery!, keep: keep!)
+            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
             try finish(run, device)
         } catch {
             folder.removeIfEmpty()
@@ -125,17 +152,22 @@ struct TrainCommand: ParsableCommand {
         }
     }
 
-    private func train(resuming folder: RunFolder, _ configuration: TrainingConfiguration) throws {
-        let dataset = try dataOptions.load(
-            configuration.data, side: configuration.input.height, split: configuration.split,
-            seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
-        let network = try Network.named(
-            configuration.network, input: configuration.input, classes: configuration.classCount,
-            options: configuration.options)
+    private func train(
+        resuming folder: RunFolder, _ configuration: TrainingConfiguration, _ saving: (every: Int, keep: Int)
+    ) throws {
         let device = try deviceOption.choose()
-        let trainer = try Trainer(network, dataset, configuration, device: device)
+        let isSaved = dataOptions.source.data == nil && epochs == nil
+        let trainer = try blamingFile(isSaved ? folder.configurationPath : nil) {
+            let dataset = try dataOptions.load(
+                configuration.data, side: configuration.input.height, split: configuration.split,
+                seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
+            let network = try Network.named(
+                configuration.network, input: configuration.input, classes: configuration.classCount,
+                options: configuration.options)
+            return try Trainer(network, dataset, configuration, device: device)
+        }
         Interruption.protectWork()
-        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saveEvery!, keep: keep!)
+        let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)
         try finish(run, device)
     }
 
@@ -151,13 +183,15 @@ struct TrainCommand: ParsableCommand {
             "the run in \(folder.path) is over, "
                 + (isStopped ? "out of patience" : "finished")
                 + " after epoch \(standing.epochsDone): nothing was trained\(way)")
-        if let best = standing.best { print(try result(folder, best)) }
+        print(try result(folder, standing.best))
     }
 
-    private func result(_ folder: RunFolder, _ best: Standing.Best) throws -> String {
-        let last = try folder.metrics.read().last?.testAccuracy ?? best.accuracy
-        return "test accuracy \(percent(last)), best \(percent(best.accuracy)) in epoch \(best.epoch); "
-            + folder.path
+    private func result(_ folder: RunFolder, _ best: Standing.Best?) throws -> String {
+        let last = try folder.metrics.read().last?.testAccuracy ?? best?.accuracy ?? 0
+        let words =
+            best.map { "best \(percent($0.accuracy)) in epoch \($0.epoch)" }
+            ?? "none is best: no test loss was finite"
+        return "test accuracy \(percent(last)), \(words); \(folder.path)"
     }
 
     private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
@@ -172,6 +206,7 @@ struct TrainCommand: ParsableCommand {
                 + "\(configuration.optimizer.learningRate), \(configuration.schedule.kind.rawValue) rate, "
                 + "\(configuration.initialiser.rawValue) initialisation, seed \(configuration.seed); "
                 + "run folder \(run.folder.path)")
+        for line in configuration.notes { try reporter.say("note: \(line)") }
         if trainer.step > 0 { try reporter.say("resumed after step \(trainer.step)") }
         let outcome = try run.run(
             report: { event in
@@ -179,7 +214,7 @@ struct TrainCommand: ParsableCommand {
                 case .progress(let progress): reporter.show(progress)
                 case .evaluating: break
                 case .epoch(let metrics, let evaluation):
-                    try reporter.say(line(metrics))
+                    try reporter.say(line(metrics, of: trainer))
                     if let lossScale = try trainer.lossScale() {
                         let skipped = Int(lossScale.skippedSteps)
                         try reporter.say(
@@ -210,12 +245,34 @@ struct TrainCommand: ParsableCommand {
         if outcome == .interrupted { throw Interruption.exitCode }
     }
 
-    private func line(_ metrics: EpochMetrics) -> String {
-        "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
+    private func line(_ metrics: EpochMetrics, of trainer: Trainer) -> String {
+        // Of five classes or fewer, all are among the first five.
+        let top5 =
+            trainer.configuration.classCount > 5 ? ", top-5 \(percent(metrics.testTop5Accuracy))" : ""
+        let skipped =
+            metrics.skippedSteps > 0
+            ? "; \(metrics.skippedSteps) of \(trainer.stepsPerEpoch) steps left out, whose loss was not finite"
+            : ""
+        return "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
             + "\(percent(metrics.trainAccuracy)); test loss \(decimals(metrics.testLoss, 4)), accuracy "
-            + "\(percent(metrics.testAccuracy))"
-            + (metrics.testTop5Accuracy.isNaN ? "; " : ", top-5 \(percent(metrics.testTop5Accuracy)); ")
+            + "\(percent(metrics.testAccuracy))\(top5); "
             + "lr \(Float(metrics.learningRate)), \(decimals(metrics.imagesPerSecond, 0)) images/s, "
-            + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))"
+            + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))\(skipped)"
+    }
+}
+
+extension TrainingConfiguration {
+    /// Settings that do nothing beside the others.
+    fileprivate var notes: [String] {
+        var notes: [String] = []
+        if schedule.warmupEpochs >= epochs {
+            notes.append(
+                "the rate rises over all \(epochs) epochs (--warmup-epochs \(schedule.warmupEpochs)): --schedule does "
+                    + "nothing")
+        }
+        if let patience, patience >= epochs - 1 {
+            notes.append("--patience \(patience) does nothing in \(epochs) epochs")
+        }
+        return notes
     }
 }

@@ -1,6 +1,6 @@
 /// Philox4x32-10, the counter-based random generator of Salmon et al., "Parallel random numbers: as easy as
 /// 1, 2, 3" (SC 2011). The numbers are a pure function of key and counter, so dropout, shuffling,
-/// augmentation and initialisation are the same on every executor and after a resume. `Kernels/philox.cl`
+/// augmentation and initialisation are the same on every executor and after a resume. `Kernels/shared/philox.cl`
 /// holds the same function for devices.
 public struct Philox: Sendable {
     public typealias Block = SIMD4<UInt32>

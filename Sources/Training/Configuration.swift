@@ -50,6 +50,12 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         /// Mirror each image with probability ½.
         public var flips = false
         public init() {}
+
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            cropPadding = try values.value(.cropPadding)
+            flips = try values.value(.flips)
+        }
     }
 
     /// What to do when a step's loss is not finite.
@@ -100,37 +106,40 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
 
 extension TrainingConfiguration {
     /// What the first version's files do not have takes its default.
+    ///
+    /// - Throws: `ResinError(.badContent)` that names the key, what its value is and what it may be.
     public init(from decoder: any Decoder) throws {
+        self = try JSONText.checked(by: Self.rules, in: decoder) { try Self(unchecked: decoder) }
+    }
+
+    private init(unchecked decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        func required<Value: Decodable>(_ key: CodingKeys) throws -> Value {
-            try values.decode(Value.self, forKey: key)
-        }
-        network = try required(.network)
-        options = try required(.options)
-        input = try required(.input)
-        classCount = try required(.classCount)
-        classNames = try required(.classNames)
-        data = try required(.data)
-        split = try values.decodeIfPresent(Double.self, forKey: .split)
-        imageSize = try values.decodeIfPresent([Int].self, forKey: .imageSize)
-        dataChecksum = try values.decodeIfPresent(String.self, forKey: .dataChecksum)
-        limit = try values.decodeIfPresent(Int.self, forKey: .limit)
-        limitTest = try values.decodeIfPresent(Int.self, forKey: .limitTest)
-        mean = try required(.mean)
-        standardDeviation = try required(.standardDeviation)
-        augmentation = try required(.augmentation)
-        epochs = try required(.epochs)
-        batch = try required(.batch)
-        optimizer = try required(.optimizer)
-        schedule = try required(.schedule)
-        initialiser = try required(.initialiser)
-        seed = try required(.seed)
-        onNaN = try required(.onNaN)
-        labelSmoothing = try values.decodeIfPresent(Float.self, forKey: .labelSmoothing) ?? 0
-        patience = try values.decodeIfPresent(Int.self, forKey: .patience)
+        network = try values.value(.network)
+        options = try values.value(.options)
+        input = try values.value(.input)
+        classCount = try values.value(.classCount)
+        classNames = try values.value(.classNames)
+        data = try values.value(.data)
+        split = try values.optional(.split)
+        imageSize = try values.optional(.imageSize)
+        dataChecksum = try values.optional(.dataChecksum)
+        limit = try values.optional(.limit)
+        limitTest = try values.optional(.limitTest)
+        mean = try values.value(.mean)
+        standardDeviation = try values.value(.standardDeviation)
+        augmentation = try values.value(.augmentation)
+        epochs = try values.value(.epochs)
+        batch = try values.value(.batch)
+        optimizer = try values.value(.optimizer)
+        schedule = try values.value(.schedule)
+        initialiser = try values.value(.initialiser)
+        seed = try values.value(.seed)
+        onNaN = try values.value(.onNaN)
+        labelSmoothing = try values.optional(.labelSmoothing) ?? 0
+        patience = try values.optional(.patience)
         // Until there was a choice, all sums were direct.
-        math = try values.decodeIfPresent(MathMode.self, forKey: .math) ?? .exact
-        precision = try values.decodeIfPresent(Precision.self, forKey: .precision) ?? .float32
+        math = try values.optional(.math) ?? .exact
+        precision = try values.optional(.precision) ?? .float32
     }
 }
 
@@ -138,6 +147,9 @@ extension TrainingConfiguration {
 public struct OptimizerSettings: Codable, Equatable, Sendable {
     public enum Name: String, Codable, CaseIterable, Sendable {
         case sgd, adam, adamw
+
+        /// PyTorch's.
+        public var weightDecay: Float { self == .adamw ? 0.01 : 0 }
     }
     public var name: Name
     public var learningRate: Float
@@ -146,14 +158,25 @@ public struct OptimizerSettings: Codable, Equatable, Sendable {
     public var nesterov = false
     public var weightDecay: Float = 0
 
+    /// - Parameter weightDecay: nil for the optimizer's own.
     public init(
-        _ name: Name, learningRate: Float, momentum: Float = 0, nesterov: Bool = false, weightDecay: Float = 0
+        _ name: Name, learningRate: Float, momentum: Float = 0, nesterov: Bool = false,
+        weightDecay: Float? = nil
     ) {
         self.name = name
         self.learningRate = learningRate
         self.momentum = momentum
         self.nesterov = nesterov
-        self.weightDecay = weightDecay
+        self.weightDecay = weightDecay ?? name.weightDecay
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.value(.name)
+        learningRate = try values.value(.learningRate)
+        momentum = try values.value(.momentum)
+        nesterov = try values.value(.nesterov)
+        weightDecay = try values.value(.weightDecay)
     }
 
     public static func sgd(
@@ -170,7 +193,9 @@ public struct OptimizerSettings: Codable, Equatable, Sendable {
     }
 
     /// AdamW: Adam's settings, and weight decay apart from the gradient.
-    public static func adamW(learningRate: Float, weightDecay: Float = 0.01) -> OptimizerSettings {
+    public static func adamW(learningRate: Float, weightDecay: Float = Name.adamw.weightDecay)
+        -> OptimizerSettings
+    {
         OptimizerSettings(.adamw, learningRate: learningRate, weightDecay: weightDecay)
     }
 
@@ -208,6 +233,12 @@ public struct Schedule: Codable, Equatable, Sendable {
     public init(_ kind: Kind = .constant, warmupEpochs: Int = 0) {
         self.kind = kind
         self.warmupEpochs = warmupEpochs
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        kind = try values.value(.kind)
+        warmupEpochs = try values.value(.warmupEpochs)
     }
 
     /// - Parameters:

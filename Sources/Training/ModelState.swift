@@ -88,6 +88,17 @@ package struct ModelState: Sendable {
         }
     }
 
+    /// The first parameter or running statistic that has a value that is not finite; nil where all are.
+    package func firstNotFinite(on executor: any Executor) throws -> String? {
+        // Whole, which is as fast as it is read; by name only where there is one.
+        if try read(.parameters, parameterLayout, executor).areFinite,
+            try read(.statistics, statisticLayout, executor).areFinite
+        {
+            return nil
+        }
+        return try weights(on: executor, step: 0).first { !$0.isFinite }?.name
+    }
+
     /// Puts weights, found for this network, on the device.
     package func load(_ weights: NetworkWeights, on executor: any Executor) throws {
         for (index, parameter) in parameters.enumerated() {

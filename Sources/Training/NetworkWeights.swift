@@ -134,7 +134,8 @@ extension Safetensors.Entry {
 
     /// - Throws: `ResinError(.notFinite)` that names the tensor and the element.
     package func checkThatItIsFinite(in path: String) throws {
-        guard let place = values.firstIndex(where: { !$0.isFinite }) else { return }
+        if isFinite { return }
+        let place = values.firstIndex { !$0.isFinite }!
         throw ResinError(
             .notFinite,
             "\(path): tensor '\(name)' is not finite: element \(place) is \(values[place]); the training diverged, or "

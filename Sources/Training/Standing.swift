@@ -4,6 +4,7 @@ import ResinTensor
 struct TrainedEpoch: Equatable, Sendable {
     var number: Int
     var loss, accuracy: Double
+    var skippedSteps: Int
     var seconds, stepSeconds: Double
 }
 
@@ -43,31 +44,54 @@ extension Standing {
         if let epoch = unevaluated {
             let numbers = [epoch.loss, epoch.accuracy, epoch.seconds, epoch.stepSeconds]
             metadata[Self.unevaluatedEpoch] =
-                "\(epoch.number) " + numbers.map { "\($0)" }.joined(separator: " ")
+                "\(epoch.number) \(epoch.skippedSteps) " + numbers.map { "\($0)" }.joined(separator: " ")
         }
         return metadata
     }
 
-    init(_ metadata: [String: String]) {
-        epochsDone = metadata["epoch"].flatMap { Int($0) } ?? 0
-        if let accuracy = metadata[Self.bestAccuracy].flatMap(Double.init),
-            let epoch = metadata[Self.bestEpoch].flatMap({ Int($0) })
-        {
-            best = Best(accuracy: accuracy, epoch: epoch)
+    /// - Parameter place: of the metadata, for errors.
+    /// - Throws: `ResinError(.badContent)` for what no run writes.
+    init(_ metadata: [String: String], place: String) throws {
+        func number<Number: Comparable & LosslessStringConvertible>(
+            _ key: String, _ range: ClosedRange<Number>, _ allowed: String
+        ) throws -> Number {
+            if let number = metadata[key].flatMap(Number.init), range.contains(number) { return number }
+            throw ValueFault(key: key, value: metadata[key].map { "'\($0)'" } ?? "missing", allowed: allowed)
+                .badContent(in: place)
         }
-        let parts = (metadata[Self.unevaluatedEpoch] ?? "").split(separator: " ")
-        let numbers = parts.dropFirst().compactMap { Double($0) }
-        if numbers.count == 4, let epoch = Int(parts[0]), epoch == epochsDone {
-            unevaluated = TrainedEpoch(
-                number: epoch, loss: numbers[0], accuracy: numbers[1], seconds: numbers[2],
-                stepSeconds: numbers[3])
+        func count(_ key: String, _ range: ClosedRange<Int>) throws -> Int {
+            try number(key, range, ValueRule<Self>.words(range))
         }
+        epochsDone = metadata["epoch"] == nil ? 0 : try count("epoch", 0...Limits.epochs)
+        if metadata[Self.bestAccuracy] != nil || metadata[Self.bestEpoch] != nil {
+            best = Best(
+                accuracy: try number(Self.bestAccuracy, 0...1, "a number from 0 to 1"),
+                epoch: try count(Self.bestEpoch, 1...max(epochsDone, 1)))
+        }
+        guard let text = metadata[Self.unevaluatedEpoch] else { return }
+        let parts = text.split(separator: " ")
+        let numbers = parts.dropFirst(2).compactMap { Double($0) }
+        guard parts.count == 6, numbers.count == 4, numbers.allSatisfy(\.isFinite),
+            Int(parts[0]) == epochsDone,
+            let skipped = Int(parts[1]), (0...Limits.steps).contains(skipped), numbers[3] > 0
+        else {
+            throw ValueFault(
+                key: Self.unevaluatedEpoch, value: "'\(text)'",
+                allowed: "\(epochsDone), the steps left out, loss, accuracy, and seconds of epoch and step"
+            ).badContent(in: place)
+        }
+        unevaluated = TrainedEpoch(
+            number: epochsDone, loss: numbers[0], accuracy: numbers[1], skippedSteps: skipped,
+            seconds: numbers[2], stepSeconds: numbers[3])
     }
 }
 
 extension RunFolder {
     /// How far the run in it has come, without its weights; nil where no checkpoint is whole.
     public func standing() throws -> Standing? {
-        try checkpoints().newestMetadata().map(Standing.init)
+        try checkpoints().newestMetadata().map { try Standing($0, place: newestMetadataPlace) }
     }
+
+    /// For errors.
+    var newestMetadataPlace: String { "\(path): metadata of its newest checkpoint" }
 }

@@ -106,11 +106,13 @@ public final class Trainer {
     /// - Parameters:
     ///   - progress: called now and then, from the calling thread.
     ///   - shouldStop: asked before each step, and within one that takes long, which is then given up.
-    /// - Returns: mean loss and accuracy of the epoch; nil when it was stopped.
-    /// - Throws: `ResinError(.notFinite)` when a loss is not finite and the configuration says to stop.
+    /// - Returns: mean loss and accuracy of the epoch's steps, and how many steps were left out of them and of
+    ///   the training because their loss was not finite; nil when it was stopped.
+    /// - Throws: `ResinError(.notFinite)` when a loss is not finite and the configuration says to stop, when no
+    ///   step's was finite, and when the weights or running statistics are not after the epoch's last step.
     public func trainEpoch(
         progress: (Progress) -> Void = { _ in }, shouldStop: () -> Bool = { false }
-    ) throws -> (loss: Double, accuracy: Double)? {
+    ) throws -> (loss: Double, accuracy: Double, skippedSteps: Int)? {
         let clock = ContinuousClock()
         let start = clock.now
         let epoch = epoch
@@ -128,20 +130,32 @@ public final class Trainer {
                 self.stepSeconds = stepSeconds
                 stepsAhead = min(max(Int(0.25 / stepSeconds), 1), 64)
                 unsynchronised = 0
-                let sums = try metricsOfEpoch(stepsDone: slot + 1)
-                let images = Double((slot + 1) * configuration.batch)
+                let means = try metricsOfEpoch(stepsDone: slot + 1)
                 let left = (configuration.epochs - epoch + 1) * stepsPerEpoch - slot - 1
                 progress(
                     Progress(
                         epoch: epoch, epochs: configuration.epochs, step: slot + 1, steps: stepsPerEpoch,
-                        loss: sums.loss / images, accuracy: sums.correct / images,
+                        loss: means.loss, accuracy: means.accuracy,
                         imagesPerSecond: Double(configuration.batch) / stepSeconds,
                         secondsLeft: Double(left) * stepSeconds))
             }
         }
-        let sums = try metricsOfEpoch(stepsDone: stepsPerEpoch)
-        let images = Double(stepsPerEpoch * configuration.batch)
-        return (sums.loss / images, sums.correct / images)
+        let means = try metricsOfEpoch(stepsDone: stepsPerEpoch)
+        let intro = "after epoch \(epoch), step \(stepsPerEpoch) of \(stepsPerEpoch)"
+        if means.skippedSteps == stepsPerEpoch {
+            throw ResinError(
+                .notFinite,
+                "the loss was not finite in any step of epoch \(epoch): all \(stepsPerEpoch) were left out; "
+                    + "\(firstNotFiniteInWords(stepOfEpoch: stepsPerEpoch - 1)). \(advice())")
+        }
+        // The next step's loss would show it, but this was the last one before a checkpoint.
+        if let name = try model.firstNotFinite(on: executor) {
+            throw ResinError(
+                .notFinite,
+                "the weights are not finite \(intro); the first tensor that is not finite is '\(name)'. \(advice())"
+            )
+        }
+        return means
     }
 
     /// Takes the next `count` steps and returns each one's mean loss.
@@ -178,14 +192,19 @@ public final class Trainer {
         return true
     }
 
-    private func metricsOfEpoch(stepsDone: Int) throws -> StepMetrics {
-        let rows = try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone)
+    /// Means over the steps so far whose loss was finite, and the number of the others.
+    private func metricsOfEpoch(
+        stepsDone: Int
+    ) throws -> (loss: Double, accuracy: Double, skippedSteps: Int) {
+        let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
         var sum = StepMetrics()
-        for row in earlierRows { sum += row }
-        for (index, row) in rows.enumerated() {
-            sum += row
-            if row.notFinite > 0 && configuration.onNaN == .stop {
-                throw notFinite(stepOfEpoch: firstSlot + index)
+        var skippedSteps = 0
+        for (step, row) in rows.enumerated() {
+            if row.notFinite > 0 {
+                if configuration.onNaN == .stop { throw notFinite(stepOfEpoch: step) }
+                skippedSteps += 1
+            } else {
+                sum += row
             }
         }
         if let lossScale = try lossScale(), lossScale.scale < 1 {
@@ -195,7 +214,8 @@ public final class Trainer {
                     + "the loss is multiplied by \(lossScale.scale). Use a smaller --lr, another --init, or --precision "
                     + "mixed, whose bfloat16 has the range of float32.")
         }
-        return sum
+        let images = Double(max(rows.count - skippedSteps, 1) * configuration.batch)
+        return (sum.loss / images, sum.correct / images, skippedSteps)
     }
 
     /// Where gradients are scaled, by how much now, and how many steps had to be left out.
@@ -216,24 +236,31 @@ public final class Trainer {
     private func notFinite(stepOfEpoch: Int) -> ResinError {
         let epoch = (step - 1) / stepsPerEpoch + 1
         let intro = "the loss is not finite in epoch \(epoch), step \(stepOfEpoch + 1) of \(stepsPerEpoch)"
-        let advice =
-            "Use a smaller --lr, another --init, "
-            + (configuration.precision == .mixedFloat16 ? "--precision mixed for its larger range, " : "")
-            + "or --on-nan skip to leave such steps out."
-        let place: String
+        return ResinError(
+            .notFinite,
+            "\(intro); \(firstNotFiniteInWords(stepOfEpoch: stepOfEpoch)). \(advice(skipHelps: true))")
+    }
+
+    private func advice(skipHelps: Bool = false) -> String {
+        var ways = ["Use a smaller --lr", "another --init"]
+        if configuration.precision == .mixedFloat16 { ways.append("--precision mixed for its larger range") }
+        if skipHelps { ways.append("--on-nan skip to leave such steps out") }
+        let last = ways.removeLast()
+        return ways.joined(separator: ", ") + (ways.count > 1 ? ", or " : " or ") + last + "."
+    }
+
+    private func firstNotFiniteInWords(stepOfEpoch: Int) -> String {
         do {
-            place =
-                try firstNotFinite(stepOfEpoch: stepOfEpoch) ?? "the weights have become finite again since"
+            return try firstNotFinite(stepOfEpoch: stepOfEpoch)
+                ?? "the weights have become finite again since"
         } catch {
-            place = "the place could not be found (\(error))"
+            return "the place could not be found (\(error))"
         }
-        return ResinError(.notFinite, "\(intro); \(place). \(advice)")
     }
 
     private func firstNotFinite(stepOfEpoch: Int) throws -> String? {
-        for entry in try model.tensors(of: .parameters, prefix: "", on: executor)
-        where !entry.values.allSatisfy(\.isFinite) {
-            return "the first tensor that is not finite is '\(entry.name)'"
+        if let name = try model.firstNotFinite(on: executor) {
+            return "the first tensor that is not finite is '\(name)'"
         }
         var graph = plans.training.graph
         graph.nodes.removeAll { $0.pass == .backward || $0.pass == .update || $0.outputs.isEmpty }
@@ -271,7 +298,7 @@ public final class Trainer {
             let values = rows.flatMap {
                 [$0.loss, $0.correct, $0.correctAmong5, $0.notFinite].map(Float.init)
             }
-            entries.append(Safetensors.Entry(Self.metricsName, shape: [rows.count, 4], values: values))
+            entries.append(Safetensors.Entry(Checkpoint.metricsName, shape: [rows.count, 4], values: values))
         }
         var details = metadata
         details["epoch"] = String(step / stepsPerEpoch)
@@ -280,7 +307,18 @@ public final class Trainer {
     }
 
     /// Continues where a checkpoint was made.
+    ///
+    /// - Parameter path: the checkpoint's, for errors.
+    /// - Throws: `ResinError(.badContent)` that names what does not fit this trainer, or what no training makes.
     public func restore(_ checkpoint: Checkpoint, from path: String) throws {
+        if let epoch = checkpoint.optimizer.metadata["epoch"], Int(epoch) != checkpoint.step / stepsPerEpoch {
+            throw ValueFault(
+                key: "epoch", value: "'\(epoch)'",
+                allowed:
+                    "\(checkpoint.step / stepsPerEpoch): so many epochs of \(stepsPerEpoch) steps are in its "
+                    + "\(checkpoint.step); it was made with another --batch or --limit"
+            ).badContent(in: "\(path): metadata")
+        }
         try model.load(
             NetworkWeights(checkpoint.weights, from: path, for: plans.training.graph), on: executor)
         for state in 0..<configuration.optimizer.op.stateCount {
@@ -288,40 +326,66 @@ public final class Trainer {
                 checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),
                 on: executor)
         }
-        if configuration.precision.scalesLoss {
-            guard let entry = checkpoint.optimizer[Self.lossScaleName], entry.shape == [3] else {
-                throw ResinError(
-                    .badContent,
-                    "\(path): tensor '\(Self.lossScaleName)' of shape [3] is missing; the checkpoint was made with another "
-                        + "--precision")
-            }
-            try executor.write(
-                LossScale(
-                    scale: entry.values[0], steadySteps: entry.values[1], skippedSteps: entry.values[2]))
-        }
+        try checkSquares(checkpoint.optimizer, from: path)
+        if configuration.precision.scalesLoss { try restoreLossScale(checkpoint.optimizer, from: path) }
         step = checkpoint.step
         firstSlot = step % stepsPerEpoch
-        earlierRows = []
-        if firstSlot > 0 {
-            guard let rows = checkpoint.optimizer[Self.metricsName], rows.shape == [firstSlot, 4] else {
-                throw ResinError(
-                    .badContent,
-                    "\(path): tensor '\(Self.metricsName)' of shape [\(firstSlot), 4] is missing; the checkpoint was "
-                        + "made with another --batch or --limit")
+        earlierRows = firstSlot > 0 ? try self.earlierRows(checkpoint.optimizer, from: path) : []
+    }
+
+    /// Adam takes the root of its second state, a mean of squares.
+    private func checkSquares(_ file: Safetensors, from path: String) throws {
+        guard case .adam = configuration.optimizer.op else { return }
+        for entry in file.entries where entry.name.hasPrefix("1.") {
+            guard let value = entry.values.first(where: { $0 < 0 }) else { continue }
+            throw ValueFault(key: entry.name, value: "\(value) somewhere", allowed: "nowhere below 0")
+                .badContent(in: path)
+        }
+    }
+
+    private func restoreLossScale(_ file: Safetensors, from path: String) throws {
+        guard let entry = file[Self.lossScaleName], entry.shape == [3] else {
+            throw ResinError(
+                .badContent,
+                "\(path): tensor '\(Self.lossScaleName)' of shape [3] is missing; the checkpoint was made with another "
+                    + "--precision")
+        }
+        let lossScale = LossScale(
+            scale: entry.values[0], steadySteps: entry.values[1], skippedSteps: entry.values[2])
+        guard lossScale.isPossible else {
+            throw ValueFault(
+                key: Self.lossScaleName, value: "\(entry.values)",
+                allowed:
+                    "a scale above 0 and at most \(LossScale.largest), and the whole numbers of steps since it "
+                    + "changed and of steps left out"
+            ).badContent(in: path)
+        }
+        try executor.write(lossScale)
+    }
+
+    private func earlierRows(_ file: Safetensors, from path: String) throws -> [StepMetrics] {
+        guard let rows = file[Checkpoint.metricsName], rows.shape == [firstSlot, 4] else {
+            throw ResinError(
+                .badContent,
+                "\(path): tensor '\(Checkpoint.metricsName)' of shape [\(firstSlot), 4] is missing; the checkpoint was "
+                    + "made with another --batch or --limit")
+        }
+        let values = rows.values
+        return try stride(from: 0, to: values.count, by: 4).map { place in
+            let row = values[place..<place + 4].map(Double.init)
+            let images = 0...Double(configuration.batch)
+            guard row[0].isFinite || row[3] > 0, row[1...].allSatisfy(images.contains) else {
+                throw ValueFault(
+                    key: Checkpoint.metricsName, value: "\(row) in step \(place / 4 + 1)",
+                    allowed: "a finite loss and three numbers of images from 0 to \(configuration.batch)"
+                ).badContent(in: path)
             }
-            let values = rows.values.map(Double.init)
-            earlierRows = stride(from: 0, to: values.count, by: 4).map {
-                StepMetrics(
-                    loss: values[$0], correct: values[$0 + 1], correctAmong5: values[$0 + 2],
-                    notFinite: values[$0 + 3])
-            }
+            return StepMetrics(loss: row[0], correct: row[1], correctAmong5: row[2], notFinite: row[3])
         }
     }
 
     private var classNamesText: String { Safetensors.text(ofClassNames: configuration.classNames) }
 
-    /// The steps of an epoch that was interrupted.
-    private static let metricsName = "epoch_metrics"
     private static let lossScaleName = "loss_scale"
 }
 
@@ -337,26 +401,22 @@ extension Executor {
 extension TrainingConfiguration {
     /// - Throws: `ResinError(.usage)` that says what does not go together.
     func check(_ network: Network, _ dataset: Dataset) throws {
-        guard batch > 0 else { throw ResinError(.usage, "the batch is \(batch); it must be at least 1") }
+        precondition(
+            input == network.input && classCount == network.classCount,
+            "the configuration is of a network of another input or other classes")
+        do { try check() } catch { throw error.usage }
         guard batch <= dataset.train.count else {
             throw ResinError(
                 .usage,
                 "the batch of \(batch) is larger than the training set of \(dataset.train.count) images; use "
                     + "--batch \(dataset.train.count) or less")
         }
-        guard (1...1_000_000).contains(epochs) else {
-            throw ResinError(.usage, "--epochs is \(epochs); it must be 1 to 1,000,000")
-        }
-        guard (0...1_000_000).contains(schedule.warmupEpochs) else {
+        let stepsPerEpoch = dataset.train.count / batch
+        guard epochs <= Limits.steps / stepsPerEpoch else {
             throw ResinError(
-                .usage, "--warmup-epochs is \(schedule.warmupEpochs); it must be 0 to 1,000,000")
-        }
-        guard labelSmoothing >= 0 && labelSmoothing < 1 else {
-            throw ResinError(
-                .usage, "--label-smoothing is \(labelSmoothing); it must be at least 0 and less than 1")
-        }
-        if let patience, !(1...1_000_000).contains(patience) {
-            throw ResinError(.usage, "--patience is \(patience); it must be 1 to 1,000,000")
+                .usage,
+                "--epochs is \(epochs): of \(stepsPerEpoch) steps each, at most "
+                    + "\(Limits.steps / stepsPerEpoch) can be counted")
         }
         guard mean.count == dataset.train.channels, standardDeviation.count == dataset.train.channels else {
             throw ResinError(

@@ -25,8 +25,9 @@ public final class TrainingRun {
         /// The test accuracy has not risen for as many epochs as the configuration's patience.
         case outOfPatience(epoch: Int, bestEpoch: Int)
         case saved(path: String)
-        /// The run is over and saved; what is left is to measure layers for the report.
-        case measuring(best: Standing.Best)
+        /// The run is over and saved; what is left is to measure layers for the report. No epoch is the best
+        /// where the test loss was never finite.
+        case measuring(best: Standing.Best?)
     }
 
     public enum Outcome: Equatable, Sendable {
@@ -60,13 +61,26 @@ public final class TrainingRun {
         self.saveEvery = saveEvery
         checkpoints = folder.checkpoints(keep: keep)
         guard let checkpoint = try checkpoints.newestConsistent() else { throw folder.noCheckpoint }
+        if let name = checkpoint.firstNotFinite {
+            throw ResinError(
+                .notFinite,
+                "\(folder.path): tensor '\(name)' of its newest checkpoint is not finite; nothing can be learnt from "
+                    + "there: start a new run with a smaller --lr or another --init")
+        }
+        let saved = try folder.configuration(as: TrainingConfiguration.self)
+        let steps = max(saved.epochs, trainer.configuration.epochs) * trainer.stepsPerEpoch
+        guard checkpoint.step <= steps else {
+            throw ValueFault(
+                key: "step", value: "\(checkpoint.step)", allowed: ValueRule<Checkpoint>.words(0...steps)
+            ).badContent(in: folder.newestMetadataPlace)
+        }
         try trainer.restore(checkpoint, from: folder.path)
         savedStep = trainer.step
-        let standing = Standing(checkpoint.optimizer.metadata)
+        let standing = try Standing(checkpoint.optimizer.metadata, place: folder.newestMetadataPlace)
         best = standing.best
         unevaluated = standing.unevaluated
         try folder.metrics.drop(after: trainer.epoch - 1)
-        if trainer.configuration != (try folder.configuration(as: TrainingConfiguration.self)) {
+        if trainer.configuration != saved {
             try folder.write(configuration: trainer.configuration)
         }
     }
@@ -103,7 +117,7 @@ public final class TrainingRun {
             try close(trained, evaluation, report)
         }
         // A run that was over already keeps its report.
-        if let lastStepSeconds, let best {
+        if let lastStepSeconds {
             let state =
                 trainer.epoch > trainer.configuration.epochs
                 ? "finished"
@@ -133,8 +147,8 @@ public final class TrainingRun {
         // Fewer than an epoch's where the run was resumed within it.
         let steps = Double(trainer.step - firstStep)
         return TrainedEpoch(
-            number: epoch, loss: trained.loss, accuracy: trained.accuracy, seconds: seconds,
-            stepSeconds: seconds / steps)
+            number: epoch, loss: trained.loss, accuracy: trained.accuracy,
+            skippedSteps: trained.skippedSteps, seconds: seconds, stepSeconds: seconds / steps)
     }
 
     /// Writes down an epoch that was trained and evaluated, and saves it.
@@ -147,9 +161,11 @@ public final class TrainingRun {
             testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
             learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: trained.seconds,
             imagesPerSecond: Double(trainer.configuration.batch) / trained.stepSeconds,
-            testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * trained.stepSeconds)
+            testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * trained.stepSeconds,
+            skippedSteps: trained.skippedSteps)
         try folder.metrics.append(metrics)
-        let isBest = best.map { evaluation.accuracy > $0.accuracy } ?? true
+        // Where the outputs for some image are not finite, the others' accuracy says nothing.
+        let isBest = evaluation.loss.isFinite && (best.map { evaluation.accuracy > $0.accuracy } ?? true)
         if isBest { best = Standing.Best(accuracy: evaluation.accuracy, epoch: epoch) }
         let isLast = standing.isOver(trainer.configuration)
         if isBest || isLast || epoch % saveEvery == 0 {

@@ -129,16 +129,17 @@ extension CommandTests {
             #expect(outcome.errors.contains("the first layer that is not finite is '"), "\(outcome)")
         }
 
-        @Test("--on-nan skip goes on to the end, and progress and metrics stay readable")
+        @Test("With --on-nan skip progress and metrics stay readable, up to an epoch without a finite step")
         func skipped() throws {
-            let outcome = try success(
-                of: Runs.training(
+            let outcome = try CommandTests.refusal(
+                3,
+                by: Runs.training(
                     "--lr", "1e30", "--optimizer", "sgd", "--on-nan", "skip", "--progress", "json", "--out",
                     folder / "run"))
             let lines =
-                outcome.errors.split(separator: "\n").map(String.init)
+                outcome.errors.split(separator: "\n").map(String.init).dropLast()
                 + folder.lines(of: "run/metrics.jsonl")
-            #expect(folder.epochsDone == 2)
+            #expect(folder.epochsDone == 1)
             for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
             try success(of: Program("evaluate", folder / "run/last.safetensors", "--json"))
         }

@@ -65,7 +65,7 @@ extension CommandTests {
             #expect(saved["image_size"] as? [Int] == [32, 32])
             #expect(saved["data"] as? String == folder / "images")
             let weights = try Safetensors(contentsOf: folder / "run/last.safetensors")
-            #expect(weights.classNames == ["bright ones", "dark"])
+            #expect(try weights.classNames(from: "last") == ["bright ones", "dark"])
         }
 
         @Test("predict gives the softmax of what evaluate gives for the same images")

@@ -15,7 +15,7 @@ extension CommandTests {
 
         private static let keys = [
             "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
-            "seconds", "images_per_second", "test_top5_accuracy", "step_milliseconds",
+            "seconds", "images_per_second", "test_top5_accuracy", "step_milliseconds", "skipped_steps",
         ]
 
         @Test("A run leaves all its files", arguments: ["config.json", "log.txt", "best.safetensors"])

@@ -122,14 +122,14 @@ extension CommandTests {
                 Program("predict", folder / "run", images / "images/test/dark/0.png"),
                 Program("train", "--resume", folder / "run", "--epochs", "2"),
             ] {
-                try expectRefusal(code, "tensor '\(tensor)' \(word)", by: program, location: location)
+                try expectRefusal(code, "tensor '\(tensor)'", word, by: program, location: location)
             }
         }
 
         @Test("A weight that is not finite ends with 3 and its tensor's name, however it enters")
         func notFinite() throws {
-            try expectRefusals(3, "is not finite: element 1023 is nan", "fc.weight", .nan)
-            try expectRefusals(3, "is not finite: element 63 is inf", "bn1.running_var", .infinity)
+            try expectRefusals(3, "is not finite", "fc.weight", .nan)
+            try expectRefusals(3, "is not finite", "bn1.running_var", .infinity)
         }
 
         @Test("Outputs that overflow end with 3, though all weights are finite")

@@ -78,7 +78,44 @@ struct CheckpointFolderTests {
         try folder.write("x", to: "last.x.safetensors")
         #expect(try checkpoints().newestConsistent() == checkpoint(1))
         unlink(folder / "last.1.safetensors")
+        let error = #expect(throws: ResinError.self) { try checkpoints().newestConsistent() }
+        #expect(error?.message.contains("last.optimizer.safetensors is torn") == true)
+        unlink(path)
         #expect(try checkpoints().newestConsistent() == nil)
+    }
+
+    @Test(
+        "Two whole files of no one step are named with what they say",
+        arguments: ["2", "x", "-1", "4294967296", "9223372036854775808"])
+    func strangeSteps(step: String) throws {
+        try checkpoints().save(checkpoint(1))
+        var file = try Safetensors(contentsOf: folder / "last.safetensors")
+        file.metadata["step"] = step
+        try file.write(to: folder / "last.safetensors")
+        let error = #expect(throws: ResinError.self) { try checkpoints().newestConsistent() }
+        #expect(error?.kind == .badContent)
+        #expect(error?.message.contains("'step' in their metadata is '\(step)' and '1'") == true)
+    }
+
+    @Test("A checkpoint that is not finite replaces none", arguments: [Float.nan, .infinity])
+    func notFinite(value: Float) throws {
+        try checkpoints().save(checkpoint(1))
+        try checkpoints().saveBest(checkpoint(1))
+        let names = folder.names
+        let entry = Safetensors.Entry("0.weight", shape: [2], values: [1, value])
+        for broken in [
+            Checkpoint(step: 2, weights: Safetensors([entry]), optimizer: Safetensors()),
+            Checkpoint(step: 2, weights: Safetensors(), optimizer: Safetensors([entry])),
+        ] {
+            for save in [{ try checkpoints().save($0) }, { try checkpoints().saveBest($0) }] {
+                let error = #expect(throws: ResinError.self) { try save(broken) }
+                #expect(error?.kind == .notFinite)
+                #expect(error?.message.contains("'0.weight' is not finite after step 2") == true)
+            }
+        }
+        #expect(try checkpoints().newestConsistent() == checkpoint(1))
+        #expect(checkpoints().best() == checkpoint(1))
+        #expect(folder.names == names)
     }
 
     @Test("Leftovers of dead processes, and of a namesake of this one, go with the next save")

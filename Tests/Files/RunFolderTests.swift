@@ -176,18 +176,18 @@ struct RunFolderTests {
             folder.text("metrics.jsonl") == """
                 {"epoch":1,"train_loss":0.5,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
                 "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
-                "step_milliseconds":51.8}
+                "step_milliseconds":51.8,"skipped_steps":0}
                 {"epoch":2,"train_loss":null,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
                 "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
-                "step_milliseconds":51.8}
+                "step_milliseconds":51.8,"skipped_steps":0}
 
                 """)
         #expect(
             folder.text("metrics.csv") == """
                 epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,\
-                images_per_second,test_top5_accuracy,step_milliseconds
-                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8
-                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8
+                images_per_second,test_top5_accuracy,step_milliseconds,skipped_steps
+                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0
+                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0
 
                 """)
         let read = try files.read()
@@ -229,7 +229,7 @@ struct RunFolderTests {
         #expect(read[0].testTop5Accuracy.isNaN && read[1] == metrics(2))
         let table = folder.text("metrics.csv")!.split(separator: "\n")
         #expect(table[0] == EpochMetrics.csvHeader)
-        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan")
+        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan,0")
         #expect(table.count == 3)
     }
 
@@ -239,5 +239,40 @@ struct RunFolderTests {
         let error = #expect(throws: ResinError.self) { try MetricsFiles(folder: folder.path).read() }
         #expect(error?.kind == .badContent)
         #expect(error?.message.contains("metrics.jsonl line 2") == true)
+    }
+
+    /// A member of the first epoch's line, one that no training writes, and what is said of it.
+    static let wrongMembers = [
+        ("\"epoch\":1", "\"epoch\":-1", "'epoch' is -1; it must be a whole number from 1 to 1000000"),
+        ("\"epoch\":1", "\"epoch\":9223372036854775808", "'epoch' is not right: it is 9223372036854775808"),
+        (
+            "\"epoch\":1", "\"epoch\":2",
+            "line 2: 'epoch' is 2; it must be above that of the line before it, 2"
+        ),
+        ("\"epoch\":1", "\"epoch\":1,\"epoch\":1", "the name epoch comes twice"),
+        ("\"train_loss\":0.5", "\"train_loss\":1e300", "'train_loss' is 1e+300; it must be a number"),
+        ("\"train_loss\":0.5", "\"train_loss\":\"low\"", "'train_loss' is not right"),
+        ("\"train_accuracy\":0.75,", "", "'train_accuracy' is missing"),
+        (
+            "\"test_accuracy\":1.0", "\"test_accuracy\":7",
+            "'test_accuracy' is 7.0; it must be a number from 0 to 1"
+        ),
+        ("\"skipped_steps\":0", "\"skipped_steps\":-1", "'skipped_steps' is -1"),
+    ]
+
+    @Test("A value that no training writes is named by line and key", arguments: wrongMembers)
+    func wrongValue(member: String, other: String, words: String) throws {
+        let wrong = metrics(1).jsonLine.replacing(member, with: other)
+        #expect(wrong != metrics(1).jsonLine)
+        let text = "\(wrong)\n\(metrics(2).jsonLine)\n"
+        try folder.write(text, to: "metrics.jsonl")
+        let files = MetricsFiles(folder: folder.path)
+        for read in [{ _ = try files.read() }, { try files.drop(after: 1) }] {
+            let error = #expect(throws: ResinError.self, performing: read)
+            #expect(error?.kind == .badContent)
+            #expect(error?.message.contains("metrics.jsonl line ") == true)
+            #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        }
+        #expect(folder.text("metrics.jsonl") == text, "a file that is not right was changed")
     }
 }

@@ -108,7 +108,7 @@ struct LearningTests {
         let zero = #expect(throws: ResinError.self) {
             try evaluation(batch: 0, testCount: 37, on: referenceDevice)
         }
-        #expect(zero == ResinError(.usage, "the batch is 0; it must be at least 1"))
+        #expect(zero == ResinError(.usage, "--batch is 0; it must be a whole number from 1 to 1048576"))
         let large = #expect(throws: ResinError.self) {
             try evaluation(batch: 41, testCount: 37, on: referenceDevice)
         }

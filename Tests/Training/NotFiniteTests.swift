@@ -86,14 +86,51 @@ struct NotFiniteTests {
         #expect(error?.message.contains("the first tensor that is not finite is '2.weight'") == true)
     }
 
-    @Test("skip leaves out the step, and the weights stay finite", arguments: executors)
+    /// The first step moves the weights so far that the losses of all others overflow.
+    @Test("skip leaves out the steps, counts them, and the weights stay finite", arguments: executors)
     func skips(device: ComputeDevice) throws {
         let trainer = try trainer(.skip, learningRate: 1e20, on: device)
-        for _ in 0..<3 { _ = try trainer.trainEpoch() }
-        #expect(trainer.step == 18)
+        let trained = try #require(try trainer.trainEpoch())
+        #expect(trained.skippedSteps == 5)
+        #expect(trained.loss.isFinite && trained.accuracy <= 1)
         for entry in try trainer.checkpoint().weights.entries {
             #expect(!entry.values.contains { !$0.isFinite }, "\(entry.name)")
         }
+    }
+
+    @Test("an epoch in which no step is finite ends the run, with skip too", arguments: executors)
+    func nothingLearnt(device: ComputeDevice) throws {
+        let trainer = try trainer(.skip, learningRate: 1e20, on: device)
+        _ = try trainer.trainEpoch()
+        let error = #expect(throws: ResinError.self) { _ = try trainer.trainEpoch() }
+        #expect(error?.kind == .notFinite)
+        #expect(error?.message.contains("in any step of epoch 2: all 6 were left out") == true)
+    }
+
+    /// No later step's loss shows it.
+    @Test(
+        "an update that breaks the weights in an epoch's last step ends the run", arguments: executors,
+        [TrainingConfiguration.NaNPolicy.stop, .skip])
+    func lastStep(device: ComputeDevice, policy: TrainingConfiguration.NaNPolicy) throws {
+        let dataset = try Dataset.noise(4, of: Self.network.input)
+        var configuration = TrainingConfiguration(
+            Self.network, dataset, batch: 4, .sgd(learningRate: 1e10, weightDecay: 1e38))
+        configuration.onNaN = policy
+        let trainer = try Trainer(Self.network, dataset, configuration, device: device)
+        let error = #expect(throws: ResinError.self) { _ = try trainer.trainEpoch() }
+        #expect(error?.kind == .notFinite)
+        #expect(
+            error?.message.hasPrefix(
+                "the weights are not finite after epoch 1, step 1 of 1; the first tensor that is not finite is "
+                    + "'0.weight'. ") == true, "\(error?.message ?? "")")
+    }
+
+    @Test("running statistics that overflow end the run, though the loss is finite", arguments: executors)
+    func statisticsOverflow(device: ComputeDevice) throws {
+        let trainer = try trainer(.stop, of: Self.normalised, on: device)
+        try poison(trainer, "0.running_var", with: .infinity)
+        let error = #expect(throws: ResinError.self) { _ = try trainer.trainEpoch() }
+        #expect(error?.message.contains("'0.running_var'") == true, "\(error?.message ?? "")")
     }
 
     @Test("with skip, a step that is not finite changes neither weights nor momentum", arguments: executors)

@@ -20,7 +20,7 @@ public struct Activation: Sendable {
     package let identifier: String
 
     package let value: @Sendable (_ x: Double) -> Double
-    /// Of x; the type of x is T, which is `float` or a vector. `exponential` is Kernels/activation.cl's.
+    /// Of x; the type of x is T, which is `float` or a vector. `exponential` is Kernels/shared/activation.cl's.
     package let openCLValue: String
 
     /// What the gradient follows from beside dy.

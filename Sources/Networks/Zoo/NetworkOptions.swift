@@ -53,6 +53,17 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
         self.variant = variant
     }
 
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        dropout = try values.optional(.dropout)
+        hasFinalReLU = try values.value(.hasFinalReLU)
+        ones = try values.optional(.ones)
+        thirdWidth = try values.optional(.thirdWidth)
+        head = try values.optional(.head)
+        shortcut = try values.optional(.shortcut)
+        variant = try values.optional(.variant)
+    }
+
     /// An option as the command line calls it.
     public enum Name: String, CaseIterable, Sendable {
         case dropout = "--dropout"
@@ -79,16 +90,23 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
         }
     }
 
-    /// - Throws: `ResinError(.usage)` for a number that no network can take.
-    func checkRanges() throws {
-        if let dropout, !(dropout >= 0 && dropout < 1) {
-            throw ResinError(.usage, "--dropout is \(dropout); it must be at least 0 and less than 1")
-        }
-        if let ones, !(1...2).contains(ones) {
-            throw ResinError(.usage, "--ones is \(ones); a block has 1 or 2 convolutions of 1×1")
-        }
-        if let thirdWidth, !(1...8192).contains(thirdWidth) {
-            throw ResinError(.usage, "--third-width is \(thirdWidth); it must be 1 to 8192 channels")
-        }
+    package static let rules: [ValueRule<NetworkOptions>] = [
+        ValueRule("dropout", "--dropout", "at least 0 and less than 1", 0...Float(1).nextDown) { $0.dropout },
+        ValueRule("hasFinalReLU", "--no-final-relu", "true or false"),
+        ValueRule("ones", "--ones", 1...2) { $0.ones },
+        ValueRule("thirdWidth", "--third-width", 1...8192) { $0.thirdWidth },
+        ValueRule("head", "--head", Head.allNames),
+        ValueRule("shortcut", "--shortcut", Shortcut.allNames),
+        ValueRule("variant", "--variant", Variant.allNames),
+    ]
+
+    /// - Throws: for a number that no network can take.
+    package func check() throws(ValueFault) {
+        for rule in Self.rules { try rule.check(self) }
     }
+}
+
+extension CaseIterable where Self: RawRepresentable<String> {
+    /// "one of sgd, adam, adamw".
+    package static var allNames: String { "one of " + allCases.map(\.rawValue).joined(separator: ", ") }
 }

@@ -37,22 +37,27 @@ public struct Blueprint: Sendable {
         return input
     }
 
-    /// - Throws: `ResinError(.usage)` for an option that the network does not have; it names those that do.
+    /// - Throws: `ResinError(.usage)` for an option that the network does not have, or a value out of range.
     fileprivate func check(_ given: NetworkOptions) throws {
-        for option in given.given where !options.contains(option) {
-            let others = Network.blueprints.filter { $0.options.contains(option) }.map(\.name)
-            throw ResinError(
-                .usage,
-                "\(name) has no option \(option.rawValue); networks that have it: "
-                    + others.joined(separator: ", "))
-        }
+        try check(given.given)
         if let variant = given.variant, !variants.contains(variant) {
             throw ResinError(
                 .usage,
                 "\(name) has no --variant \(variant.rawValue), only \(variants[0].rawValue); leave the option out"
             )
         }
-        try given.checkRanges()
+        do { try given.check() } catch { throw error.usage }
+    }
+
+    /// - Throws: `ResinError(.usage)` for an option that the network does not have; it names those that do.
+    package func check(_ given: [NetworkOptions.Name]) throws {
+        for option in given where !options.contains(option) {
+            let others = Network.blueprints.filter { $0.options.contains(option) }.map(\.name)
+            throw ResinError(
+                .usage,
+                "\(name) has no option \(option.rawValue); networks that have it: "
+                    + others.joined(separator: ", "))
+        }
     }
 }
 

@@ -24,12 +24,12 @@ public struct Checkpoint: Equatable, Sendable {
         self.optimizer = try Safetensors(contentsOf: optimizer)
         let steps = (Self.step(in: self.weights.metadata), Self.step(in: self.optimizer.metadata))
         guard let step = steps.0, step == steps.1 else {
-            let words = (steps.0.map(String.init) ?? "none", steps.1.map(String.init) ?? "none")
+            func words(_ file: Safetensors) -> String { file.metadata["step"].map { "'\($0)'" } ?? "none" }
             throw ResinError(
                 .badContent,
-                "\(weights) and \(optimizer) do not belong together: "
-                    + "they are of step \(words.0) and \(words.1)"
-            )
+                "\(weights) and \(optimizer) do not belong together: 'step' in their metadata is "
+                    + "\(words(self.weights)) and \(words(self.optimizer)); it must be one whole number from 0 to "
+                    + "\(Limits.steps)")
         }
     }
 
@@ -37,6 +37,31 @@ public struct Checkpoint: Equatable, Sendable {
     public var step: Int { Self.step(in: weights.metadata)! }
 
     static func step(in metadata: [String: String]) -> Int? {
-        metadata["step"].flatMap { Int($0) }.flatMap { $0 >= 0 ? $0 : nil }
+        metadata["step"].flatMap { Int($0) }.flatMap { (0...Limits.steps).contains($0) ? $0 : nil }
+    }
+
+    /// The first tensor that has a value that is not finite; nil where all are. The losses of steps that were
+    /// left out are none that anything is computed from.
+    var firstNotFinite: String? {
+        (weights.entries + optimizer.entries).first { $0.name != Self.metricsName && !$0.isFinite }?.name
+    }
+
+    /// The optimizer's tensor of the steps of an epoch that was interrupted.
+    static let metricsName = "epoch_metrics"
+}
+
+extension Safetensors.Entry {
+    package var isFinite: Bool {
+        if case .float32(let values) = contents { values.areFinite } else { true }
+    }
+}
+
+extension [Float] {
+    /// Whether none is infinite or not a number; as fast as memory is read.
+    package var areFinite: Bool {
+        let largest = withUnsafeBufferPointer {
+            $0.reduce(UInt32(0)) { Swift.max($0, $1.bitPattern & 0x7FFF_FFFF) }
+        }
+        return Float(bitPattern: largest).isFinite
     }
 }

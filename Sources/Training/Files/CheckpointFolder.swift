@@ -24,11 +24,13 @@ public struct CheckpointFolder: Sendable {
     }
 
     /// Makes `checkpoint` the last one. Throws `ResinError(.cannotWrite)`; the previous ones are then as
-    /// before or, where the failure came late, still found by `newestConsistent`.
+    /// before or, where the failure came late, still found by `newestConsistent`. A checkpoint that is not
+    /// finite is `ResinError(.notFinite)` and replaces none.
     ///
     /// - Parameter clearing: removes what the folder held before a new run, once the checkpoint's content is
     ///   on the disk.
     public func save(_ checkpoint: Checkpoint, clearing: () throws -> Void = {}) throws {
+        try checkThatItIsFinite(checkpoint)
         removeLeftovers()
         // The content first: a disk that is full shows before anything has moved.
         let optimizer = try pending(checkpoint.optimizer, file(0, .optimizer))
@@ -46,6 +48,7 @@ public struct CheckpointFolder: Sendable {
     /// Keeps `checkpoint` as the best so far. `best.safetensors` is always whole; a crash just between its
     /// two renames leaves an older one beside the newer optimizer state, and `best` then finds none.
     public func saveBest(_ checkpoint: Checkpoint) throws {
+        try checkThatItIsFinite(checkpoint)
         removeLeftovers()
         let optimizer = try pending(checkpoint.optimizer, bestFile(.optimizer))
         let weights = try pending(checkpoint.weights, bestFile(.weights))
@@ -54,8 +57,17 @@ public struct CheckpointFolder: Sendable {
         try synchronise()
     }
 
+    private func checkThatItIsFinite(_ checkpoint: Checkpoint) throws {
+        guard let name = checkpoint.firstNotFinite else { return }
+        throw ResinError(
+            .notFinite,
+            "tensor '\(name)' is not finite after step \(checkpoint.step): this checkpoint is not kept, and those "
+                + "in \(path) stay. Train anew with a smaller --lr or another --init")
+    }
+
     /// The checkpoint of the highest step of which both files are whole; `nil` where there is none. Temporary
-    /// and torn files are passed over.
+    /// and torn files are passed over. Throws `ResinError(.badContent)` where there is none but a last one that
+    /// is not whole.
     public func newestConsistent() throws -> Checkpoint? {
         var failure: (any Error)?
         for pair in CheckpointSlots(in: path).pairs {
@@ -68,7 +80,10 @@ public struct CheckpointFolder: Sendable {
             }
         }
         if let failure { throw failure }
-        return nil
+        // No crash leaves a last checkpoint without a whole one: its files say what has happened to them.
+        let names = CheckpointSlots.Part.allCases.map { file(0, $0) }
+        guard names.allSatisfy({ FileManager.default.fileExists(atPath: $0) }) else { return nil }
+        return try Checkpoint(weights: file(0, .weights), optimizer: file(0, .optimizer))
     }
 
     /// What `newestConsistent` has in the metadata of the optimizer's file, without reading the tensors.

@@ -67,12 +67,17 @@ struct HeaderScanner {
             let start = position
             while position < bytes.count, Self.isOfWordOrNumber(bytes[position]) { position += 1 }
             guard position > start else { throw unexpected("a value") }
+            let word = String(decoding: bytes[start..<position], as: UTF8.self)
+            let isNumber = word.allSatisfy { "0123456789+-.eE".contains($0) } && Double(word) != nil
+            guard isNumber || ["true", "false", "null"].contains(word) else {
+                throw HeaderFlaw("'\(word.prefix(40))' at byte \(start) is no value")
+            }
         }
     }
 
     /// Nothing but white space follows.
     mutating func end() throws {
-        guard peek() == nil else { throw unexpected("the end of the header") }
+        guard peek() == nil else { throw unexpected("the end") }
     }
 
     private mutating func sequence(

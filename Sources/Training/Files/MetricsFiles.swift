@@ -21,45 +21,49 @@ public struct MetricsFiles: Sendable {
     }
 
     /// The epochs so far, none where there is no file yet. A torn last line is passed over; any other that
-    /// cannot be read is `ResinError(.badContent)`.
-    public func read() throws -> [EpochMetrics] {
-        let decoder = JSONDecoder()
-        return try Self.wholeLines(of: jsonLinesPath).enumerated().filter { !$1.isEmpty }.map { index, line in
+    /// is not an epoch's, or whose epoch does not come after that of the line before it, is
+    /// `ResinError(.badContent)`.
+    public func read() throws -> [EpochMetrics] { try lines().map(\.epoch) }
+
+    private func lines() throws -> [(text: ArraySlice<UInt8>, epoch: EpochMetrics)] {
+        var lines: [(text: ArraySlice<UInt8>, epoch: EpochMetrics)] = []
+        for (index, text) in try Self.wholeLines(of: jsonLinesPath).enumerated() where !text.isEmpty {
+            let place = "\(jsonLinesPath) line \(index + 1)"
             do {
-                return try decoder.decode(EpochMetrics.self, from: Data(line))
-            } catch {
+                let epoch = try JSONText.decode(EpochMetrics.self, from: Array(text), place: place)
+                if let last = lines.last?.epoch.epoch, last >= epoch.epoch {
+                    let allowed = "above that of the line before it, \(last)"
+                    throw ValueFault(key: "epoch", value: "\(epoch.epoch)", allowed: allowed)
+                        .badContent(in: place)
+                }
+                lines.append((text, epoch))
+            } catch let error as ResinError {
                 throw ResinError(
-                    .badContent,
-                    "\(jsonLinesPath) line \(index + 1) is not an epoch's metrics; delete the line")
+                    .badContent, "\(error.message). It is no epoch's metrics: mend the line, or delete it")
             }
         }
+        return lines
     }
 
-    /// Drops the epochs after `epoch`, and torn lines, so that a run resumed from there has every epoch once.
+    /// Drops the epochs after `epoch`, and a torn last line, so that a run resumed from there has every epoch
+    /// once. Throws what `read` throws, before anything is dropped.
     public func drop(after epoch: Int) throws {
-        struct Numbered: Decodable { var epoch: Int }
-        let decoder = JSONDecoder()
-        try rewrite(jsonLinesPath) { line in
-            (try? decoder.decode(Numbered.self, from: Data(line))).map { $0.epoch <= epoch } ?? false
-        }
+        let kept = try lines().prefix { $0.epoch.epoch <= epoch }
+        try rewrite(jsonLinesPath, kept.map { Array($0.text) })
         // The table is the same epochs again, under today's header whichever version wrote it.
-        guard FileManager.default.fileExists(atPath: csvPath) else { return }
-        let lines = [EpochMetrics.csvHeader] + (try read().map(\.csvLine))
-        try AtomicFile.write(Data(lines.map { $0 + "\n" }.joined().utf8), to: csvPath)
+        try rewrite(csvPath, ([EpochMetrics.csvHeader] + kept.map(\.epoch.csvLine)).map { Array($0.utf8) })
     }
 
-    private func rewrite(_ path: String, keeping isKept: (ArraySlice<UInt8>) -> Bool) throws {
+    private func rewrite(_ path: String, _ lines: [[UInt8]]) throws {
         guard FileManager.default.fileExists(atPath: path) else { return }
-        let kept = try Self.wholeLines(of: path).filter(isKept)
-        try AtomicFile.write(Array(kept.map { $0 + [UInt8(ascii: "\n")] }.joined()), to: path)
+        try AtomicFile.write(Array(lines.map { $0 + [UInt8(ascii: "\n")] }.joined()), to: path)
     }
 
     /// The lines that end in a line feed, without it. What follows the last one was torn by a crash, even
     /// where it looks whole: digits may be missing.
     private static func wholeLines(of path: String) throws -> [ArraySlice<UInt8>] {
         guard FileManager.default.fileExists(atPath: path) else { return [] }
-        let file = try ReadableFile(path)
-        let bytes = try file.elements(UInt8.self, count: file.byteCount, at: 0)
-        return bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
+        return try JSONText.bytes(of: path)
+            .split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast()
     }
 }

@@ -51,7 +51,11 @@ public struct RunFolder: Sendable {
     public init(resuming path: String) throws {
         try self.init(locking: RunFolder(existing: path).path)
         switch try RunFolderContent(of: self.path) {
-        case .unstartedRun, .run(isResumable: false): throw noCheckpoint
+        case .unstartedRun: throw noCheckpoint
+        case .run(isResumable: false):
+            // It throws where the files say themselves what has happened to them.
+            _ = try checkpoints().newestConsistent()
+            throw noCheckpoint
         // What is wrong with a foreign config.json shows when it is read.
         case .nothing, .run, .others: break
         }
@@ -112,15 +116,9 @@ public struct RunFolder: Sendable {
         try AtomicFile.write(try encoder.encode(configuration) + Data("\n".utf8), to: configurationPath)
     }
 
-    /// Reads `config.json`; throws `.missingFile` or `.badContent`.
+    /// Reads `config.json`; throws `.missingFile`, or `.badContent` that names the key that is not right.
     public func configuration<Configuration: Decodable>(as type: Configuration.Type) throws -> Configuration {
-        let file = try ReadableFile(configurationPath)
-        let bytes = try file.elements(UInt8.self, count: file.byteCount, at: 0)
-        do {
-            return try JSONDecoder().decode(type, from: Data(bytes))
-        } catch {
-            throw ResinError(.badContent, "\(configurationPath) is not a run's configuration: \(error)")
-        }
+        try JSONText.decode(type, from: JSONText.bytes(of: configurationPath), place: configurationPath)
     }
 
     public var metrics: MetricsFiles { MetricsFiles(folder: path) }

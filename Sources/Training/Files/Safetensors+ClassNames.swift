@@ -1,12 +1,20 @@
 import Foundation
+import ResinTensor
 
 extension Safetensors {
     static let classNamesKey = "class_names"
 
     /// The names of the classes that a network of these weights tells apart, in the order of its outputs; nil
     /// where the file does not say.
-    public var classNames: [String]? {
-        metadata[Self.classNamesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
+    ///
+    /// - Parameter path: the file's, for errors.
+    /// - Throws: `ResinError(.badContent)` where what it says is no list of names.
+    public func classNames(from path: String) throws -> [String]? {
+        try metadata[Self.classNamesKey].map {
+            try JSONText.decode(
+                [String].self, from: Array($0.utf8), place: "\(path): '\(Self.classNamesKey)' of its metadata"
+            )
+        }
     }
 
     /// As a JSON array, for metadata holds texts only.

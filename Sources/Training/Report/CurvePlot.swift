@@ -112,7 +112,8 @@ package struct AxisTicks {
     ///   - isWhole: no fractions, and the axis ends where the range does.
     package init(_ lowest: Double, _ highest: Double, count: Int, limit: Double? = nil, isWhole: Bool = false)
     {
-        let range = highest > lowest ? highest - lowest : max(abs(highest) * 0.1, 1e-3)
+        // A range too small for its steps to be numbers is none.
+        let range = max(highest - lowest, highest > lowest ? 1e-300 : max(abs(highest) * 0.1, 1e-3))
         let rough = range / Double(count)
         let power = pow(10, floor(log10(rough)))
         let round = [1, 2, 5, 10].map { $0 * power }.first { $0 >= rough * 0.999 } ?? 10 * power

@@ -1,4 +1,4 @@
-/// The part of a matrix product that a work-group holds, with its operands in local memory (Kernels/tile.cl).
+/// The part of a matrix product that a work-group holds, with its operands in local memory (Kernels/gpu/tile.cl).
 /// The sum has the same order with every tile of a kind, so the choice among them is one of speed alone.
 package struct GroupTile: Hashable, Sendable {
     /// Of the result: TILE_M, TILE_N.

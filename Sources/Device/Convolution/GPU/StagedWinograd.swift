@@ -3,7 +3,7 @@ import ResinKernels
 import ResinPlan
 import ResinTensor
 
-/// Minimal filtering on GPUs, a launch a stage (Kernels/convolution2d_winograd_stages.cl): what is transformed lies in the
+/// Minimal filtering on GPUs, a launch a stage (Kernels/gpu/convolution2d_winograd_stages.cl): what is transformed lies in the
 /// workspace, of as many tiles at a time as there is room for.
 struct StagedWinograd {
     let tiling: WinogradTiling
