@@ -80,7 +80,8 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
 // row of windows.
 static inline bool windows_side_by_side(const PoolGeometry *g) {
     return LONG_WORK_ITEMS && g->kernel_width == g->stride_width && g->padding_width + g->padding_height == 0 &&
-           g->output_width * g->stride_width == g->width;
+           g->output_width * g->stride_width == g->width &&
+           (g->output_height - 1) * g->stride_height + g->kernel_height <= g->height;
 }
 
 // How many floats a load or store at `place` of a row of `length` may take, where `left` of the pixel's channels are

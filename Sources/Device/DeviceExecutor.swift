@@ -24,6 +24,8 @@ package final class DeviceExecutor: Executor {
     private var arena: Arena?
     /// Bytes that one allocation may have.
     private let allocationByteCount: Int
+    /// What the program could allocate when the executor was made, where the device has no memory of its own.
+    private let availableByteCount: Int
 
     /// - Parameters:
     ///   - math: which algorithms it may choose from.
@@ -36,6 +38,7 @@ package final class DeviceExecutor: Executor {
     ) throws {
         openCLDevice = device
         self.allocationByteCount = allocationByteCount ?? device.maximumAllocationByteCount
+        availableByteCount = device.type == .cpu ? HostMemory.availableByteCount : .max
         self.device = DeviceDescription(device, index: index)
         debugLevel = try DebugLevel.ofEnvironment()
         self.traits = traits ?? DeviceTraits(device, math: math)
@@ -74,8 +77,10 @@ package final class DeviceExecutor: Executor {
     // MARK: Memory
 
     package var memoryLimits: (total: Int, allocation: Int) {
-        (openCLDevice.memoryByteCount, allocationByteCount)
+        (min(openCLDevice.memoryByteCount, availableByteCount), allocationByteCount)
     }
+
+    package var sharesHostMemory: Bool { openCLDevice.type == .cpu }
 
     package func allocate(_ region: Region, byteCount: Int) throws {
         try translatingErrors {
@@ -133,7 +138,7 @@ package final class DeviceExecutor: Executor {
             throw ResinError(
                 .outOfMemory,
                 "one value takes \(plan.largestBlockByteCount) bytes, and \(device.name) allocates at most "
-                    + "\(plan.pieceByteCount) at a time; use a smaller --batch or --resize")
+                    + "\(plan.pieceByteCount) at a time; use a smaller batch or smaller images")
         }
         try translatingErrors { arena = try Arena(plan, context) }
     }
@@ -176,7 +181,7 @@ func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
         case .outOfMemory:
             throw ResinError(
                 .outOfMemory, "the device has no memory left: ",
-                lines: "\(error)\nUse a smaller --batch or --resize.")
+                lines: "\(error)\nUse a smaller batch or smaller images.")
         case .defect:
             throw ResinError(
                 .failure, "this is a defect of Resin or the driver, please report it: ", lines: "\(error)")

@@ -185,16 +185,25 @@ public struct Window: Hashable, Sendable {
     }
 
     /// Output height and width: ⌊(input + 2·padding − kernel) / stride⌋ + 1.
-    package func output(for input: Shape) throws -> Extent {
+    ///
+    /// - Parameter roundsUp: ⌈…⌉ instead, as far as the last window begins on the image or the padding before it:
+    ///   PyTorch's `ceil_mode`.
+    package func output(for input: Shape, roundsUp: Bool = false) throws -> Extent {
         let height = input.height + 2 * padding.height
         let width = input.width + 2 * padding.width
-        guard height >= kernel.height && width >= kernel.width else {
+        let overhang = roundsUp ? Extent(stride.height - 1, stride.width - 1) : Extent(0)
+        guard height + overhang.height >= kernel.height && width + overhang.width >= kernel.width else {
             throw ShapeError(
                 "its input of \(input.height)×\(input.width) pixels, padded to \(height)×\(width), is smaller "
                     + "than the \(kernel) window")
         }
+        func windows(_ padded: Int, _ overhang: Int, _ axis: KeyPath<Extent, Int>) -> Int {
+            let steps = (padded + overhang - kernel[keyPath: axis]) / stride[keyPath: axis]
+            let beginsOnImage = steps * stride[keyPath: axis] < padded - padding[keyPath: axis]
+            return roundsUp && !beginsOnImage ? steps : steps + 1
+        }
         return Extent(
-            (height - kernel.height) / stride.height + 1, (width - kernel.width) / stride.width + 1)
+            windows(height, overhang.height, \.height), windows(width, overhang.width, \.width))
     }
 
     /// "stride 2, padding 1", as far as they differ from 1 and 0, with a leading comma.

@@ -52,7 +52,11 @@ public struct Network: Sendable {
     ) throws -> NetworkGraph {
         var graph = Graph()
         let images = try makeInput(&graph)
-        precondition(graph.shape(of: images) == input.batch(of: batch), "the network's input is \(input)")
+        let shape = graph.shape(of: images)
+        guard shape == input.batch(of: batch) else {
+            throw ResinError(
+                .usage, "network '\(name)' takes images of \(input), but these are \(ImageShape(shape))")
+        }
         do {
             return try makeGraph(behind: images, in: graph, mode: mode)
         } catch let error as ResinError where error.kind == .usage {

@@ -105,6 +105,10 @@ package protocol Executor: AnyObject {
     var device: DeviceDescription { get }
     /// Bytes that all allocations together, and each one, may have.
     var memoryLimits: (total: Int, allocation: Int) { get }
+    /// Whether its memory is the program's own, in which the program holds more than what is planned.
+    var sharesHostMemory: Bool { get }
+    /// What a step of a plan takes besides the regions: the arena, where the executor has one.
+    func workingByteCount(of plan: Plan) -> Int
     /// How it makes a node of a graph that is fused.
     func form(of node: Node, in graph: Graph) -> any NodeForm
     /// Whether it runs convolutions by the one tap of their filters that sees something (`Graph.takingOnlyTaps`).
@@ -191,6 +195,8 @@ extension Executable {
 
 extension Executor {
     package func calibrate() throws -> Calibration? { nil }
+    package var sharesHostMemory: Bool { false }
+    package func workingByteCount(of plan: Plan) -> Int { plan.arenaByteCount }
     package var takesOnlyTaps: Bool { false }
     package func makeRoom(for plans: [Plan]) throws {}
     package func launches(of plan: Plan) -> [LaunchDescription] { [] }

@@ -12,6 +12,8 @@ import ResinTensor
 public final class ReferenceExecutor {
     public let device: DeviceDescription
     fileprivate var regions: [Region: Memory] = [:]
+    /// What the program could allocate when the executor was made.
+    private let availableByteCount = HostMemory.availableByteCount
 
     /// - Parameter index: its place in the list of all devices.
     public init(index: Int = 0) {
@@ -41,7 +43,27 @@ public final class ReferenceExecutor {
 
 extension ReferenceExecutor: Executor {
     package var memoryLimits: (total: Int, allocation: Int) {
-        (device.memoryByteCount, device.memoryByteCount)
+        let byteCount = min(device.memoryByteCount, availableByteCount)
+        return (byteCount, byteCount)
+    }
+
+    package var sharesHostMemory: Bool { true }
+
+    /// As `ReferenceExecutable` allocates: every value that is still to be read, and the copies of a node at work.
+    package func workingByteCount(of plan: Plan) -> Int {
+        let graph = plan.graph
+        func byteCount(_ values: [ValueID]) -> Int {
+            values.reduce(0) { $0 + (graph[$1].source == .node ? graph[$1].type.byteCount : 0) }
+        }
+        var held = 0
+        var largest = 0
+        for (node, lastUses) in zip(graph.nodes, graph.lastUses) {
+            held += byteCount(node.outputs)
+            let copies = (node.inputs + node.outputs).filter { graph[$0].type.elementType.isHalf }
+            largest = max(largest, held + copies.reduce(0) { $0 + 4 * graph.shape(of: $1).count })
+            held -= byteCount(lastUses)
+        }
+        return largest
     }
 
     package func form(of node: Node, in graph: Graph) -> any NodeForm { PlainForm() }
@@ -74,7 +96,6 @@ extension ReferenceExecutor: Executor {
 private final class ReferenceExecutable: Executable {
     let plan: Plan
     let executor: ReferenceExecutor
-    /// The node values that no later node reads, by node; results are never among them.
     let lastUses: [[ValueID]]
     /// What the values computed by nodes hold; after a step, the results.
     var memories: [ValueID: Memory] = [:]
@@ -83,15 +104,7 @@ private final class ReferenceExecutable: Executable {
         self.plan = plan
         self.executor = executor
         let graph = plan.graph
-        var lastUses = [[ValueID]](repeating: [], count: graph.nodes.count)
-        var seen = Set(graph.results)
-        for (index, node) in graph.nodes.enumerated().reversed() {
-            for value in node.inputs + node.outputs
-            where graph[value].source == .node && seen.insert(value).inserted {
-                lastUses[index].append(value)
-            }
-        }
-        self.lastUses = lastUses
+        lastUses = graph.lastUses
         for node in graph.nodes {
             for value in node.inputs + node.outputs where graph[value].source != .node { _ = operand(value) }
             _ = flatRegions(of: node.op)
@@ -169,6 +182,21 @@ private final class ReferenceExecutable: Executable {
         guard case .optimizer(let optimizer) = op else { return [] }
         return ([.parameters, .gradients] + (0..<optimizer.stateCount).map(Region.optimizerState))
             .map { executor.flatOperand($0, plan.parameterLayout) }
+    }
+}
+
+extension Graph {
+    /// The node values that no later node reads, by node; results are never among them.
+    fileprivate var lastUses: [[ValueID]] {
+        var lastUses = [[ValueID]](repeating: [], count: nodes.count)
+        var seen = Set(results)
+        for (index, node) in nodes.enumerated().reversed() {
+            for value in node.inputs + node.outputs
+            where self[value].source == .node && seen.insert(value).inserted {
+                lastUses[index].append(value)
+            }
+        }
+        return lastUses
     }
 }
 

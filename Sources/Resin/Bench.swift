@@ -20,29 +20,47 @@ public final class Bench {
         _ network: Network, batch: Int, trains: Bool, device: ComputeDevice, profiling: Bool = false
     ) throws {
         try self.init(
-            network, images: ImageSet.random(network.input, count: batch, classCount: network.classCount),
-            TrainingConfiguration(benchmarking: network, batch: batch, device.precision), trains: trains,
-            device: device,
-            profiling: profiling)
+            network, TrainingConfiguration(benchmarking: network, batch: batch, device.precision),
+            trains: trains, device: device, profiling: profiling
+        ) { try ImageSet.random(network.input, count: batch, classCount: network.classCount) }
     }
 
     /// A step of a given run, on as many images as its batch has.
+    ///
+    /// - Parameter images: asked for once their memory is known to fit.
     init(
-        _ network: Network, images: ImageSet, _ configuration: TrainingConfiguration, trains: Bool,
-        device: ComputeDevice, profiling: Bool
+        _ network: Network, _ configuration: TrainingConfiguration, trains: Bool, device: ComputeDevice,
+        profiling: Bool, images: () throws -> ImageSet
     ) throws {
         batch = configuration.batch
-        executor = try device.makeExecutor(profiling: profiling)
-        let graph: Graph
-        if trains {
-            graph = try TrainingGraph(network, images: images, configuration).graph
-        } else {
-            graph = try EvaluationGraph(network, images: images, configuration, probesChannels: false).graph
-        }
-        plan = executor.makePlan(graph)
-        let model = ModelState(graph)
-        try model.allocate(on: executor)
+        let executor = try device.makeExecutor(profiling: profiling)
+        self.executor = executor
         let optimizer = trains ? configuration.optimizer.op : nil
+        func makePlan(batch: Int) throws -> (Plan, MemoryPlan) {
+            var configuration = configuration
+            configuration.batch = batch
+            let size = configuration.imageSize ?? [network.input.height, network.input.width]
+            let shape = Shape(
+                images: batch, height: size[0], width: size[1], channels: network.input.channels)
+            let graph =
+                trains
+                ? try TrainingGraph(network, images: shape, configuration).graph
+                : try EvaluationGraph(network, images: shape, configuration, probesChannels: false).graph
+            let plan = executor.makePlan(graph)
+            let memory = MemoryPlan(
+                training: plan, evaluation: nil, optimizer: optimizer, dataset: shape.imageSetByteCount,
+                on: executor)
+            return (plan, memory)
+        }
+        let (plan, memory) = try makePlan(batch: batch)
+        self.plan = plan
+        planByteCount = memory.total
+        try MemoryPlan.check(
+            trains ? "a training step" : "a prediction step", batch: batch,
+            remedy: "use a smaller --input or another --device", on: executor
+        ) { [batch] in $0 == batch ? memory : try makePlan(batch: $0).1 }
+        let model = ModelState(plan.graph)
+        try model.allocate(on: executor)
         if let optimizer {
             try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
             for state in 0..<optimizer.stateCount {
@@ -50,11 +68,9 @@ public final class Bench {
             }
         }
         if configuration.precision.scalesLoss { try executor.allocateLossScale() }
-        planByteCount =
-            MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: images.byteCount).total
-        try executor.upload(images, as: trains ? .train : .test, batch: batch)
+        try executor.upload(images(), as: trains ? .train : .test, batch: batch)
         executable = try model.initialise(
-            .default, seed: 42, on: executor, while: { [executor, plan] in try executor.prepare(plan) })
+            .default, seed: 42, on: executor, while: { try executor.prepare(plan) })
     }
 
     /// Floating-point operations of a step.
@@ -126,7 +142,8 @@ extension ImageSet {
         }
         pixels.removeLast(pixels.count - byteCount)
         return try ImageSet(
-            pixels: pixels, labels: (0..<count).map { UInt8($0 % classCount) }, height: shape.height,
+            pixels: pixels, labels: (0..<count).map { UInt8($0 % min(classCount, 256)) },
+            height: shape.height,
             width: shape.width, channels: shape.channels, classCount: classCount, source: "random images")
     }
 }
@@ -147,15 +164,17 @@ extension Network {
     /// The bytes that training (SGD with momentum) and prediction take, as the device's planner allocates
     /// them, without the data set.
     public func memory(batch: Int, on device: ComputeDevice) throws -> NetworkSummary.Memory {
-        // The plan depends on the images' size only.
-        let images = try ImageSet.random(input, count: 1, classCount: classCount)
+        // Of the images only the batch's enter the plan.
+        let images = input.batch(of: 1)
         let configuration = TrainingConfiguration(benchmarking: self, batch: batch, device.precision)
         let executor = try device.makeExecutor()
         let training = executor.makePlan(try TrainingGraph(self, images: images, configuration).graph)
         let evaluation = executor.makePlan(
             try EvaluationGraph(self, images: images, configuration, probesChannels: false).graph)
         func total(_ plan: Plan, _ optimizer: Op.Optimizer?) -> Int {
-            MemoryPlan(training: plan, evaluation: nil, optimizer: optimizer, dataset: 0).total
+            MemoryPlan(
+                training: plan, evaluation: nil, optimizer: optimizer, dataset: 0, on: executor
+            ).total
         }
         return NetworkSummary.Memory(
             batch: batch, inputBytes: TensorType(input.batch(of: batch)).byteCount,

@@ -7,18 +7,19 @@ extension Evaluation {
     /// Evaluates weights from a file on a data set's test images.
     ///
     /// - Parameters:
-    ///   - path: the file's, for errors.
+    ///   - weights: found for the network.
     ///   - configuration: of the run that the weights are from: input size, normalisation, batch. The precision is the
     ///     device's.
-    /// - Throws: `ResinError(.badContent)` that names the tensor that does not fit the network.
+    /// - Throws: `ResinError`: `.usage` where the images are not what the network takes, `.outOfMemory` where the plan
+    ///   does not fit the device.
     public init(
-        of network: Network, weights: Safetensors, from path: String, on dataset: Dataset,
+        of network: Network, weights: NetworkWeights, on dataset: Dataset,
         _ configuration: TrainingConfiguration, device: ComputeDevice, keepsLogits: Bool = false
     ) throws {
         var configuration = configuration
         configuration.precision = device.precision
         try self.init(
-            of: network, weights: weights, from: path, on: dataset, configuration,
+            of: network, weights: weights, on: dataset, configuration,
             executor: device.makeExecutor(), keepsLogits: keepsLogits)
     }
 }

@@ -52,7 +52,7 @@ public struct Explanation: Sendable {
 
     /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing.
     public init(_ network: Network, batch: Int, trains: Bool, device: ComputeDevice) throws {
-        let images = try ImageSet.random(network.input, count: batch, classCount: network.classCount)
+        let images = network.input.batch(of: batch)
         let configuration = TrainingConfiguration(
             benchmarking: network, batch: batch, device.precision)
         let graph =

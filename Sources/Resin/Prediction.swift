@@ -16,12 +16,13 @@ public struct Prediction: Hashable, Sendable {
     /// channels and size (see `RasterImage`), then on the device to the network's size and normalised.
     ///
     /// - Parameters:
-    ///   - path: the weights', for errors.
-    ///   - configuration: of the run that the weights are from.
+    ///   - weights: found for the network.
+    ///   - configuration: of the run that the weights are from; its batch is an upper bound.
     /// - Returns: for every image all classes, the likeliest first.
-    /// - Throws: `ResinError(.badContent)` that names the tensor that does not fit the network.
+    /// - Throws: `ResinError`: `.usage` where the images are not what the network takes, `.outOfMemory` where not even
+    ///   one at a time fits the device.
     public static func all(
-        for images: [RasterImage], by network: Network, weights: Safetensors, from path: String,
+        for images: [RasterImage], by network: Network, weights: NetworkWeights,
         _ configuration: TrainingConfiguration, device: ComputeDevice
     ) throws -> [[Prediction]] {
         if images.isEmpty { return [] }
@@ -35,10 +36,20 @@ public struct Prediction: Hashable, Sendable {
             name: "the given images", classNames: configuration.classNames, train: set, test: set,
             mean: configuration.mean, standardDeviation: configuration.standardDeviation)
         var configuration = configuration
-        configuration.batch = min(configuration.batch, images.count)
+        configuration.precision = device.precision
+        let executor = try device.makeExecutor()
+        func plan(batch: Int) throws -> MemoryPlan {
+            try MemoryPlan(evaluating: network, set.shape, configuration, batch: batch, on: executor)
+        }
+        configuration.batch = try MemoryPlan.largestBatch(
+            upTo: min(configuration.batch, images.count), on: executor, plan: plan)
+        guard configuration.batch > 0 else {
+            throw MemoryPlan.outOfMemory(
+                try plan(batch: 1), "predicting one image at a time",
+                "use a smaller --input, fewer images or another --device", on: executor)
+        }
         let evaluation = try Evaluation(
-            of: network, weights: weights, from: path, on: dataset, configuration, device: device,
-            keepsLogits: true)
+            of: network, weights: weights, on: dataset, configuration, executor: executor, keepsLogits: true)
         return images.indices.map { image in
             let classes = network.classCount
             let logits = evaluation.logits[image * classes..<(image + 1) * classes].map(Double.init)

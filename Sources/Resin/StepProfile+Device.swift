@@ -51,8 +51,8 @@ extension StepProfile {
         device.math = configuration.math
         device.precision = configuration.precision
         let bench = try Bench(
-            trainer.network, images: trainer.dataset.train.prefix(batch), configuration, trains: true,
-            device: device, profiling: true)
+            trainer.network, configuration, trains: true, device: device, profiling: true
+        ) { try trainer.dataset.train.prefix(batch) }
         try bench.runStep()
         guard (clock.now - start) / .seconds(1) < 2 * allowance else {
             return trainer.costs(note: "Times were not measured: getting ready took too long on this device.")

@@ -37,9 +37,33 @@ struct CheckpointArguments: ParsableArguments {
     /// The network of a run's checkpoint.
     func network(of saved: TrainingConfiguration) throws -> Network {
         try Network.named(
-            saved.network, input: input.map(ImageShape.init(parsing:)) ?? saved.input,
+            saved.network, input: inputShape(channels: saved.mean.count, of: saved.data) ?? saved.input,
             classes: saved.classCount,
             options: networkArguments.options(over: saved.options, for: saved.network))
+    }
+
+    /// The shape that `--input` gives.
+    ///
+    /// - Parameters:
+    ///   - channels: those of the images.
+    ///   - data: what they are of.
+    private func inputShape(channels: Int, of data: String) throws -> ImageShape? {
+        guard let shape = try input.map(ImageShape.init(parsing:)) else { return nil }
+        guard shape.channels == channels else {
+            let kind = [1: "grey, with 1 channel", 3: "in colour, with 3 channels"]
+            throw ResinError(
+                .usage,
+                "--input \(input!): the images of \(data) are \(kind[channels] ?? "of \(channels) channels"); give "
+                    + "--input \(channels)x\(shape.height)x\(shape.width)")
+        }
+        return shape
+    }
+
+    /// A file's weights, found for a network; says what was passed over.
+    func weights(_ file: Safetensors, for network: Network) throws -> NetworkWeights {
+        let weights = try NetworkWeights(file, from: path, for: network)
+        for line in weights.notes { note("note: \(line)") }
+        return weights
     }
 
     /// What runs a bare file of weights: the network that the options name, as a recipe would feed it with a
@@ -54,13 +78,13 @@ struct CheckpointArguments: ParsableArguments {
                 .usage,
                 "there is no config.json beside \(path); say with --network which network the weights are of")
         }
-        let recipe = Recipe(network: network, data: data)
-        let shape = try input.map(ImageShape.init(parsing:))
-        let dataset = try load(shape?.height ?? recipe.side)
+        let options = try networkArguments.options(over: NetworkOptions(), for: network)
+        let recipe = Recipe(network: network, data: data, variant: options.variant)
+        let dataset = try load(try input.map(ImageShape.init(parsing:))?.height ?? recipe.side)
+        let shape = try inputShape(channels: dataset.train.channels, of: data)
         let model = try Network.named(
             network, input: shape ?? ImageShape(channels: dataset.train.channels, side: recipe.side),
-            classes: dataset.classNames.count,
-            options: networkArguments.options(over: NetworkOptions(), for: network))
+            classes: dataset.classNames.count, options: options)
         var configuration = TrainingConfiguration(
             network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128, optimizer: recipe.optimizer)

@@ -181,19 +181,23 @@ struct NetworksCommand: ParsableCommand {
         var input: ImageShape
         /// As `train` and `summary` take them.
         var options: [String]
+        /// What `--variant` may be, the default first.
+        var variants: [String]
     }
 
     func run() throws {
         let rows = Network.blueprints.map {
             Row(
                 name: $0.name, description: $0.description, paper: $0.paper, input: $0.defaultInput,
-                options: $0.options.map(\.rawValue))
+                options: $0.options.map(\.rawValue), variants: $0.variants.map(\.rawValue))
         }
         if json { return try printJSON(rows) }
         let width = rows.map(\.name.count).max() ?? 0
         for row in rows {
             let name = row.name.padding(toLength: width, withPad: " ", startingAt: 0)
-            let options = row.options.isEmpty ? "" : "; \(row.options.joined(separator: " "))"
+            var options = row.options.isEmpty ? "" : "; \(row.options.joined(separator: " "))"
+            // The last of the options where there are any.
+            if !row.variants.isEmpty { options += " \(row.variants.joined(separator: "|"))" }
             print("\(name)  \(row.description) (input \(row.input)\(options); \(row.paper))")
         }
     }

@@ -25,19 +25,33 @@ struct EvaluateCommand: ParsableCommand {
 
     private struct Result: Encodable {
         var images: Int
-        var loss, accuracy, top5Accuracy, imagesPerSecond: Double
+        var loss, accuracy: Double
+        /// null where there are no more than five classes.
+        var top5Accuracy: Double?
+        var imagesPerSecond: Double
+
+        enum CodingKeys: CodingKey { case images, loss, accuracy, top5Accuracy, imagesPerSecond }
+
+        func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(images, forKey: .images)
+            try values.encode(loss, forKey: .loss)
+            try values.encode(accuracy, forKey: .accuracy)
+            try values.encode(top5Accuracy, forKey: .top5Accuracy)
+            try values.encode(imagesPerSecond, forKey: .imagesPerSecond)
+        }
     }
 
     func run() throws {
         if let predictions { try AtomicFile.check(predictions) }
-        let path = model.path
-        let weights = try Safetensors(contentsOf: path)
+        let file = try Safetensors(contentsOf: model.path)
         let (network, dataset, configuration) = try makeConfiguration()
+        let weights = try model.weights(file, for: network)
         let device = try deviceOption.choose()
         note("device \(device)")
         let start = ContinuousClock().now
         let evaluation = try Evaluation(
-            of: network, weights: weights, from: path, on: dataset, configuration, device: device,
+            of: network, weights: weights, on: dataset, configuration, device: device,
             keepsLogits: predictions != nil)
         let seconds = (ContinuousClock().now - start) / .seconds(1)
         for warning in evaluation.classWarnings(classNames: dataset.classNames) {
@@ -52,9 +66,10 @@ struct EvaluateCommand: ParsableCommand {
                     top5Accuracy: evaluation.top5Accuracy,
                     imagesPerSecond: Double(evaluation.imageCount) / seconds))
         }
+        let topFive = evaluation.top5Accuracy.map { ", top-5 \(percent($0))" } ?? ""
         print(
             "\(evaluation.imageCount) images: loss \(decimals(evaluation.loss, 4)), accuracy "
-                + "\(percent(evaluation.accuracy)), top-5 \(percent(evaluation.top5Accuracy))")
+                + percent(evaluation.accuracy) + topFive)
     }
 
     private func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {

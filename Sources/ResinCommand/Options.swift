@@ -134,7 +134,10 @@ struct NetworkArguments: ParsableArguments {
     @Option(help: "residual-mnist: what goes around a block, identity, constant-scaling or conv.")
     var shortcut: NetworkOptions.Shortcut?
 
-    @Option(help: "resnet18, resnet34, resnet50: book or torchvision, without biases and under its names.")
+    @Option(
+        help: ArgumentHelp(
+            "Whose form of the network, as 'resin networks' lists them: book or torchvision.",
+            discussion: "Weights of torchvision's models need its form, with its layers under its names."))
     var variant: NetworkOptions.Variant?
 
     /// Those that are given, whatever their values.

@@ -16,8 +16,8 @@ struct PredictCommand: ParsableCommand {
     @Argument(help: "PNG and JPEG files.")
     var images: [String]
 
-    @Option(help: ArgumentHelp("Classes to name an image.", valueName: "n"))
-    var top = 5
+    @Option(help: ArgumentHelp("Classes to name an image (default: 5).", valueName: "n"))
+    var top: Int?
     @OptionGroup var source: DataSource
     @OptionGroup var deviceOption: DeviceOption
     @Flag(help: "As JSON.")
@@ -40,10 +40,13 @@ struct PredictCommand: ParsableCommand {
     }
 
     func run() throws {
-        let top = try bounded("--top", top, 1...Limits.classes)
-        let path = model.path
-        let weights = try Safetensors(contentsOf: path)
-        let (network, configuration) = try makeConfiguration(weights)
+        let named = try bounded("--top", top ?? 5, 1...Limits.classes)
+        let file = try Safetensors(contentsOf: model.path)
+        let (network, configuration) = try makeConfiguration(file)
+        let weights = try model.weights(file, for: network)
+        if let top, top > network.classCount {
+            note("note: --top \(top), but there are only \(network.classCount) classes; all are named")
+        }
         // One after another: a folder of photographs would not fit the memory.
         let pictures = try images.map {
             try RasterImage(contentsOf: $0) { note("note: \($0)") }.prepared(for: network, configuration)
@@ -51,11 +54,11 @@ struct PredictCommand: ParsableCommand {
         let device = try deviceOption.choose()
         note("device \(device)")
         let predictions = try Prediction.all(
-            for: pictures, by: network, weights: weights, from: path, configuration, device: device)
+            for: pictures, by: network, weights: weights, configuration, device: device)
         let rows = zip(images, predictions).map { file, classes in
             Row(
                 file: file,
-                predictions: classes.prefix(top).map {
+                predictions: classes.prefix(named).map {
                     Class(index: $0.index, name: $0.className, probability: $0.probability)
                 })
         }

@@ -14,7 +14,7 @@ extension TrainCommand {
         let blueprint = try blaming(file, ["--network"]) { try Network.blueprint(named: network) }
         let data = dataOptions.source.identity ?? "glyphs"
         let seed = seed ?? 42
-        let recipe = Recipe(network: blueprint.name, data: data)
+        let recipe = Recipe(network: blueprint.name, data: data, variant: networkArguments.variant)
         let side = try bounded("--resize", resize ?? recipe.side, 1...Limits.side)
         let dataset = try blaming(file, ["--data", "--split", "--limit", "--limit-test"]) {
             try load(data, side, seed)

@@ -10,9 +10,10 @@ public struct Evaluation: Sendable {
     public var imageCount: Int
     /// Mean cross-entropy.
     public var loss: Double
-    /// Shares of images in 0 ... 1.
+    /// Share of images in 0 ... 1.
     public var accuracy: Double
-    public var top5Accuracy: Double
+    /// The same for the five likeliest classes; nil where there are no more than five, of which it says nothing.
+    public var top5Accuracy: Double?
     /// `[images, classes]`, in the data set's order; kept only where asked for.
     public var logits: [Float]
     /// For each class, for how many images its output is the largest.
@@ -155,7 +156,7 @@ package final class Evaluator {
         return Evaluation(
             imageCount: imageCount, loss: sums.loss / Double(imageCount),
             accuracy: sums.correct / Double(imageCount),
-            top5Accuracy: sums.correctAmong5 / Double(imageCount),
+            top5Accuracy: classCount > 5 ? sums.correctAmong5 / Double(imageCount) : nil,
             logits: kept, predictionCounts: predictionCounts, confusion: confusion,
             mistakes: Array(mistakes.prefix(24)),
             deadClasses: isZero.indices.filter { isZero[$0] },
@@ -219,20 +220,32 @@ package struct StepMetrics: Sendable {
 extension Evaluation {
     /// Evaluates weights from a file on a set's test images.
     ///
-    /// - Throws: `ResinError(.badContent)` that names the tensor that does not fit the network, `.outOfMemory`.
+    /// - Throws: `ResinError`: `.usage` where the images are not what the network takes, `.outOfMemory` where the plan
+    ///   does not fit the device, with the largest batch that does, `.notFinite` where an output is not finite.
     package init(
-        of network: Network, weights: Safetensors, from path: String, on dataset: Dataset,
+        of network: Network, weights: NetworkWeights, on dataset: Dataset,
         _ configuration: TrainingConfiguration, executor: any Executor, keepsLogits: Bool
     ) throws {
-        let graph = try EvaluationGraph(network, images: dataset.test, configuration)
+        let images = dataset.test.shape
+        try MemoryPlan.check(
+            "evaluating", batch: configuration.batch,
+            remedy: "use a smaller --input or --limit-test, or another --device", on: executor
+        ) { try MemoryPlan(evaluating: network, images, configuration, batch: $0, on: executor) }
+        let graph = try EvaluationGraph(network, images: images, configuration)
         let plan = executor.makePlan(graph.graph)
         let model = ModelState(graph.graph)
         try model.allocate(on: executor)
-        try model.loadWeights(weights, from: path, on: executor)
+        try model.load(weights, on: executor)
         try executor.upload(dataset.test, as: .test, batch: configuration.batch)
         try executor.allocate(.activity, byteCount: 4 * max(graph.channelCount, 1))
         let evaluator = try Evaluator(
             graph, plan: plan, configuration, images: dataset.test, on: executor)
         self = try evaluator.evaluate(keepsLogits: keepsLogits)!
+        guard loss.isFinite else {
+            throw ResinError(
+                .notFinite,
+                "the outputs of network '\(network.name)' are not finite for some of \(imageCount.grouped) images, "
+                    + "though its weights are: they are too large; take another checkpoint")
+        }
     }
 }

@@ -15,35 +15,121 @@ public struct MemoryPlan: Hashable, Sendable {
     public var arena: Int
     /// The largest single allocation.
     public var largest: Int
+    /// Where the device's memory is the program's own: what is held besides while a checkpoint is written.
+    package var checkpoint = 0
 
     public var total: Int { parameters + gradients + optimizerState + dataset + arena }
 
-    package init(training: Plan, evaluation: Plan?, optimizer: Op.Optimizer?, dataset: Int) {
+    package init(
+        training: Plan, evaluation: Plan?, optimizer: Op.Optimizer?, dataset: Int, on executor: any Executor
+    ) {
         let flat = training.parameterLayout.byteCount
         // The statistics twice: those of the last step that was finite are kept.
         parameters = flat + 2 * training.statisticLayout.byteCount
         gradients = optimizer == nil ? 0 : flat
         optimizerState = (optimizer?.stateCount ?? 0) * flat
         self.dataset = dataset
-        arena = max(training.arenaByteCount, evaluation?.arenaByteCount ?? 0)
+        arena = max(
+            executor.workingByteCount(of: training), evaluation.map(executor.workingByteCount(of:)) ?? 0)
         // The arena comes in pieces.
         largest = max(
             flat, dataset, training.largestBlockByteCount, evaluation?.largestBlockByteCount ?? 0)
+        if optimizer != nil && executor.sharesHostMemory { checkpoint = parameters + optimizerState }
     }
 
-    /// "plan: 1,234 MB on the device: …".
+    /// "1,234 MB: parameters 12.3 MB, …", without what is not needed at all.
     public var description: String {
-        "\(Self.megabytes(total)): parameters \(Self.megabytes(parameters)), gradients "
-            + "\(Self.megabytes(gradients)), optimizer \(Self.megabytes(optimizerState)), data set "
-            + "\(Self.megabytes(dataset)), activations and scratch \(Self.megabytes(arena))"
+        let parts = [
+            ("parameters", parameters), ("gradients", gradients), ("optimizer", optimizerState),
+            ("data set", dataset), ("activations and scratch", arena),
+        ]
+        let words = parts.filter { $0.1 > 0 }.map { "\($0.0) \(Self.megabytes($0.1))" }
+        return "\(Self.megabytes(total)): \(words.joined(separator: ", "))"
     }
 
     package static func megabytes(_ byteCount: Int) -> String { byteCount.megabytes }
 }
 
+extension MemoryPlan {
+    /// What evaluating a network on a set of images of this shape takes.
+    package init(
+        evaluating network: Network, _ images: Shape, _ configuration: TrainingConfiguration, batch: Int,
+        on executor: any Executor
+    ) throws {
+        var configuration = configuration
+        configuration.batch = batch
+        let graph = try EvaluationGraph(network, images: images, configuration).graph
+        self.init(
+            training: executor.makePlan(graph), evaluation: nil, optimizer: nil,
+            dataset: images.imageSetByteCount, on: executor)
+    }
+
+    package func fits(_ executor: any Executor) -> Bool {
+        let limits = executor.memoryLimits
+        return total + checkpoint <= limits.total && largest <= limits.allocation
+    }
+
+    /// The largest batch up to `batch` whose plan fits an executor, 0 where none does.
+    package static func largestBatch(
+        upTo batch: Int, on executor: any Executor, plan: (_ batch: Int) throws -> MemoryPlan
+    ) throws -> Int {
+        if try plan(batch).fits(executor) { return batch }
+        // Need grows with the batch: halve the interval.
+        var fitting = 0
+        var failing = batch
+        while failing - fitting > 1 {
+            let middle = (fitting + failing) / 2
+            if try plan(middle).fits(executor) {
+                fitting = middle
+            } else {
+                failing = middle
+            }
+        }
+        return fitting
+    }
+
+    /// Refuses a batch whose plan does not fit an executor.
+    ///
+    /// - Parameters:
+    ///   - work: what needs the memory: "training".
+    ///   - remedy: what to do where not even one image fits: "use a smaller --resize".
+    /// - Throws: `ResinError(.outOfMemory)` with need, have, and the largest batch that fits.
+    package static func check(
+        _ work: String, batch: Int, remedy: String, on executor: any Executor,
+        plan: (_ batch: Int) throws -> MemoryPlan
+    ) throws {
+        let fitting = try largestBatch(upTo: batch, on: executor, plan: plan)
+        if fitting == batch { return }
+        let advice =
+            fitting > 0
+            ? "the largest batch that fits is \(fitting): use --batch \(fitting)"
+            : "not even a batch of 1 fits: \(remedy)"
+        throw outOfMemory(try plan(batch), "\(work) with batch \(batch)", advice, on: executor)
+    }
+
+    package static func outOfMemory(
+        _ plan: MemoryPlan, _ work: String, _ advice: String, on executor: any Executor
+    ) -> ResinError {
+        let limits = executor.memoryLimits
+        let piece = min(limits.allocation, limits.total)
+        let checkpoint =
+            plan.checkpoint > 0 ? ", and \(megabytes(plan.checkpoint)) while a checkpoint is written" : ""
+        return ResinError(
+            .outOfMemory,
+            "\(work) needs \(plan.description)\(checkpoint); \(executor.device.name) has "
+                + "\(megabytes(limits.total)), at most \(megabytes(piece)) in one piece; \(advice)"
+        )
+    }
+}
+
 extension ImageSet {
     /// What it takes on the device.
-    package var byteCount: Int { pixels.count + labels.count + 4 * count }
+    package var byteCount: Int { shape.imageSetByteCount }
+}
+
+extension Shape {
+    /// What a set of such images takes on the device: pixels, labels and order.
+    package var imageSetByteCount: Int { count + images + 4 * images }
 }
 
 /// The plans of a run, and whether they fit the device.
@@ -58,13 +144,13 @@ package struct RunPlans {
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
-        training = try TrainingGraph(network, images: dataset.train, configuration)
-        evaluation = try EvaluationGraph(network, images: dataset.test, configuration)
+        training = try TrainingGraph(network, images: dataset.train.shape, configuration)
+        evaluation = try EvaluationGraph(network, images: dataset.test.shape, configuration)
         trainingPlan = executor.makePlan(training.graph)
         evaluationPlan = executor.makePlan(evaluation.graph)
         memory = MemoryPlan(
             training: trainingPlan, evaluation: evaluationPlan, optimizer: configuration.optimizer.op,
-            dataset: dataset.train.byteCount + dataset.test.byteCount)
+            dataset: dataset.train.byteCount + dataset.test.byteCount, on: executor)
     }
 
     /// - Throws: `ResinError(.outOfMemory)` with need, have, and the largest batch that fits.
@@ -72,32 +158,14 @@ package struct RunPlans {
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
-        let limits = executor.memoryLimits
-        func fits(_ memory: MemoryPlan) -> Bool {
-            memory.total <= limits.total && memory.largest <= limits.allocation
-        }
-        if fits(memory) { return }
-        // Need grows with the batch: halve the interval.
-        var fitting = 0
-        var failing = configuration.batch
-        while failing - fitting > 1 {
+        try MemoryPlan.check(
+            "training", batch: configuration.batch,
+            remedy: "use a smaller --resize or --limit, or another --device", on: executor
+        ) { batch in
+            if batch == configuration.batch { return memory }
             var smaller = configuration
-            smaller.batch = (fitting + failing) / 2
-            if fits(try RunPlans(network, dataset, smaller, on: executor).memory) {
-                fitting = smaller.batch
-            } else {
-                failing = smaller.batch
-            }
+            smaller.batch = batch
+            return try RunPlans(network, dataset, smaller, on: executor).memory
         }
-        let advice =
-            fitting > 0
-            ? "the largest batch that fits is \(fitting): use --batch \(fitting)"
-            : "not even a batch of 1 fits: use a smaller --resize or --limit, or another --device"
-        let device = executor.device
-        throw ResinError(
-            .outOfMemory,
-            "training with batch \(configuration.batch) needs \(memory.description); \(device.name) has "
-                + "\(MemoryPlan.megabytes(limits.total)), at most \(MemoryPlan.megabytes(limits.allocation)) in "
-                + "one piece; \(advice)")
     }
 }

@@ -99,55 +99,53 @@ package struct ModelState: Sendable {
         return try weights(on: executor, step: 0).first { !$0.isFinite }?.name
     }
 
-    /// Puts a file's weights on the device; every tensor of the network must be there, and no other.
-    ///
-    /// - Throws: `ResinError(.badContent)` that names the tensor that is missing, extra or of another shape.
-    package func loadWeights(_ file: Safetensors, from path: String, on executor: any Executor) throws {
-        let known = Set(parameters.map(\.name) + statistics.map(\.name))
-        for entry in file.entries where !known.contains(entry.name) {
-            if entry.name.hasSuffix("." + Self.batchCounter) { continue }
-            throw ResinError(
-                .badContent,
-                "\(path): tensor '\(entry.name)' does not belong to this network; is it a checkpoint of "
-                    + "another one? Give its name with --network")
+    /// Puts weights, found for this network, on the device.
+    package func load(_ weights: NetworkWeights, on executor: any Executor) throws {
+        for (index, parameter) in parameters.enumerated() {
+            try write(weights.tensors[parameter.name]!.values, of: index, to: .parameters, on: executor)
         }
-        try loadTensors(file, from: path, prefix: "", to: .parameters, on: executor)
-        var flat = [Float](repeating: 0, count: statisticLayout.count)
         for (index, statistic) in statistics.enumerated() {
-            let values = try tensor(statistic.name, shape: [statistic.count], in: file, from: path)
-            flat.replaceSubrange(statisticLayout.ranges[index], with: values)
+            for region in Self.statisticRegions {
+                try executor.write(
+                    weights.tensors[statistic.name]!.values, to: region,
+                    offset: statisticLayout.byteOffset(index))
+            }
         }
-        for region in Self.statisticRegions { try executor.write(flat, to: region) }
     }
 
+    /// Puts tensors that are laid out like the parameters on the device: an optimizer's state.
+    ///
+    /// - Throws: `ResinError`: `.badContent` that names the tensor that is missing or of another shape, `.notFinite`.
     package func loadTensors(
         _ file: Safetensors, from path: String, prefix: String, to region: Region, on executor: any Executor
     ) throws {
-        var flat = [Float](repeating: 0, count: parameterLayout.count)
+        let entries = Dictionary(file.entries.map { ($0.name, $0) }) { first, _ in first }
         for (index, parameter) in parameters.enumerated() {
-            let values = try tensor(
-                prefix + parameter.name, shape: parameter.layout.externalShape, in: file, from: path)
-            flat.replaceSubrange(
-                parameterLayout.ranges[index], with: parameter.layout.deviceOrder(values))
+            let name = prefix + parameter.name
+            let shape = parameter.layout.externalShape
+            guard let entry = entries[name] else {
+                throw ResinError(
+                    .badContent,
+                    "\(path): tensor '\(name)' of shape \(shape) is missing; the file is a checkpoint of another "
+                        + "network, or incomplete")
+            }
+            guard entry.shape == shape else {
+                throw ResinError(
+                    .badContent,
+                    "\(path): tensor '\(name)' has shape \(entry.shape), but this network's has \(shape)")
+            }
+            try entry.checkThatItIsFinite(in: path)
+            try write(entry.values, of: index, to: region, on: executor)
         }
-        try executor.write(flat, to: region)
     }
 
-    private func tensor(
-        _ name: String, shape: [Int], in file: Safetensors, from path: String
-    ) throws -> [Float] {
-        guard let entry = file[name] else {
-            throw ResinError(
-                .badContent,
-                "\(path): tensor '\(name)' of shape \(shape) is missing; the file is a checkpoint "
-                    + "of another network, or incomplete")
-        }
-        guard entry.shape == shape else {
-            throw ResinError(
-                .badContent,
-                "\(path): tensor '\(name)' has shape \(entry.shape), but this network's has \(shape)")
-        }
-        return entry.values
+    /// One by one: a second copy of all weights may not fit the memory.
+    private func write(
+        _ values: [Float], of parameter: Int, to region: Region, on executor: any Executor
+    ) throws {
+        try executor.write(
+            parameters[parameter].layout.deviceOrder(values), to: region,
+            offset: parameterLayout.byteOffset(parameter))
     }
 
     private func read(_ region: Region, _ layout: FlatLayout, _ executor: any Executor) throws -> [Float] {

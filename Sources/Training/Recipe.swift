@@ -14,7 +14,7 @@ public struct Recipe: Sendable {
 
     /// The books' recipes ("Dive into Deep Learning", 7.6 for LeNet, 8.3 for NiN and 8.6 for ResNet-18), and for the
     /// built-in set smaller images and Adam, so that a CPU is done in a minute or two.
-    public init(network: String, data: String) {
+    public init(network: String, data: String, variant: NetworkOptions.Variant? = nil) {
         switch (network, data) {
         case ("nin", "glyphs"):
             // 67 is the smallest side that NiN takes. Without the last ReLU no class can die; small batches at a low
@@ -36,10 +36,11 @@ public struct Recipe: Sendable {
         default:
             self.init(side: 96, epochs: 10, batch: 256, optimizer: .sgd(learningRate: 0.05))
         }
-        switch network {
-        case "inception-mnist", "residual-mnist": side = 28
-        // The smallest side that it takes.
-        case "alexnet": side = max(side, 65)
+        switch (network, variant) {
+        case ("inception-mnist", _), ("residual-mnist", _): side = 28
+        // The smallest sides that they take.
+        case ("alexnet", .torchvision?), ("vgg11", .torchvision?), ("vgg16", .torchvision?): side = 224
+        case ("alexnet", _): side = max(side, 65)
         default: break
         }
     }

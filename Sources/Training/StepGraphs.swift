@@ -1,17 +1,16 @@
-import ResinDataset
 import ResinGraph
 import ResinNetworks
 import ResinPlan
 import ResinTensor
 
 /// The graph of a training step: images and labels from the data set on the device, the network, its loss,
-/// all gradients, and the optimizer.
+/// all gradients, and the optimizer. Of the images it takes the shape: memory is planned before there are any.
 package struct TrainingGraph {
     package let graph: Graph
     /// The layers' outputs by name, to find the one whose values first are not finite.
     package let layerOutputs: [(name: String, value: ValueID)]
 
-    package init(_ network: Network, images: ImageSet, _ configuration: TrainingConfiguration) throws {
+    package init(_ network: Network, images: Shape, _ configuration: TrainingConfiguration) throws {
         var step = try NetworkStep(network, images: images, split: .train, configuration, mode: .training)
         try step.graph.differentiate(step.loss)
         try step.recordMetrics()
@@ -40,7 +39,7 @@ package struct EvaluationGraph {
     package let probes: [(layer: String, channels: Range<Int>)]
 
     package init(
-        _ network: Network, images: ImageSet, _ configuration: TrainingConfiguration,
+        _ network: Network, images: Shape, _ configuration: TrainingConfiguration,
         probesChannels: Bool = true
     ) throws {
         var step = try NetworkStep(network, images: images, split: .test, configuration, mode: .inference)
@@ -77,15 +76,15 @@ private struct NetworkStep {
     let activations: [NetworkGraph.Activation]
 
     init(
-        _ network: Network, images: ImageSet, split: Region.Split, _ configuration: TrainingConfiguration,
+        _ network: Network, images: Shape, split: Region.Split, _ configuration: TrainingConfiguration,
         mode: NetworkScope.Mode
     ) throws {
         let input = network.input
         let batch = configuration.batch
         var order: ValueID?
         let made = try network.makeGraph(batch: batch, mode: mode) { graph in
-            let bytes = graph.addRegion(.images(split), TensorType(images.shape, .uint8))
-            order = graph.addRegion(.order(split), TensorType([images.count], .int32))
+            let bytes = graph.addRegion(.images(split), TensorType(images, .uint8))
+            order = graph.addRegion(.order(split), TensorType([images.images], .int32))
             let augmentation = mode == .training ? configuration.augmentation : .init()
             let op = Op.ImageInput(
                 batch: batch, size: Extent(input.height, input.width), mean: configuration.mean,
@@ -96,7 +95,7 @@ private struct NetworkStep {
         graph = made.graph
         logits = made.logits
         activations = made.activations
-        let classes = graph.addRegion(.labels(split), TensorType([images.count], .uint8))
+        let classes = graph.addRegion(.labels(split), TensorType([images.images], .uint8))
         let labels = try graph.apply(
             .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
         // What is measured is always the plain loss.
@@ -107,7 +106,7 @@ private struct NetworkStep {
             ? graph.addRegion(.lossScale, LossScale.type) : nil
         let lossInputs = [logits, labels] + (lossScale.map { [$0] } ?? [])
         loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
-        let slots = (images.count + batch - 1) / batch
+        let slots = (images.images + batch - 1) / batch
         metrics = graph.addRegion(
             .metrics(split), TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
     }

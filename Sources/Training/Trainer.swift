@@ -319,7 +319,8 @@ public final class Trainer {
                     + "\(checkpoint.step); it was made with another --batch or --limit"
             ).badContent(in: "\(path): metadata")
         }
-        try model.loadWeights(checkpoint.weights, from: path, on: executor)
+        try model.load(
+            NetworkWeights(checkpoint.weights, from: path, for: plans.training.graph), on: executor)
         for state in 0..<configuration.optimizer.op.stateCount {
             try model.loadTensors(
                 checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),

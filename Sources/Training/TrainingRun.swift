@@ -161,7 +161,7 @@ public final class TrainingRun {
             testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
             learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: trained.seconds,
             imagesPerSecond: Double(trainer.configuration.batch) / trained.stepSeconds,
-            testTop5Accuracy: evaluation.top5Accuracy, stepMilliseconds: 1e3 * trained.stepSeconds,
+            testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * trained.stepSeconds,
             skippedSteps: trained.skippedSteps)
         try folder.metrics.append(metrics)
         // Where the outputs for some image are not finite, the others' accuracy says nothing.

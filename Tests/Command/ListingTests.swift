@@ -58,6 +58,17 @@ extension CommandTests {
                 try success(of: Program("networks", "--json")).json() as? [[String: Any]])
             #expect(Set(rows.compactMap { $0["name"] as? String }).isSuperset(of: ["nin", "resnet18"]))
             #expect(try success(of: Program("networks")).output.contains("nin"))
+            let vgg = try #require(rows.first { $0["name"] as? String == "vgg11" })
+            #expect(vgg["variants"] as? [String] == ["book", "torchvision"])
+            #expect(try success(of: Program("networks")).output.contains("--variant book|torchvision"))
+        }
+
+        @Test("summary gives torchvision's form its number of parameters")
+        func variant() throws {
+            let text = try success(
+                of: Program("summary", "googlenet", "--variant", "torchvision", "--classes", "1000")
+            ).output
+            #expect(text.contains("input 3×224×224") && text.contains("6,624,904"), "\(text)")
         }
 
         @Test("NiN's summary has the book's shapes and number of parameters")

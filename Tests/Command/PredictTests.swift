@@ -175,11 +175,11 @@ extension CommandTests {
                 of: Self.training(
                     copy, "--split", "0.34", "--seed", "5", "--epochs", "1", "--out", copy / "run"))
             let outcome = try success(of: Program("evaluate", copy / "run", "--json"))
-            let evaluated = try #require(try outcome.json() as? [String: Double])
-            #expect(evaluated["images"] == 4)
+            let evaluated = try #require(try outcome.json() as? [String: Any])
+            #expect(evaluated["images"] as? Int == 4)
             let metrics = try #require(copy.lines(of: "run/metrics.jsonl").first)
             let saved = try JSONSerialization.jsonObject(with: Data(metrics.utf8)) as? [String: Any]
-            #expect(saved?["test_loss"] as? Double == evaluated["loss"])
+            #expect(saved?["test_loss"] as? Double == evaluated["loss"] as? Double)
         }
 
         @Test(

@@ -101,11 +101,12 @@ struct MutatedRun {
         let network = try configuration.knownNetwork(from: folder.configurationPath)
         _ = try weights.classNames(from: path)
         try plan(configuration, network, mode: .inference)
+        let found = try NetworkWeights(weights, from: path, for: network)
         guard launches, network.input.channels == 1, network.classCount == dataset.classNames.count else {
             return
         }
         _ = try Evaluation(
-            of: network, weights: weights, from: path, on: dataset, configuration,
+            of: network, weights: found, on: dataset, configuration,
             device: ComputeDevice.matching("reference"))
     }
 

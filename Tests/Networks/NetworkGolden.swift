@@ -55,6 +55,9 @@ struct NetworkCase: Sendable, CustomStringConvertible {
     static let all = [
         NetworkCase("lenet", 1, 28),
         NetworkCase("alexnet", 1, 65, NetworkOptions(dropout: 0)),
+        NetworkCase(
+            "alexnet, torchvision", 3, 224, of: "alexnet",
+            NetworkOptions(dropout: 0, variant: .torchvision)),
         NetworkCase("nin", 1, 67, NetworkOptions(dropout: 0)),
         NetworkCase(
             "nin, one 1×1, third block 256 wide, global maximum, no final ReLU", 3, 67, of: "nin",
@@ -62,6 +65,9 @@ struct NetworkCase: Sendable, CustomStringConvertible {
         NetworkCase("vgg11", 1, 32, NetworkOptions(dropout: 0)),
         NetworkCase("vgg16", 3, 32, NetworkOptions(dropout: 0)),
         NetworkCase("googlenet", 1, 32, images: "i2"),
+        NetworkCase(
+            "googlenet, torchvision", 3, 96, of: "googlenet",
+            NetworkOptions(dropout: 0, variant: .torchvision), images: "i3"),
         NetworkCase("inception-mnist", 1, 28),
         NetworkCase("residual-mnist", 1, 28),
         NetworkCase(

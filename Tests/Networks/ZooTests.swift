@@ -21,7 +21,13 @@ import Testing
     static let counts = [
         Count(network: "lenet", count: 61_706),
         Count(network: "alexnet", classes: 1000, count: 50_820_776),
+        Count(
+            network: "alexnet", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
+            count: 61_100_840),
         Count(network: "vgg11", count: 128_806_154),
+        Count(
+            network: "vgg11", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
+            count: 132_863_336),
         Count(network: "vgg16", channels: 3, classes: 1000, count: 138_357_544),
         Count(network: "nin", count: 1_992_166),
         Count(network: "nin", options: NetworkOptions(ones: 1), count: 1_769_112),
@@ -29,6 +35,9 @@ import Testing
         Count(network: "nin", options: NetworkOptions(ones: 1, thirdWidth: 256), count: 1_380_504),
         Count(network: "nin", channels: 3, options: NetworkOptions(head: .max), count: 2_015_398),
         Count(network: "googlenet", count: 5_977_530),
+        Count(
+            network: "googlenet", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
+            count: 6_624_904),
         Count(network: "inception-mnist", count: 97_298),
         Count(network: "residual-mnist", count: 41_514),
         Count(network: "residual-mnist", options: NetworkOptions(shortcut: .constantScaling), count: 41_514),
@@ -113,6 +122,50 @@ import Testing
         }
     }
 
+    @Test(
+        "The smallest inputs of torchvision's forms fit, and none smaller",
+        arguments: [("alexnet", 223), ("vgg11", 224), ("vgg16", 224), ("googlenet", 15), ("resnet18", 1)])
+    func smallestOfTorchvision(_ name: String, _ side: Int) throws {
+        func summary(_ side: Int) throws {
+            _ = try Network.named(
+                name, input: ImageShape(channels: 3, side: side),
+                options: NetworkOptions(variant: .torchvision)
+            ).summary()
+        }
+        try summary(side)
+        guard side > 1 else { return }
+        let error = #expect(throws: ResinError.self) { try summary(side - 1) }
+        #expect(error?.message.hasSuffix("the smallest square input that fits is 3×\(side)×\(side)") == true)
+    }
+
+    @Test("torchvision's VGG has the book's operators, and its tensors under torchvision's names")
+    func torchvisionsVGG() throws {
+        let input = ImageShape(channels: 3, side: 224)
+        func graph(_ variant: NetworkOptions.Variant) throws -> Graph {
+            try Network.named("vgg11", input: input, options: NetworkOptions(variant: variant)).makeGraph()
+                .graph
+        }
+        let (book, torchvision) = (try graph(.book), try graph(.torchvision))
+        #expect(torchvision.nodes.map(\.op) == book.nodes.map(\.op))
+        #expect(torchvision.parameters.map(\.layout) == book.parameters.map(\.layout))
+        let features = [0, 3, 6, 8, 11, 13, 16, 18].map { "features.\($0)" }
+        let layers = features + [0, 3, 6].map { "classifier.\($0)" }
+        #expect(torchvision.parameters.map(\.name) == layers.flatMap { ["\($0).weight", "\($0).bias"] })
+    }
+
+    @Test func everyVariantOfEveryNetworkIsMadeAndNoOther() throws {
+        for blueprint in Network.blueprints {
+            for variant in NetworkOptions.Variant.allCases {
+                let options = NetworkOptions(variant: variant)
+                if blueprint.variants.contains(variant) {
+                    _ = try Network.named(blueprint.name, options: options).summary()
+                } else {
+                    #expect(throws: ResinError.self) { try Network.named(blueprint.name, options: options) }
+                }
+            }
+        }
+    }
+
     @Test func oldConfigurationsWithoutTheNewOptionsLoad() throws {
         let old = Data(#"{"hasFinalReLU":false,"dropout":0.25}"#.utf8)
         #expect(
@@ -127,15 +180,18 @@ import Testing
     @Test func anOptionOfAnotherNetworkIsRefusedWithTheNetworksThatHaveIt() {
         #expect(
             throws: ResinError(
-                .usage, "lenet has no option --variant; networks that have it: resnet18, resnet34, resnet50")
+                .usage,
+                "lenet has no option --variant; networks that have it: alexnet, vgg11, vgg16, googlenet, resnet18, "
+                    + "resnet34, resnet50, densenet121")
         ) { try Network.named("lenet", options: NetworkOptions(variant: .book)) }
         #expect(
             throws: ResinError(
                 .usage, "resnet18 has no option --shortcut; networks that have it: residual-mnist")
         ) { try Network.named("resnet18", options: NetworkOptions(shortcut: .identity)) }
-        #expect(throws: ResinError.self) {
-            try Network.named("resnet50", options: NetworkOptions(variant: .book))
-        }
+        #expect(
+            throws: ResinError(
+                .usage, "resnet50 has no --variant book, only torchvision; leave the option out")
+        ) { try Network.named("resnet50", options: NetworkOptions(variant: .book)) }
         #expect(throws: ResinError.self) { try Network.named("nin", options: NetworkOptions(ones: 3)) }
         #expect(throws: ResinError.self) { try Network.named("nin", options: NetworkOptions(thirdWidth: 0)) }
     }

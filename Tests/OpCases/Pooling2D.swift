@@ -11,20 +11,23 @@ struct PoolingConfiguration: Sendable {
     var fused: Bool
     /// For average pooling.
     var countsPadding: Bool
+    /// For max pooling: the output's size.
+    var roundsUp: Bool
     var data: CaseData
     var output: Shape
 
     /// - Parameter gives: output height and width.
     init(
         network: String = "", _ input: Shape, _ kernel: Extent, stride: Extent = 1, padding: Extent = 0,
-        fused: Bool = false, countsPadding: Bool = true, data: CaseData = .uniform, gives height: Int,
-        _ width: Int
+        fused: Bool = false, countsPadding: Bool = true, roundsUp: Bool = false, data: CaseData = .uniform,
+        gives height: Int, _ width: Int
     ) {
         self.network = network
         self.input = input
         window = Window(kernel: kernel, stride: stride, padding: padding)
         self.fused = fused
         self.countsPadding = countsPadding
+        self.roundsUp = roundsUp
         self.data = data
         output = Shape(images: input.images, height: height, width: width, channels: input.channels)
     }
@@ -32,24 +35,26 @@ struct PoolingConfiguration: Sendable {
     private var name: String {
         (network.isEmpty ? "" : "\(network), ") + "\(input) by \(window.kernel)\(window.settings)"
             + (fused ? ", ReLU" : "") + (countsPadding ? "" : ", padding not counted")
+            + (roundsUp ? ", rounded up" : "")
             + (data == .uniform ? "" : ", ties")
     }
 
     private var settings: [String: [Double]] {
-        [
+        let settings: [String: [Double]] = [
             "stride": window.stride.doubles, "padding": window.padding.doubles,
             "kernel": window.kernel.doubles, "countsPadding": [countsPadding ? 1 : 0],
         ]
+        return roundsUp ? settings.merging(["roundsUp": [1]]) { $1 } : settings
     }
 
     var maxCases: [OpCase] {
-        let op = Op.MaxPool2D(window: window, givesIndices: true)
+        let op = Op.MaxPool2D(window: window, givesIndices: true, roundsUp: roundsUp)
         let gradient = Op.MaxPool2DGradient(window: window, inputShape: input)
         var forward = OpCase(
             "max pooling, \(name)", "max_pool2d", settings: settings, inputs: [.tensor(input, data)],
             outputs: [.value(output)]
         ) { graph, inputs in
-            let op = Op.MaxPool2D(window: op.window, givesIndices: false)
+            let op = Op.MaxPool2D(window: op.window, givesIndices: false, roundsUp: op.roundsUp)
             return try graph.apply(.maxPool2D(op), to: inputs, name: "pool")
         }
         // The forward pass is part of this case: it gives the indices.

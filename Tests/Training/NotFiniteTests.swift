@@ -1,6 +1,8 @@
 import Resin
 import ResinDataset
+import ResinGraph
 import ResinNetworks
+import ResinPlan
 import ResinTensor
 import ResinTraining
 import Testing
@@ -40,13 +42,16 @@ struct NotFiniteTests {
 
     /// Puts one value into a tensor of the trainer's.
     private func poison(_ trainer: Trainer, _ name: String, with value: Float) throws {
-        var checkpoint = try trainer.checkpoint()
-        checkpoint.weights.entries = checkpoint.weights.entries.map { entry in
-            guard entry.name == name else { return entry }
-            return Safetensors.Entry(
-                name, shape: entry.shape, values: [value] + entry.values.dropFirst())
+        let model = trainer.model
+        if let index = model.parameters.firstIndex(where: { $0.name == name }) {
+            let offset = model.parameterLayout.byteOffset(index)
+            return try trainer.executor.write([value], to: .parameters, offset: offset)
         }
-        try trainer.restore(checkpoint, from: "memory")
+        let index = try #require(model.statistics.firstIndex { $0.name == name })
+        for region in [Region.statistics, .keptStatistics] {
+            let offset = model.statisticLayout.byteOffset(index)
+            try trainer.executor.write([value], to: region, offset: offset)
+        }
     }
 
     @Test("a rate far too large stops with the layer and what to do", arguments: executors)

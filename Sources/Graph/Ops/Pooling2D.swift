@@ -1,7 +1,8 @@
 import ResinTensor
 
 extension Op {
-    /// The largest value under the window, channel by channel; padding never wins.
+    /// The largest value under the window, channel by channel; padding never wins, nor do places beyond the image,
+    /// which the last windows have where the output's size is rounded up (PyTorch's `ceil_mode`).
     ///
     /// Input `[N, H, W, C]`; outputs `[N, H′, W′, C]` and, for the gradient, which place of the window won
     /// (`kh · kernel.width + kw`, one byte, the first of equals, as in PyTorch). So windows have at most 256
@@ -9,16 +10,20 @@ extension Op {
     public struct MaxPool2D: Operator {
         public var window: Window
         public var givesIndices: Bool
+        public var roundsUp: Bool
 
-        public init(window: Window, givesIndices: Bool) {
+        public init(window: Window, givesIndices: Bool, roundsUp: Bool = false) {
             self.window = window
             self.givesIndices = givesIndices
+            self.roundsUp = roundsUp
         }
 
-        package var summary: String { "\(window.kernel) max pooling\(window.settings)" }
+        package var summary: String {
+            "\(window.kernel) max pooling\(window.settings)\(roundsUp ? ", size rounded up" : "")"
+        }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
-            let shape = try pooledShape(window, of: inputs[0].shape)
+            let shape = try pooledShape(window, of: inputs[0].shape, roundsUp: roundsUp)
             guard window.kernel.area <= 256 else { throw ShapeError("its window has more than 256 places") }
             return givesIndices ? [TensorType(shape), TensorType(shape, .uint8)] : [TensorType(shape)]
         }
@@ -140,8 +145,10 @@ extension Op {
         }
     }
 
-    private static func pooledShape(_ window: Window, of shape: Shape) throws -> Shape {
-        let output = try window.output(for: shape)
+    private static func pooledShape(
+        _ window: Window, of shape: Shape, roundsUp: Bool = false
+    ) throws -> Shape {
+        let output = try window.output(for: shape, roundsUp: roundsUp)
         guard
             window.padding.height * 2 <= window.kernel.height
                 && window.padding.width * 2 <= window.kernel.width

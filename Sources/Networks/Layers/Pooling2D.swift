@@ -7,18 +7,25 @@ import ResinTensor
 /// of the window, and the window has at most 256 places.
 public struct MaxPool2D: Layer {
     public var window: Window
+    /// Whether H′ and W′ are rounded up, the last windows hanging over the edge: PyTorch's `ceil_mode`.
+    public var roundsUp: Bool
 
     /// A square window; without a stride the windows stand side by side.
-    public init(kernel: Int, stride: Int? = nil, padding: Int = 0) {
-        self.init(window: Window(kernel: kernel, stride: stride ?? kernel, padding: padding))
+    public init(kernel: Int, stride: Int? = nil, padding: Int = 0, roundsUp: Bool = false) {
+        self.init(
+            window: Window(kernel: kernel, stride: stride ?? kernel, padding: padding), roundsUp: roundsUp)
     }
 
     /// Any window.
-    public init(window: Window) { self.window = window }
+    public init(window: Window, roundsUp: Bool = false) {
+        self.window = window
+        self.roundsUp = roundsUp
+    }
 
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         try scope.requireImage(input, for: "max pooling")
-        let op = Op.MaxPool2D(window: window, givesIndices: scope.mode == .training)
+        let op = Op.MaxPool2D(
+            window: window, givesIndices: scope.mode == .training, roundsUp: roundsUp)
         return try scope.apply(.maxPool2D(op), to: [input])[0]
     }
 }
@@ -47,6 +54,29 @@ public struct AveragePool2D: Layer {
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         try scope.requireImage(input, for: "average pooling")
         let op = Op.AveragePool2D(window: window, countsPadding: countsPadding)
+        return try scope.apply(.averagePool2D(op), to: [input])[0]
+    }
+}
+
+/// The mean of each channel over each of `output`'s height × width parts of the image, PyTorch's
+/// `AdaptiveAvgPool2d` where the parts are equal: C×H×W → C×output. An image of that size passes unchanged; of others
+/// height and width are multiples of the output's.
+public struct AdaptiveAveragePool2D: Layer {
+    public var output: Extent
+
+    public init(_ output: Extent) { self.output = output }
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.requireImage(input, for: "adaptive average pooling")
+        let image = scope.shape(of: input)
+        let part = Extent(image.height / output.height, image.width / output.width)
+        guard part.area > 0, image.height % output.height == 0, image.width % output.width == 0 else {
+            throw scope.misfit(
+                "adaptive average pooling",
+                "its input of \(image.height)×\(image.width) pixels is no multiple of \(output)")
+        }
+        if part == Extent(1) { return input }
+        let op = Op.AveragePool2D(window: Window(kernel: part, stride: part))
         return try scope.apply(.averagePool2D(op), to: [input])[0]
     }
 }

@@ -11,7 +11,7 @@ extension Blueprint {
 
     static let denseNet121 = Blueprint(
         "densenet121", description: "Densely connected network of 121 layers, growth 32, with bottlenecks",
-        paper: densePaper, defaultInput: ImageShape(channels: 3, side: 224)
+        paper: densePaper, defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
     ) { input, classes, _ in .denseNet121(input: input, classes: classes) }
 }
 

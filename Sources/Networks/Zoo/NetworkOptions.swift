@@ -17,7 +17,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
     public var head: Head?
     /// What goes around the residual blocks of `residual-mnist`.
     public var shortcut: Shortcut?
-    /// Whose form of a residual network.
+    /// Whose form of the network.
     public var variant: Variant?
 
     /// The pooling of each class's channel over the image.
@@ -34,9 +34,9 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
     }
 
     public enum Variant: String, Codable, CaseIterable, Sendable {
-        /// "Dive into deep learning": convolutions with biases, no batch norm on a shortcut's convolution.
+        /// "Dive into deep learning".
         case book
-        /// torchvision: no biases, batch norm on a shortcut's convolution.
+        /// torchvision's, under its names.
         case torchvision
     }
 

@@ -6,13 +6,9 @@ extension Blueprint {
     static let resNet34 = resNet("resnet34", blocks: [3, 4, 6, 3])
     static let resNet50 = Blueprint(
         "resnet50", description: "Residual network of 50 layers: shortcuts around bottlenecks",
-        paper: residualPaper, defaultInput: ImageShape(channels: 3, side: 224), options: [.variant]
-    ) { input, classes, options in
-        guard options.variant != .book else {
-            throw ResinError(
-                .usage, "--variant book: the book has no resnet50; leave the option out, or use resnet34")
-        }
-        return .torchvisionResNet(
+        paper: residualPaper, defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
+    ) { input, classes, _ in
+        .torchvisionResNet(
             "resnet50", blocks: [3, 4, 6, 3], bottlenecks: true, input: input, classes: classes)
     }
 
@@ -23,7 +19,8 @@ extension Blueprint {
         let layers = 2 * blocks.reduce(1, +)
         return Blueprint(
             name, description: "Residual network of \(layers) layers: shortcuts around pairs of convolutions",
-            paper: residualPaper, defaultInput: ImageShape(channels: 1, side: 224), options: [.variant]
+            paper: residualPaper, defaultInput: ImageShape(channels: 1, side: 224),
+            variants: [.book, .torchvision]
         ) { input, classes, options in
             switch options.variant ?? .book {
             case .book: .bookResNet(name, blocks: blocks, input: input, classes: classes)

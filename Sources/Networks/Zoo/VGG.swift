@@ -1,3 +1,4 @@
+import ResinGraph
 import ResinTensor
 
 extension Blueprint {
@@ -11,11 +12,18 @@ extension Blueprint {
             description: "\(layers) layers with weights: blocks of 3×3 convolutions, then three dense ones",
             paper: "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition, "
                 + "ICLR 2015",
-            defaultInput: ImageShape(channels: 1, side: 224), options: [.dropout]
+            defaultInput: ImageShape(channels: 1, side: 224), options: [.dropout],
+            variants: [.book, .torchvision]
         ) { input, classes, options in
-            .vgg(
-                name, convolutions: convolutions, input: input, classes: classes,
-                dropout: options.dropout ?? 0.5)
+            let dropout = options.dropout ?? 0.5
+            return switch options.variant ?? .book {
+            case .book:
+                .vgg(
+                    name, convolutions: convolutions, input: input, classes: classes, dropout: dropout)
+            case .torchvision:
+                .torchvisionVGG(
+                    name, convolutions: convolutions, input: input, classes: classes, dropout: dropout)
+            }
         }
     }
 }
@@ -30,16 +38,30 @@ extension Network {
         input: ImageShape = ImageShape(channels: 1, side: 224), classes: Int = 10, dropout: Float = 0.5
     ) -> Network {
         Network(name, input: input, classes: classes) {
-            for (count, channels) in zip(convolutions, [64, 128, 256, 512, 512]) {
-                Sequential {
-                    for _ in 0..<count {
-                        Convolution2D(channels, kernel: 3, padding: 1)
-                        ReLU()
-                    }
-                    MaxPool2D(kernel: 2)
-                }
-            }
+            for block in blocks(convolutions) { Sequential(block) }
+            Flatten()
             wideClassifier(classes, dropout)
+        }
+    }
+
+    /// torchvision's form: the same layers under torchvision's names. Inputs of 224 to 255 pixels fit, and others
+    /// whose last image is a multiple of 7×7, to which it is averaged.
+    static func torchvisionVGG(
+        _ name: String, convolutions: [Int], input: ImageShape, classes: Int, dropout: Float
+    ) -> Network {
+        Network(name, input: input, classes: classes) {
+            Sequential(blocks(convolutions).flatMap { $0 }).named("features")
+            AdaptiveAveragePool2D(Extent(7)).named("avgpool")
+            Flatten().named("flatten")
+            Sequential(wideClassifier(classes, dropout)).named("classifier")
+        }
+    }
+
+    private static func blocks(_ convolutions: [Int]) -> [[any Layer]] {
+        zip(convolutions, [64, 128, 256, 512, 512]).map { count, channels in
+            (0..<count).flatMap { _ -> [any Layer] in
+                [Convolution2D(channels, kernel: 3, padding: 1), ReLU()]
+            } + [MaxPool2D(kernel: 2)]
         }
     }
 }

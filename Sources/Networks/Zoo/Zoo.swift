@@ -11,18 +11,22 @@ public struct Blueprint: Sendable {
     public var defaultInput: ImageShape
     /// What can be varied.
     public var options: [NetworkOptions.Name]
+    /// Whose forms there are, the default first; each has names of its own for its weights. Empty where there is
+    /// one form without a choice.
+    public var variants: [NetworkOptions.Variant]
     fileprivate var make: @Sendable (ImageShape, _ classes: Int, NetworkOptions) throws -> Network
 
     init(
         _ name: String, description: String, paper: String, defaultInput: ImageShape,
-        options: [NetworkOptions.Name] = [],
+        options: [NetworkOptions.Name] = [], variants: [NetworkOptions.Variant] = [],
         make: @escaping @Sendable (ImageShape, _ classes: Int, NetworkOptions) throws -> Network
     ) {
         self.name = name
         self.description = description
         self.paper = paper
         self.defaultInput = defaultInput
-        self.options = options
+        self.options = options + (variants.isEmpty ? [] : [.variant])
+        self.variants = variants
         self.make = make
     }
 
@@ -36,6 +40,12 @@ public struct Blueprint: Sendable {
     /// - Throws: `ResinError(.usage)` for an option that the network does not have, or a value out of range.
     fileprivate func check(_ given: NetworkOptions) throws {
         try check(given.given)
+        if let variant = given.variant, !variants.contains(variant) {
+            throw ResinError(
+                .usage,
+                "\(name) has no --variant \(variant.rawValue), only \(variants[0].rawValue); leave the option out"
+            )
+        }
         do { try given.check() } catch { throw error.usage }
     }
 

@@ -14,7 +14,7 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
     public var learningRate: Double
     public var seconds: Double
     public var imagesPerSecond: Double
-    /// Share of images whose class is among the five most probable.
+    /// Share of images whose class is among the five most probable; not a number where there are no more than five.
     public var testTop5Accuracy: Double
     /// Mean, of the epoch's training steps.
     public var stepMilliseconds: Double

@@ -66,7 +66,7 @@ struct RunReport {
         }
         return """
             <p class="lead">Best test accuracy <strong>\(percent(best.testAccuracy))</strong> in epoch \(best.epoch); \
-            last \(percent(last.testAccuracy)), top-5 \(percent(last.testTop5Accuracy)), after epoch \(last.epoch) \
+            last \(percent(last.testAccuracy))\(topFive(last.testTop5Accuracy)), after epoch \(last.epoch) \
             of \(configuration.epochs).</p>
             <p class="muted">\(state); \(decimals(last.imagesPerSecond, 0)) images/s, \
             \(decimals(last.stepMilliseconds, 1)) ms a step on \(device.name).</p>
@@ -228,8 +228,8 @@ struct RunReport {
         let table = ConfusionTable(counts: result.confusion, classNames: configuration.classNames)
         return """
             <section><h2>Test images after epoch \(evaluation.epoch)\(evaluation.isBest ? ", the best" : "")</h2>
-            <p>\(result.imageCount.grouped) images: accuracy \(percent(result.accuracy)), \
-            top-5 \(percent(result.top5Accuracy)), loss \(decimals(result.loss, 4)).</p>
+            <p>\(result.imageCount.grouped) images: accuracy \(percent(result.accuracy))\
+            \(topFive(result.top5Accuracy ?? .nan)), loss \(decimals(result.loss, 4)).</p>
             \(warnings)
             \(channels)
             <h2>Confusions</h2>
@@ -258,6 +258,9 @@ struct RunReport {
     private func decimals(_ value: Double, _ count: Int) -> String {
         value.isFinite ? String(format: "%.\(count)f", value) : "–"
     }
+
+    /// ", top-5 99.12 %"; nothing where it would say nothing.
+    private func topFive(_ share: Double) -> String { share.isNaN ? "" : ", top-5 \(percent(share))" }
 
     private func percent(_ share: Double) -> String {
         share.isFinite ? String(format: "%.2f\u{A0}%%", 100 * share) : "–"

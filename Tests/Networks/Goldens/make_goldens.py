@@ -1,15 +1,16 @@
 """What PyTorch computes in float64 for every network of the zoo: goldens.json.
 
-    python3 Tests/Networks/Goldens/make_goldens.py
+    python3 Tests/Networks/Goldens/make_goldens.py [NAME…]
 
-Nothing is exchanged but that file: images and weights are a function of their name and place (`values`) here and in
-NetworkGolden.swift. Of each gradient it keeps the sum, the sum of absolute values, the largest and 8 elements, of
-the loss and the logits everything. The modules are in networks.py. Needs PyTorch and NumPy. Prints how far PyTorch's
-own float32 is from its float64, which is what the tests' tolerances follow from.
+With names, only theirs are made anew. Nothing is exchanged but that file: images and weights are a function of their
+name and place (`values`) here and in NetworkGolden.swift. Of each gradient it keeps the sum, the sum of absolute
+values, the largest and 8 elements, of the loss and the logits everything. The modules are in networks.py. Needs PyTorch
+and NumPy. Prints how far PyTorch's own float32 is from its float64, which is what the tests' tolerances follow from.
 """
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -17,8 +18,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from networks import (
-    DenseNet121, InceptionMNIST, ResidualMNIST, TorchvisionResNet, alexnet, book_resnet, densenet, googlenet, lenet, nin,
-    vgg)  # fmt: skip
+    DenseNet121, InceptionMNIST, ResidualMNIST, TorchvisionAlexNet, TorchvisionGoogLeNet, TorchvisionResNet, alexnet,
+    book_resnet, densenet, googlenet, lenet, nin, vgg)  # fmt: skip
 
 BATCH, SAMPLES = 2, 8
 
@@ -64,12 +65,14 @@ def fill(network):
 CASES = [
     ("lenet", 1, 28, lenet),
     ("alexnet", 1, 65, alexnet),
+    ("alexnet, torchvision", 3, 224, TorchvisionAlexNet),
     ("nin", 1, 67, nin),
     ("nin, one 1×1, third block 256 wide, global maximum, no final ReLU", 3, 67,
      lambda channels: nin(channels, 1, 256, nn.AdaptiveMaxPool2d, False)),
     ("vgg11", 1, 32, lambda channels: vgg(channels, (1, 1, 2, 2, 2))),
     ("vgg16", 3, 32, lambda channels: vgg(channels, (2, 2, 3, 3, 3))),
     ("googlenet", 1, 32, googlenet),
+    ("googlenet, torchvision", 3, 96, TorchvisionGoogLeNet),
     ("inception-mnist", 1, 28, lambda _: InceptionMNIST()),
     ("residual-mnist", 1, 28, lambda _: ResidualMNIST("identity")),
     ("residual-mnist, constant-scaling", 1, 28, lambda _: ResidualMNIST("constant-scaling")),
@@ -84,7 +87,7 @@ CASES = [
 ]
 
 # With the others' images, a ReLU or a maximum of these is so close to its switch that rounding decides.
-IMAGES = {"googlenet": "i2", "resnet34, torchvision": "i2"}
+IMAGES = {"googlenet": "i2", "googlenet, torchvision": "i3", "resnet34, torchvision": "i2"}
 
 
 def run(network, images, training):
@@ -121,8 +124,13 @@ def deviation(single, double):
 
 
 def main():
+    path = pathlib.Path(__file__).with_name("goldens.json")
+    known = json.loads(path.read_text()) if sys.argv[1:] else {}
     result = {}
     for name, channels, side, make in CASES:
+        if name in known and name not in sys.argv[1:]:
+            result[name] = known[name]
+            continue
         network = make(channels)
         fill(network)
         images = values(IMAGES.get(name, "images"), (BATCH, channels, side, side))
@@ -141,7 +149,6 @@ def main():
         }  # fmt: skip
     rows = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(entry, separators=(',', ':'))}"
             for name, entry in result.items()]  # fmt: skip
-    path = pathlib.Path(__file__).with_name("goldens.json")
     path.write_text("{\n" + ",\n".join(rows) + "\n}\n")
 
 

@@ -30,6 +30,21 @@ def alexnet(channels):
         nn.MaxPool2d(3, 2), *classifier(256))  # fmt: skip
 
 
+class TorchvisionAlexNet(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, 64, 11, 4, 2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(64, 192, 5, padding=2),
+            nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(192, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 256, 3, padding=1),
+            nn.ReLU(), nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2))  # fmt: skip
+        self.classifier = nn.Sequential(
+            nn.Dropout(0), nn.Linear(9216, 4096), nn.ReLU(), nn.Dropout(0), nn.Linear(4096, 4096), nn.ReLU(),
+            nn.Linear(4096, 10))  # fmt: skip
+
+    def forward(self, x):
+        return self.classifier(F.adaptive_avg_pool2d(self.features(x), 6).flatten(1))
+
+
 def vgg(channels, convolutions, side=32, dropout=0.0):
     blocks = []
     for count, outputs in zip(convolutions, (64, 128, 256, 512, 512)):
@@ -87,6 +102,55 @@ def googlenet(channels):
         Inception(832, 256, (160, 320), (32, 128), 128), Inception(832, 384, (192, 384), (48, 128), 128),
         nn.AdaptiveAvgPool2d(1), nn.Flatten())  # fmt: skip
     return nn.Sequential(b1, b2, b3, b4, b5, nn.Linear(1024, 10))
+
+
+class BasicConv2d(nn.Module):
+    """torchvision's."""
+
+    def __init__(self, inputs, outputs, kernel, stride=1):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(outputs, eps=0.001)
+
+    def forward(self, x):
+        return F.relu(self.bn(self.conv(x)))
+
+
+class TorchvisionInception(nn.Module):
+    def __init__(self, inputs, c1, c2, c3, c4):
+        super().__init__()
+        self.branch1 = BasicConv2d(inputs, c1, 1)
+        self.branch2 = nn.Sequential(BasicConv2d(inputs, c2[0], 1), BasicConv2d(*c2, 3))
+        self.branch3 = nn.Sequential(BasicConv2d(inputs, c3[0], 1), BasicConv2d(*c3, 3))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, 1, 1, ceil_mode=True), BasicConv2d(inputs, c4, 1))
+
+    def forward(self, x):
+        return torch.cat((self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)), 1)
+
+
+class TorchvisionGoogLeNet(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = BasicConv2d(channels, 64, 7, 2)
+        self.conv2, self.conv3 = BasicConv2d(64, 64, 1), BasicConv2d(64, 192, 3)
+        for name, *widths in [
+            ("3a", 192, 64, (96, 128), (16, 32), 32), ("3b", 256, 128, (128, 192), (32, 96), 64),
+            ("4a", 480, 192, (96, 208), (16, 48), 64), ("4b", 512, 160, (112, 224), (24, 64), 64),
+            ("4c", 512, 128, (128, 256), (24, 64), 64), ("4d", 512, 112, (144, 288), (32, 64), 64),
+            ("4e", 528, 256, (160, 320), (32, 128), 128), ("5a", 832, 256, (160, 320), (32, 128), 128),
+            ("5b", 832, 384, (192, 384), (48, 128), 128),
+        ]:  # fmt: skip
+            self.add_module(f"inception{name}", TorchvisionInception(*widths))
+        self.fc = nn.Linear(1024, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(self.conv1(x), 3, 2, ceil_mode=True)
+        x = F.max_pool2d(self.conv3(self.conv2(x)), 3, 2, ceil_mode=True)
+        x = F.max_pool2d(self.inception3b(self.inception3a(x)), 3, 2, ceil_mode=True)
+        for name in "abcde":
+            x = getattr(self, f"inception4{name}")(x)
+        x = self.inception5b(self.inception5a(F.max_pool2d(x, 2, 2, ceil_mode=True)))
+        return self.fc(x.mean((2, 3)))
 
 
 class InceptionA(nn.Module):

@@ -107,7 +107,8 @@ def convolution2d_filter_gradient(settings, x, dy):
 
 
 def max_pool2d(settings, x):
-    return [last(F.max_pool2d(first(x), integers(settings, "kernel"), **window(settings)))]
+    ceil = "roundsUp" in settings
+    return [last(F.max_pool2d(first(x), integers(settings, "kernel"), ceil_mode=ceil, **window(settings)))]
 
 
 def max_pool2d_gradient(settings, x, dy, mask=None):
