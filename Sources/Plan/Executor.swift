@@ -208,6 +208,12 @@ extension Executor {
             form: form(of:in:))
     }
 
+    /// Makes every region that the plans name, as large as the one that needs most of it, filled with zeros.
+    package func allocateRegions(of plans: Plan...) throws {
+        let byteCounts = plans.reduce(into: [:]) { $0.merge($1.regionByteCounts, uniquingKeysWith: max) }
+        for (region, byteCount) in byteCounts { try allocate(region, byteCount: byteCount) }
+    }
+
     package func write<Element: BitwiseCopyable>(
         _ elements: [Element], to region: Region, offset: Int = 0
     ) throws {

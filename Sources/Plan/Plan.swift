@@ -89,6 +89,29 @@ package struct Plan: Sendable {
     }
 }
 
+extension Plan {
+    /// What its steps read and write that outlives them, and how large it has to be.
+    package var regionByteCounts: [Region: Int] {
+        var result: [Region: Int] = [:]
+        for value in graph.values {
+            switch value.source {
+            case .node: break
+            case .parameter: result[.parameters] = parameterLayout.byteCount
+            case .gradient: result[.gradients] = parameterLayout.byteCount
+            case .statistic: result[.statistics] = statisticLayout.byteCount
+            case .region(let region): result[region] = value.type.byteCount
+            }
+        }
+        // An optimizer's flat buffers are no values.
+        for case .optimizer(let optimizer) in graph.nodes.map(\.op) {
+            for region in [.parameters, .gradients] + (0..<optimizer.stateCount).map(Region.optimizerState) {
+                result[region] = parameterLayout.byteCount
+            }
+        }
+        return result
+    }
+}
+
 /// Several tensors one after another in one float32 buffer. Each starts at a multiple of `alignment`, which
 /// suits every device's rule for sub-buffers; the gaps hold zeros.
 package struct FlatLayout: Hashable, Sendable {

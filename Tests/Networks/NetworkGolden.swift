@@ -107,11 +107,7 @@ struct NetworkRun {
 
         let plan = executor.makePlan(graph)
         let image = graph.shape(of: built.images)
-        try executor.allocate(.images(.test), byteCount: 4 * image.count)
-        try executor.allocate(.labels(.train), byteCount: 4 * Self.batch)
-        try executor.allocate(.parameters, byteCount: plan.parameterLayout.byteCount)
-        try executor.allocate(.gradients, byteCount: plan.parameterLayout.byteCount)
-        try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
+        try executor.allocateRegions(of: plan)
         try executor.write(Self.images(networkCase.images, image), to: .images(.test))
         try executor.write((0..<Self.batch).map { Int32((3 * $0 + 1) % 10) }, to: .labels(.train))
         for (index, parameter) in graph.parameters.enumerated() {

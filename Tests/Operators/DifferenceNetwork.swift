@@ -53,12 +53,7 @@ final class DifferenceNetwork {
         smoothing = Double(differenceCase.labelSmoothing)
 
         plan = executor.makePlan(graph)
-        try executor.allocate(.images(.train), byteCount: images * images)
-        try executor.allocate(.order(.train), byteCount: 4 * images)
-        try executor.allocate(.labels(.train), byteCount: images)
-        try executor.allocate(.parameters, byteCount: plan.parameterLayout.byteCount)
-        try executor.allocate(.gradients, byteCount: plan.parameterLayout.byteCount)
-        try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
+        try executor.allocateRegions(of: plan)
         let oneHot = (0..<images * images).map { UInt8($0 / images == $0 % images ? 255 : 0) }
         try executor.write(oneHot, to: .images(.train))
         try executor.write((0..<images).map(Int32.init), to: .order(.train))
