@@ -147,9 +147,15 @@ def main():
                       if not key.endswith("num_batches_tracked")},
             "gradients": {key: summary(gradient) for key, gradient in training[2].items()},
         }  # fmt: skip
-    rows = [f"{json.dumps(name, ensure_ascii=False)}: {json.dumps(entry, separators=(',', ':'))}"
-            for name, entry in result.items()]  # fmt: skip
-    path.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+    path.write_text(lines(result, depth=3) + "\n")
+
+
+def lines(value, depth):
+    """JSON with a line a tensor, so that a difference shows which."""
+    if depth == 0 or not isinstance(value, dict):
+        return json.dumps(value, separators=(",", ":"))
+    rows = [f"{json.dumps(key, ensure_ascii=False)}: {lines(entry, depth - 1)}" for key, entry in value.items()]
+    return "{\n" + ",\n".join(rows) + "\n}"
 
 
 if __name__ == "__main__":
