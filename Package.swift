@@ -58,10 +58,15 @@ let package = Package(
             ],
             path: "Sources/ResinCommand"),
 
-        tests("OpenCL", ["ResinOpenCL", "CActiveWait"]),
         .target(name: "ResinFixtures", dependencies: ["CZlib"], path: "Tests/Fixtures"),
+        .target(
+            name: "ResinTestDevices", dependencies: ["ResinDevice", "ResinOpenCL", "ResinPlan"],
+            path: "Tests/Devices"),
+        tests("OpenCL", ["ResinOpenCL", "ResinTestDevices", "CActiveWait"]),
         // The executable is a dependency so that it is built before the tests that run it.
-        tests("Command", ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "CZlib"]),
+        tests(
+            "Command",
+            ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "ResinTestDevices", "CZlib"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
         tests("Fuzz", ["Resin", "ResinCommand", "ResinReference", "ResinTraining", "ResinTensor"]),
         .target(
@@ -77,8 +82,8 @@ let package = Package(
         tests(
             "Networks",
             [
-                "ResinNetworks", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan", "ResinGraph",
-                "ResinTensor",
+                "ResinNetworks", "ResinTestDevices", "ResinReference", "ResinDevice", "ResinPlan",
+                "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens"]),
         tests(
             "Plan",
@@ -89,8 +94,8 @@ let package = Package(
         tests(
             "Training",
             [
-                "Resin", "ResinTraining", "ResinDataset", "ResinDevice", "ResinNetworks", "ResinOpenCL",
-                "ResinPlan", "ResinGraph", "ResinTensor",
+                "Resin", "ResinTestDevices", "ResinTraining", "ResinDataset", "ResinDevice", "ResinNetworks",
+                "ResinOpenCL", "ResinPlan", "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens"]),
         tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],

@@ -1,4 +1,5 @@
 import Foundation
+import ResinTestDevices
 import Testing
 
 extension CommandTests {
@@ -40,14 +41,9 @@ extension CommandTests {
             return program
         }
 
-        private static let hasDevice: Bool = {
-            guard let text = try? Program("devices").run().output else { return false }
-            return text.split(separator: "\n").count > 1
-        }()
-
         @Test(
             "Each probe has an answer, and a reason where it is no; the second time they are kept",
-            .enabled(if: hasDevice, "no OpenCL device found"))
+            .needsDevice)
         func probes() throws {
             let cache = try Folder()
             let row = try #require(
@@ -74,9 +70,7 @@ extension CommandTests {
             #expect(!anew.output.contains("as found before"), "\(anew)")
         }
 
-        @Test(
-            "A driver that crashes in one probe leaves the others their answers",
-            .enabled(if: hasDevice, "no OpenCL device found"))
+        @Test("A driver that crashes in one probe leaves the others their answers", .needsDevice)
         func crash() throws {
             let folder = try Folder()
             // Stands before the loader and ends the process when halves' arithmetic is compiled.
@@ -110,7 +104,7 @@ extension CommandTests {
             #expect(probes.contains { $0.name == "pinned staging" && $0.works })
         }
 
-        @Test("Each family of operators passes", .enabled(if: hasDevice, "no OpenCL device found"))
+        @Test("Each family of operators passes", .needsDevice)
         func operators() throws {
             let outcome = try success(of: Self.program("--operators", "--json", cache: Folder()))
             let families = try #require(try Self.rows(outcome).first?.operators)

@@ -1,37 +1,15 @@
-import ResinDevice
 import ResinNetworks
-import ResinOpenCL
-import ResinPlan
 import ResinReference
-import Synchronization
+import ResinTestDevices
 import Testing
-
-/// The first OpenCL device's executor, so that its kernels are compiled once; cases take turns.
-private enum FirstDevice {
-    static let found = (try? Device.all())?.first
-
-    private struct Holder: @unchecked Sendable {
-        var executor: DeviceExecutor?
-    }
-    private static let holder = Mutex(Holder())
-
-    static func run(_ networkCase: NetworkCase, _ mode: NetworkScope.Mode) throws -> NetworkRun {
-        try holder.withLock { holder in
-            let executor = try holder.executor ?? DeviceExecutor(device: found!, index: 0, math: .exact)
-            holder.executor = executor
-            return try NetworkRun(networkCase, mode, on: executor)
-        }
-    }
-}
 
 @Suite("Every network is PyTorch's")
 struct GoldenTests {
-    @Test(
-        "Logits, loss and gradients on OpenCL",
-        .enabled(if: FirstDevice.found != nil, "no OpenCL device found"),
-        arguments: NetworkCase.all)
+    @Test("Logits, loss and gradients on OpenCL", .needsDevice, arguments: NetworkCase.all)
     func device(_ networkCase: NetworkCase) throws {
-        try check(networkCase) { try FirstDevice.run(networkCase, $0) }
+        try check(networkCase) { mode in
+            try SharedExecutors.use(.own(.exact)) { try NetworkRun(networkCase, mode, on: $0) }
+        }
     }
 
     @Test("Logits, loss and gradients on the reference", arguments: NetworkCase.all)

@@ -1,17 +1,18 @@
 import ResinOpenCL
+import ResinTestDevices
 import Testing
 
 /// Every device of this machine; tests that need one run on each.
-let devices = (try? Device.all()) ?? []
+let devices = OpenCLDevices.all
 
-extension Trait where Self == ConditionTrait {
-    static var needsDevice: Self {
-        .enabled(if: !devices.isEmpty, "no OpenCL device on this machine")
+@Test("There is an OpenCL device: suites that need one are off without, and this one is not")
+func anyDevice() throws {
+    guard !OpenCLDevices.areLeftOut else {
+        return print("RESIN_TESTS_WITHOUT_OPENCL=1: NO TEST OF AN OPENCL DEVICE RUNS")
     }
-}
-
-extension Device: CustomTestStringConvertible {
-    public var testDescription: String { name }
+    #expect(
+        try !OpenCLDevices.listing.get().isEmpty,
+        "install a driver, such as pocl-opencl-icd, or set RESIN_TESTS_WITHOUT_OPENCL=1")
 }
 
 /// A context and a queue on one device, and the host's arrays in and out of it.
