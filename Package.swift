@@ -40,13 +40,14 @@ let package = Package(
         module("Graph", ["ResinTensor"]),
         module("Networks", ["ResinGraph", "ResinTensor"]),
         module("Plan", ["ResinGraph", "ResinTensor"]),
+        module("Cases", ["ResinPlan", "ResinGraph", "ResinTensor"]),
         module("Reference", ["ResinPlan", "ResinGraph", "ResinTensor"]),
         module("Device", ["ResinPlan", "ResinGraph", "ResinTensor", "ResinOpenCL", "ResinKernels"]),
         module("Training", ["ResinPlan", "ResinNetworks", "ResinDataset", "ResinGraph", "ResinTensor"]),
         .target(
             name: "Resin",
             dependencies: [
-                "ResinTraining", "ResinDevice", "ResinReference", "ResinPlan", "ResinNetworks",
+                "ResinTraining", "ResinDevice", "ResinReference", "ResinCases", "ResinPlan", "ResinNetworks",
                 "ResinDataset", "ResinGraph", "ResinTensor", "ResinOpenCL",
             ],
             path: "Sources/Resin"),
@@ -69,14 +70,11 @@ let package = Package(
             ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "ResinTestDevices", "CZlib"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
         tests("Fuzz", ["Resin", "ResinCommand", "ResinReference", "ResinTraining", "ResinTensor"]),
-        .target(
-            name: "ResinOpCases", dependencies: ["ResinPlan", "ResinGraph", "ResinTensor"],
-            path: "Tests/OpCases"),
         tests(
             "Operators",
             [
-                "Resin", "ResinOpCases", "ResinReference", "ResinDevice", "ResinOpenCL", "ResinPlan",
-                "ResinGraph", "ResinTensor",
+                "Resin", "ResinCases", "ResinTestDevices", "ResinReference", "ResinDevice", "ResinOpenCL",
+                "ResinPlan", "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"]),
         tests(

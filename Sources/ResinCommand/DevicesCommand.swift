@@ -159,9 +159,9 @@ struct DevicesCommand: ParsableCommand {
     }
 
     private func describe(_ result: OperatorCheck) -> String {
-        let name = result.family.padding(toLength: 22, withPad: " ", startingAt: 0)
+        let name = result.family.padding(toLength: 27, withPad: " ", startingAt: 0)
         if let failure = result.failure { return "\(name)FAILED: \(failure)" }
-        guard result.cases > 0 else { return "\(name)not used on this device" }
+        if let reason = result.reason { return "\(name)0 cases: \(reason)" }
         let error = result.worstError.map { String(format: "%.1e", $0) } ?? "infinite"
         return "\(name)OK: \(result.cases) cases, worst relative error \(error)"
     }

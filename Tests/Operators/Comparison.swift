@@ -1,27 +1,41 @@
-import ResinOpCases
+import ResinCases
+import ResinDevice
+import ResinGraph
+import ResinPlan
+import ResinReference
+import ResinTestDevices
 import Testing
 
-/// Expects each output within the case's tolerance of the exact one: the error is relative to the largest
-/// absolute value, since rounding errors of a sum follow its terms, not its result.
-func expectClose(
-    _ outputs: [[Float]], _ exact: [[Float]], of opCase: OpCase,
-    sourceLocation: SourceLocation = #_sourceLocation
-) {
-    #expect(outputs.map(\.count) == exact.map(\.count), sourceLocation: sourceLocation)
-    for (number, (output, exact)) in zip(outputs, exact).enumerated() {
-        let largest = exact.reduce(0) { max($0, abs($1)) }
-        let worst = zip(output, exact).enumerated().map { ($0, error($1.0, $1.1)) }.max { $0.1 < $1.1 }
-        guard let (index, error) = worst, error > opCase.tolerance * largest else { continue }
-        Issue.record(
-            """
-            \(opCase): element \(index) of output \(number) is \(output[index]) instead of \(exact[index]), \
-            off by \(error / largest) of the largest
-            """, sourceLocation: sourceLocation)
-    }
+/// Expects a case's outputs on a device's executor to be within their bound of the reference's.
+func expectAgreement(
+    of opCase: OpCase, _ traits: DeviceTraits, ofDevice index: Int = 0, arithmetic: Arithmetic = .direct,
+    in precision: Precision = .float32, sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    expectClose(
+        try SharedExecutors.use(traits, ofDevice: index) { try opCase.run(on: $0, in: precision) },
+        try ReferenceResults.outputs(of: opCase, in: precision), of: opCase, arithmetic: arithmetic,
+        in: precision, sourceLocation: sourceLocation)
 }
 
-/// Infinite where only one of them is not a number.
-private func error(_ value: Float, _ exact: Float) -> Float {
-    let error = abs(value - exact)
-    return value == exact || value.isNaN && exact.isNaN ? 0 : error.isNaN ? .infinity : error
+func expectClose(
+    _ outputs: [[Float]], _ exact: [[Float]], of opCase: OpCase, arithmetic: Arithmetic = .direct,
+    in precision: Precision = .float32, sourceLocation: SourceLocation = #_sourceLocation
+) {
+    let deviation = Deviation(
+        of: outputs, from: exact, allowing: opCase.tolerance(of: arithmetic, in: precision))
+    #expect(deviation.failure == nil, "\(opCase)", sourceLocation: sourceLocation)
+}
+
+/// Expects a case on integers to give the reference's very numbers on a device's executor.
+func expectExactness(
+    of opCase: OpCase, _ traits: DeviceTraits, ofDevice index: Int = 0, in precision: Precision = .float32,
+    sourceLocation: SourceLocation = #_sourceLocation
+) throws {
+    let onIntegers = opCase.onIntegers
+    let outputs = try SharedExecutors.use(traits, ofDevice: index) {
+        try onIntegers.run(on: $0, in: precision)
+    }
+    #expect(
+        outputs == (try onIntegers.run(on: ReferenceExecutor(), in: precision)), "\(onIntegers)",
+        sourceLocation: sourceLocation)
 }

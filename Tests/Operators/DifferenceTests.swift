@@ -5,8 +5,8 @@ import ResinReference
 import ResinTensor
 import Testing
 
-/// A small network around one operator. Its image is itself trained (see `DifferenceNetwork`), so that both the
-/// operator's input gradient and its parameters' are compared with differences of the loss.
+/// A small network around one operator. Its image is itself trained (see `DifferenceNetwork`), so that both
+/// the operator's input gradient and its parameters' are compared with differences of the loss.
 struct DifferenceCase: Sendable, CustomTestStringConvertible {
     var name: String
     var shape: Shape
@@ -123,7 +123,8 @@ extension DifferenceCase {
         for (parameter, gradient) in gradients.enumerated() {
             for (index, exact) in gradient.enumerated() {
                 let difference = try network.difference(parameter, index)
-                // Logits have 24 bits, so that differences over ±2⁻⁶ have an error of about 2⁻²³ / 2⁻⁵ = 4e-6.
+                // Logits have 24 bits, so that differences over ±2⁻⁶ have an error of about 2⁻²³ / 2⁻⁵ =
+                // 4e-6.
                 #expect(
                     abs(difference - exact) < 1e-3 * largest + 1e-5,
                     "parameter \(parameter), element \(index): \(exact), but \(difference) by difference")

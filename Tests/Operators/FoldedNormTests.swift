@@ -1,18 +1,14 @@
-import ResinDevice
+import ResinCases
 import ResinGraph
-import ResinOpCases
-import ResinOpenCL
 import ResinReference
 import ResinTensor
+import ResinTestDevices
 import Testing
 
-private let devices = (try? Device.all()) ?? []
-
 /// A batch norm folded into the convolution before it, against the same two operators apart.
-@Suite(.enabled(if: !devices.isEmpty, "no OpenCL device found"))
 struct FoldedNormTests {
-    /// A shape for each form of the convolution: Winograd with 8 and 6 points, rows, packed patches, strides; with and
-    /// without bias.
+    /// A shape for each form of the convolution: Winograd with 8 and 6 points, rows, packed patches, strides;
+    /// with and without bias.
     private static let cases: [(image: Shape, channels: Int, kernel: Int, stride: Int, hasBias: Bool)] = [
         ([4, 24, 24, 16], 24, 3, 1, true), ([48, 4, 4, 20], 33, 3, 1, false),
         ([2, 20, 20, 1], 6, 5, 1, true),
@@ -58,14 +54,14 @@ struct FoldedNormTests {
     }
 
     @Test(
-        "a device's folded batch norm agrees with the reference's, as a CPU and as a GPU",
+        "a device's folded batch norm agrees with the reference's, as a CPU and as a GPU", .needsDevice,
         arguments: cases.indices, [false, true])
     func device(index: Int, asGPU: Bool) throws {
-        let device = devices[0]
-        let executor = try DeviceExecutor(
-            device: device, index: 0, traits: DeviceTraits(device, asGPU: asGPU ? true : nil))
         let folded = try makeCase(index, showsSum: false)
         let apart = try makeCase(index, showsSum: true).run(on: ReferenceExecutor())
-        expectClose(try folded.run(on: executor), [apart[0]], of: folded)
+        let outputs = try SharedExecutors.use(asGPU ? .gpu(math: .fast) : .own(.fast)) {
+            try folded.run(on: $0)
+        }
+        expectClose(outputs, [apart[0]], of: folded)
     }
 }

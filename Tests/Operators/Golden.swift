@@ -1,5 +1,5 @@
 import Foundation
-import ResinOpCases
+import ResinCases
 
 /// What PyTorch gave for a case, as `make_goldens.py` wrote it.
 struct Golden: Decodable, Sendable {

@@ -1,5 +1,5 @@
 import Foundation
-import ResinOpCases
+import ResinCases
 import Testing
 
 @Suite struct GoldenTests {
@@ -16,8 +16,8 @@ import Testing
                 let value = Double(output[exact.place(ofSample: index)])
                 #expect(abs(value - sample) <= tolerance, "\(value) instead of \(sample)")
             }
-            // Elements that were not sampled: independent errors add up by their squares, and a constant that is
-            // rounded to float32, such as ImageInput's 1 / 255, moves all elements alike by up to 2⁻²³.
+            // Elements that were not sampled: independent errors add up by their squares, and a constant that
+            // is rounded to float32, such as ImageInput's 1 / 255, moves all elements alike by up to 2⁻²³.
             let count = Double(output.count)
             let values = output.map(Double.init)
             let sum = values.reduce(0, +)
@@ -31,6 +31,12 @@ import Testing
 }
 
 @Suite struct CaseListTests {
+    @Test("Every golden is of a case that there is")
+    func goldens() {
+        let names = Set(OpCase.all.map(\.name))
+        #expect(Golden.all.keys.filter { !names.contains($0) } == [])
+    }
+
     @Test(
         "The cases are written for make_goldens.py",
         .enabled(if: ProcessInfo.processInfo.environment["RESIN_WRITE_CASES"] != nil))

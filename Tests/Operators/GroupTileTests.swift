@@ -1,142 +1,90 @@
+import ResinCases
 import ResinDevice
 import ResinGraph
-import ResinOpCases
-import ResinOpenCL
-import ResinPlan
-import ResinReference
-import Synchronization
+import ResinTestDevices
 import Testing
 
-/// The convolutions that GPUs run, on whatever OpenCL device is here: one executor for each choice of tiles, so
-/// that a kernel is compiled once; cases take turns.
-private enum TiledConvolutions {
-    static let device = try? Device.all().first
-    static let cases = OpCase.all.filter { $0.operation.hasPrefix("convolution") }
+/// A layer a tile, whose channels can and cannot be loaded four at a time.
+let layersOfTiles: [ConvolutionConfiguration] = [
+    .init([2, 15, 13, 64], to: 48, 3, stride: 2, padding: 1, bias: true, fused: true, gives: 8, 7),
+    .init([1, 33, 5, 6], to: 100, 3, padding: 1, bias: true, fused: true, gives: 33, 5),
+    .init([3, 5, 3, 96], to: 33, 1, bias: true, fused: true, gives: 5, 3),
+    .init([3, 11, 9, 3], to: 17, 5, stride: 2, padding: 2, fused: true, gives: 6, 5),
+    .init([1, 17, 17, 32], to: 64, 3, padding: 1, fused: true, gives: 17, 17),
+]
 
-    private struct Executors: @unchecked Sendable {
-        var byTraits: [DeviceTraits: DeviceExecutor] = [:]
-    }
-    private static let executors = Mutex(Executors())
-
-    private static func traits(_ tiles: [GroupTile], asynchronously: Bool, leastProducts: Int = 0)
-        -> DeviceTraits
-    {
-        var traits = DeviceTraits(device!, math: .exact, asGPU: true)
-        traits.groupTiles = tiles
-        traits.copiesAsynchronously = asynchronously
-        traits.leastAsynchronousProducts = leastProducts
-        return traits
-    }
-
-    static func areCopied(_ opCase: OpCase, in precision: Precision, leastProducts: Int = 0) throws -> Bool {
-        let executor = try DeviceExecutor(
-            device: device!, index: 0,
-            traits: traits(GroupTile.onTensorCores, asynchronously: true, leastProducts: leastProducts))
-        let graph = try opCase.makeGraph().inPrecision(precision)
-        return graph.nodes.contains { executor.copiesAsynchronously(for: $0, in: graph) }
-    }
-
-    /// - Parameter asynchronously: whether operands come as `cp.async` would bring them, where channels allow.
-    static func outputs(
-        of opCase: OpCase, _ tiles: [GroupTile], asynchronously: Bool = false,
-        in precision: Precision = .float32
-    ) throws -> [[Float]] {
-        try executors.withLock { executors in
-            let traits = traits(tiles, asynchronously: asynchronously)
-            let executor =
-                try executors.byTraits[traits] ?? DeviceExecutor(device: device!, index: 0, traits: traits)
-            executors.byTraits[traits] = executor
-            return try opCase.run(on: executor, in: precision)
-        }
-    }
-}
-
-@Suite(.enabled(if: TiledConvolutions.device != nil, "no OpenCL device found"))
+/// The convolutions that GPUs run, on whatever OpenCL device is here.
+@Suite(.needsDevice)
 struct GroupTileTests {
-    /// A layer a tile, whose channels can and cannot be loaded four at a time.
-    static let layers = [
-        "2×15×13×64 to 48", "1×33×5×6 to 100", "3×5×3×96 to 33", "3×11×9×3 to 17", "1×17×17×32 to 64",
-    ]
-
-    /// The smallest tile, which meets most edges, and which a CPU's compiler is quickest with.
-    @Test("Convolutions in local memory agree with the reference", arguments: TiledConvolutions.cases)
-    func agreement(of opCase: OpCase) throws {
-        expectClose(
-            try TiledConvolutions.outputs(of: opCase, [GroupTile.all.last!]),
-            try ReferenceResults.outputs(of: opCase), of: opCase)
-    }
+    /// The smallest tile.
+    @Test("Convolutions in local memory agree with the reference", arguments: OpCase.convolution2D)
+    func agreement(of opCase: OpCase) throws { try expectAgreement(of: opCase, .gpu()) }
 
     /// One layer a tile, all three passes, since a CPU's compiler takes seconds for each; together they load
-    /// four floats or one, of images and of filters, in every combination. Small integers are exact in TF32, so that
-    /// tiles on tensor cores, whose operands and sums a CPU makes without them, give the same numbers.
+    /// four floats or one, of images and of filters, in every combination. Small integers are exact in TF32,
+    /// so that tiles on tensor cores, whose operands and sums a CPU makes without them, give the same
+    /// numbers.
     @Test(
         "With any tile they give the reference's very numbers on integers",
-        arguments: zip(GroupTile.all + GroupTile.onTensorCores, GroupTileTests.layers + GroupTileTests.layers)
-    )
-    func integers(_ tile: GroupTile, layer: String) throws {
-        let cases = TiledConvolutions.cases.filter { $0.name.contains(layer) }
-        #expect(cases.count == 3)
-        for opCase in cases.map(\.onIntegers) {
-            let outputs = try TiledConvolutions.outputs(of: opCase, [tile])
-            for (output, exact) in zip(outputs, try opCase.run(on: ReferenceExecutor())) {
-                #expect(output.elementsEqual(exact), "\(opCase), \(tile)")
-            }
-        }
+        arguments: zip(GroupTile.all + GroupTile.onTensorCores, layersOfTiles + layersOfTiles))
+    func integers(_ tile: GroupTile, layer: ConvolutionConfiguration) throws {
+        for opCase in layer.cases { try expectExactness(of: opCase, .gpu(tile)) }
     }
 
-    /// Operands that are copied as they lie in memory, in float32 and in 16 bits, of channels that a tile does and does not
-    /// end with. A CPU copies them at once, into the same places; `make ptx` interprets what a GPU would do, with every tile.
+    /// Operands that are copied as they lie in memory, in float32 and in 16 bits, of channels that a tile
+    /// does and does not end with. A CPU copies them at once, into the same places; `make ptx` interprets
+    /// what a GPU would do, with every tile.
     @Test(
         "So do operands that are copied asynchronously",
         arguments: [
-            (0, Precision.float32, "2×15×13×64 to 48"), (3, .mixed, "2×15×13×64 to 48"),
-            (4, .mixed, "1×17×17×32 to 64"),
+            (0, Precision.float32, layersOfTiles[0]), (3, .mixed, layersOfTiles[0]),
+            (4, .mixed, layersOfTiles[4]),
         ])
-    func asynchronousCopies(_ tileIndex: Int, precision: Precision, layer: String) throws {
-        let cases = TiledConvolutions.cases.filter { $0.name.contains(layer) }
-        #expect(cases.count == 3)
-        try expectExactCopies(cases, GroupTile.onTensorCores[tileIndex], in: precision)
+    func asynchronousCopies(
+        _ tileIndex: Int, precision: Precision, layer: ConvolutionConfiguration
+    ) throws {
+        let traits = DeviceTraits.gpu(GroupTile.onTensorCores[tileIndex], copiesAsynchronously: true)
+        for opCase in layer.cases { try expectExactness(of: opCase, traits, in: precision) }
     }
 
-    /// What is large takes a CPU too long in this form.
-    @Test("Asynchronous copies meet every stride and padding")
-    func asynchronousWindows() throws {
-        let cases = try TiledConvolutions.cases.filter {
-            try TiledConvolutions.areCopied($0, in: .float32) && $0.makeGraph().cost.flops < 40_000_000
+    /// With the smallest tile. What is large takes a CPU too long in this form.
+    @Test(
+        "Asynchronous copies meet every stride and padding",
+        arguments: [\ConvolutionConfiguration.forward, \.inputGradient, \.filterGradient])
+    func asynchronousWindows(_ pass: KeyPath<ConvolutionConfiguration, OpCase> & Sendable) throws {
+        let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, copiesAsynchronously: true)
+        let cases = try ConvolutionConfiguration.all.map { $0[keyPath: pass] }.filter {
+            try areCopied($0, traits) && $0.makeGraph().cost.flops < 40_000_000
         }
-        for operation in ["", "_input_gradient", "_filter_gradient"] {
-            #expect(cases.count { $0.operation == "convolution2d" + operation } >= 15)
-        }
-        try expectExactCopies(cases, GroupTile.onTensorCores.last!, in: .float32)
+        #expect(cases.count >= 15)
+        for opCase in cases { try expectExactness(of: opCase, traits) }
     }
 
-    private func expectExactCopies(_ cases: [OpCase], _ tile: GroupTile, in precision: Precision) throws {
-        for opCase in cases.map(\.onIntegers) {
-            let outputs = try TiledConvolutions.outputs(
-                of: opCase, [tile], asynchronously: true, in: precision)
-            for (output, exact) in zip(outputs, try opCase.run(on: ReferenceExecutor(), in: precision)) {
-                #expect(output.elementsEqual(exact), "\(opCase), \(tile)")
-            }
+    private func areCopied(
+        _ opCase: OpCase, _ traits: DeviceTraits, in precision: Precision = .float32
+    ) throws -> Bool {
+        let graph = try opCase.makeGraph().inPrecision(precision)
+        return try SharedExecutors.use(traits) { executor in
+            graph.nodes.contains { executor.copiesAsynchronously(for: $0, in: graph) }
         }
     }
 
     @Test("Copies are of whole pieces, and for products that are worth a filter put in order")
     func copySelection() throws {
-        func areCopied(_ name: String, _ precision: Precision = .float32, leastProducts: Int = 0) throws
-            -> [Bool]
-        {
-            let cases = TiledConvolutions.cases.filter { $0.name.contains(name) }
-            #expect(cases.count == 3)
-            return try cases.map {
-                try TiledConvolutions.areCopied($0, in: precision, leastProducts: leastProducts)
-            }
+        func areCopied(
+            _ layer: ConvolutionConfiguration, _ precision: Precision = .float32, leastProducts: Int = 0
+        ) throws -> [Bool] {
+            var traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, copiesAsynchronously: true)
+            traits.leastAsynchronousProducts = leastProducts
+            return try layer.cases.map { try self.areCopied($0, traits, in: precision) }
         }
-        #expect(try areCopied("2×15×13×64 to 48") == [true, true, true])
-        #expect(try areCopied("2×15×13×64 to 48", .mixed) == [true, true, true])
-        #expect(try areCopied("2×15×13×64 to 48", leastProducts: 1 << 28) == [false, false, true])
+        #expect(try areCopied(layersOfTiles[0]) == [true, true, true])
+        #expect(try areCopied(layersOfTiles[0], .mixed) == [true, true, true])
+        #expect(try areCopied(layersOfTiles[0], leastProducts: 1 << 28) == [false, false, true])
         // 4 floats are 16 bytes, 4 halves are not.
-        #expect(try areCopied("1×31×29×4 to 8") == [true, true, true])
-        #expect(try areCopied("1×31×29×4 to 8", .mixed) == [false, true, false])
-        #expect(try areCopied("1×33×5×6 to 100") == [false, true, false])
+        let narrow = ConvolutionConfiguration([1, 31, 29, 4], to: 8, 3, stride: 3, padding: 2, gives: 11, 11)
+        #expect(try areCopied(narrow) == [true, true, true])
+        #expect(try areCopied(narrow, .mixed) == [false, true, false])
+        #expect(try areCopied(layersOfTiles[1]) == [false, true, false])
     }
 }

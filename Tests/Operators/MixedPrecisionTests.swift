@@ -1,92 +1,51 @@
+import ResinCases
 import ResinDevice
 import ResinGraph
-import ResinOpCases
-import ResinOpenCL
 import ResinPlan
-import ResinReference
 import ResinTensor
-import Synchronization
+import ResinTestDevices
 import Testing
 
-/// What GPUs run in mixed precision, on whatever OpenCL device is here; with the smallest tiles, which a CPU's compiler is
-/// quickest with. One executor for each, so that a kernel is compiled once; cases take turns.
-private enum MixedPrecision {
-    static let device = try? Device.all().first
-
-    private struct Executors: @unchecked Sendable {
-        var byTile: [GroupTile: DeviceExecutor] = [:]
-    }
-    private static let executors = Mutex(Executors())
-
-    static func outputs(
-        of opCase: OpCase, in precision: Precision, _ tile: GroupTile = GroupTile.all.last!
-    ) throws -> [[Float]] {
-        try executors.withLock { executors in
-            var traits = DeviceTraits(device!, asGPU: true)
-            traits.groupTiles = [tile]
-            let executor =
-                try executors.byTile[tile] ?? DeviceExecutor(device: device!, index: 0, traits: traits)
-            executors.byTile[tile] = executor
-            return try opCase.run(on: executor, in: precision)
-        }
-    }
-}
-
-@Suite(.enabled(if: MixedPrecision.device != nil, "no OpenCL device found"))
+/// What GPUs run in mixed precision, on whatever OpenCL device is here; with the smallest tile, where no
+/// other is asked for.
+@Suite(.needsDevice)
 struct MixedPrecisionTests {
     private static let precisions: [Precision] = [.mixed, .mixedFloat16]
 
     /// Where both round the same numbers they give the same: sums of integers that float32 holds.
     @Test(
         "In mixed precision they give the reference's very numbers on integers",
-        arguments: OpCase.all.filter(\.isExactOnIntegers).map(\.onIntegers), precisions)
+        arguments: OpCase.all.filter(\.isExactOnIntegers), precisions)
     func integers(_ opCase: OpCase, precision: Precision) throws {
-        let exact = try opCase.run(on: ReferenceExecutor(), in: precision)
-        for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, in: precision), exact) {
-            #expect(output.elementsEqual(exact), "\(opCase)")
-        }
+        try expectExactness(of: opCase, .gpu(), in: precision)
     }
 
-    /// Pairs in local memory, as they are loaded one or four at a time; a CPU multiplies them without tensor cores. The two
-    /// types differ in how they are converted alone, so that in float16 two tiles are enough: one that loads four values at a
-    /// time and one that loads one.
+    /// Pairs in local memory, as they are loaded one or four at a time; a CPU multiplies them without tensor
+    /// cores. The two types differ in how they are converted alone, so that in float16 two tiles are enough:
+    /// one that loads four values at a time and one that loads one.
     @Test(
         "So do tiles on tensor cores, whose operands have 16 bits then",
-        arguments: Array(zip(GroupTile.onTensorCores, GroupTileTests.layers)), precisions)
-    func tensorCores(_ tileAndLayer: (GroupTile, layer: String), precision: Precision) throws {
-        let (tile, layer) = tileAndLayer
-        guard precision == .mixed || GroupTile.onTensorCores.suffix(2).contains(tile) else { return }
-        let cases = OpCase.all.filter { $0.operation.hasPrefix("convolution") && $0.name.contains(layer) }
-        #expect(cases.count == 3)
-        for opCase in cases.map(\.onIntegers) {
-            let exact = try opCase.run(on: ReferenceExecutor(), in: precision)
-            for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, in: precision, tile), exact) {
-                #expect(output.elementsEqual(exact), "\(opCase), \(tile)")
-            }
+        arguments: [
+            (0, Precision.mixed), (1, .mixed), (2, .mixed), (3, .mixed), (4, .mixed), (3, .mixedFloat16),
+            (4, .mixedFloat16),
+        ])
+    func tensorCores(_ tileIndex: Int, precision: Precision) throws {
+        for opCase in layersOfTiles[tileIndex].cases {
+            try expectExactness(of: opCase, .gpu(GroupTile.onTensorCores[tileIndex]), in: precision)
         }
     }
 
-    /// A sum that is off in float32 may be rounded to a neighbour, 2⁻⁷ of it away in bfloat16 and 2⁻¹⁰ in float16.
     @Test(
         "In mixed precision they agree with the reference",
-        arguments: OpCase.all.filter { !$0.isExactOnIntegers || $0.operation.hasPrefix("convolution") },
-        precisions)
+        arguments: OpCase.all.filter { !$0.isExactOnIntegers }
+            + OpCase.convolution2D.filter(\.isExactOnIntegers), precisions)
     func agreement(of opCase: OpCase, precision: Precision) throws {
-        let neighbour: Float = precision == .mixed ? 0x1p-7 : 0x1p-10
-        let exact = try opCase.run(on: ReferenceExecutor(), in: precision)
-        for (output, exact) in zip(try MixedPrecision.outputs(of: opCase, in: precision), exact) {
-            let largest = exact.reduce(0) { max($0, abs($1)) }
-            for (value, exact) in zip(output, exact) where !(value.isNaN && exact.isNaN) {
-                #expect(
-                    abs(value - exact) <= opCase.tolerance * largest + neighbour * abs(exact)
-                        || value == exact, "\(opCase)")
-            }
-        }
+        try expectAgreement(of: opCase, .gpu(), in: precision)
     }
 
     @Test("Activations are half as large, and everything else is what it was")
     func storage() throws {
-        let opCase = OpCase.all.first { $0.operation == "batch_norm" }!
+        let opCase = OpCase.batchNorm[0]
         let (full, mixed) = (try opCase.makeGraph(), try opCase.makeGraph().inPrecision(.mixed))
         let node = full.nodes.firstIndex {
             if case .batchNorm = $0.op { true } else { false }

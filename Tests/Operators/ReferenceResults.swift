@@ -1,15 +1,21 @@
-import ResinOpCases
+import ResinCases
+import ResinGraph
 import ResinReference
 import Synchronization
 
 /// What the reference executor gives, computed once for all checks.
 enum ReferenceResults {
-    private static let results = Mutex<[String: [[Float]]]>([:])
+    private struct Key: Hashable {
+        var name: String
+        var precision: Precision
+    }
+    private static let results = Mutex<[Key: [[Float]]]>([:])
 
-    static func outputs(of opCase: OpCase) throws -> [[Float]] {
-        if let outputs = results.withLock({ $0[opCase.name] }) { return outputs }
-        let outputs = try opCase.run(on: ReferenceExecutor())
-        results.withLock { $0[opCase.name] = outputs }
+    static func outputs(of opCase: OpCase, in precision: Precision = .float32) throws -> [[Float]] {
+        let key = Key(name: opCase.name, precision: precision)
+        if let outputs = results.withLock({ $0[key] }) { return outputs }
+        let outputs = try opCase.run(on: ReferenceExecutor(), in: precision)
+        results.withLock { $0[key] = outputs }
         return outputs
     }
 }

@@ -1,4 +1,4 @@
-import ResinOpCases
+import ResinCases
 import ResinPlan
 import Testing
 

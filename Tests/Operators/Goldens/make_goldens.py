@@ -1,4 +1,4 @@
-"""Writes goldens.json: what PyTorch gives, in float64, for the cases of Tests/OpCases.
+"""Writes goldens.json: what PyTorch gives, in float64, for the cases of Sources/Cases.
 
     RESIN_WRITE_CASES=/tmp/cases.jsonl swift test --filter OperatorsTests.CaseListTests
     python3 make_goldens.py /tmp/cases.jsonl
@@ -40,6 +40,7 @@ def make_input(description, number):
         "integers": lambda: high(33) % 7 - 3,
         "bytes": lambda: high(56),
         "below": lambda: high(33) % int(argument[0]),
+        "listed": lambda: np.array([float(number) for number in argument]),
     }[kind]()
     return torch.from_numpy(values.reshape(shape))
 
@@ -162,16 +163,37 @@ def add(settings, a, b, mask=None):
     return [relu(a + b, settings) if mask is None else (a + b) * (mask > 0)]
 
 
-def sigmoid_gradient(settings, x, dy):
+# By the identifiers of Activation.swift's table; ReLU has operations of its own.
+ACTIVATIONS = {"sigmoid": torch.sigmoid}
+
+
+def activation_gradient(function, x, dy):
     x.requires_grad_()
-    y = torch.sigmoid(x)
+    y = function(x)
     return [y, *gradients(y, dy, x)]
+
+
+def operations_of(name, function):
+    """An activation, its gradient, and itself behind another operation."""
+    after = lambda operation: lambda settings, *inputs: [function(operation(settings, *inputs)[0])]
+    return {
+        name: lambda settings, x: [function(x)], f"add_{name}": after(add),
+        f"{name}_gradient": lambda settings, x, dy: activation_gradient(function, x, dy),
+        f"convolution2d_{name}": after(convolution2d),
+    }
 
 
 def concatenation_gradient(settings, dy):
     inputs = [torch.zeros(*dy.shape[:-1], count, dtype=torch.float64, requires_grad=True)
               for count in integers(settings, "channels")]
     return gradients(torch.cat(inputs, -1), dy, *inputs)
+
+
+def branches(settings, x, *tensors):
+    *filters, dy = tensors
+    ys = [last(F.relu(F.conv2d(first(x), w, padding=w.shape[-1] // 2))) for w in filters]
+    return [torch.cat(ys, -1)] + [
+        part * (y > 0) for part, y in zip(dy.split(integers(settings, "channels"), -1), ys)]
 
 
 def dropout(settings, x):
@@ -248,16 +270,33 @@ def channel_activity(settings, x):
 
 
 def optimize(make, settings, tensors, states):
-    """Parameters first, their gradients after them; the parameters and the named states afterwards."""
-    count = len(tensors) // 2
-    for parameter, gradient in zip(tensors[:count], tensors[count:]):
+    """Parameters first, their gradients after them, then metrics and the loss's scale, if any; the parameters, the named
+    states and the scale afterwards. PyTorch's GradScaler does the same, but on a GPU only."""
+    count = (len(tensors) - int(settings.get("regions", [0])[0])) // 2
+    parameters, gradients, regions = tensors[:count], tensors[count:2 * count], tensors[2 * count:]
+    for parameter in parameters:
         parameter.requires_grad_()
-        parameter.grad = gradient
-    optimizer = make(tensors[:count])
+    optimizer = make(parameters)
     for _ in range(int(settings["steps"][0])):
-        optimizer.step()
-    return [p.detach() for p in tensors[:count]] + [
-        optimizer.state[p][name] for name in states for p in tensors[:count]]
+        if regions and regions[0][0, 3] > 0:
+            continue
+        scale = regions[1][0].item() if len(regions) > 1 else 1
+        is_finite = all(gradient.isfinite().all() for gradient in gradients)
+        if is_finite:
+            for parameter, gradient in zip(parameters, gradients):
+                parameter.grad = gradient / scale
+            optimizer.step()
+        if len(regions) > 1:
+            steady = regions[1][1].item() + 1
+            if not is_finite:
+                regions[1][:2] = torch.tensor([scale / 2, 0.0])
+                regions[1][3] += 1
+            elif steady == 2000:
+                regions[1][:2] = torch.tensor([scale * 2, 0.0])
+            else:
+                regions[1][1] = steady
+    return [p.detach() for p in parameters] + [
+        optimizer.state[p].get(name, torch.zeros_like(p)) for name in states for p in parameters] + [*regions[1:]]
 
 
 def sgd(settings, *tensors):
@@ -282,13 +321,12 @@ OPERATIONS = {
         convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient, max_pool2d,
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
-        sigmoid_gradient, concatenation_gradient, image_input, softmax_cross_entropy, softmax_cross_entropy_gradient, record_metrics, channel_activity,
-        sgd, adam)
+        concatenation_gradient, branches, image_input, softmax_cross_entropy,
+        softmax_cross_entropy_gradient, record_metrics, channel_activity, sgd, adam)
 } | {
     "adamw": adam,
     "relu": lambda settings, x: [F.relu(x)],
     "relu_gradient": lambda settings, dy, y: [dy * (y > 0)],
-    "sigmoid": lambda settings, x: [torch.sigmoid(x)],
     "scale": lambda settings, x: [settings["factor"][0] * x],
     "concatenation": lambda settings, *x: [torch.cat(x, -1)],
     "double": lambda settings, x: [2 * x],
@@ -296,6 +334,8 @@ OPERATIONS = {
     "add_relu_add": lambda settings, a, b: [F.relu(a + b) + a + b],
     "flatten": lambda settings, x: [F.relu(x).flatten(1), x + F.relu(x)],
 }
+for name, function in ACTIVATIONS.items():
+    OPERATIONS |= operations_of(name, function)
 
 
 def fingerprint(line):

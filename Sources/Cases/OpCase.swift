@@ -3,7 +3,7 @@ import ResinPlan
 import ResinTensor
 
 /// One configuration of an operator, from which every check of it is derived: its shape, PyTorch's result,
-/// OpenCL against the reference, exact integers, the simulator run and the micro-benchmark.
+/// OpenCL against the reference, exact integers, and `resin devices --check --operators`.
 package struct OpCase: Sendable, CustomStringConvertible {
     /// Unique; the goldens are found by it.
     package var name: String
@@ -13,8 +13,16 @@ package struct OpCase: Sendable, CustomStringConvertible {
     package var settings: [String: [Double]] = [:]
     package var inputs: [CaseInput]
     package var outputs: [CaseOutput]
-    /// Largest error, relative to the largest absolute value of the exact output.
+    /// Whether `resin devices --check --operators` runs it too: an edge of each kind (counts that no vector,
+    /// tile or work-group divides, one pixel, one channel, rows that hold no image), and a few as large as
+    /// real layers, so that the kernels for large work run.
+    package var isChecked = false
+    /// Largest error of direct sums in float32, relative to the largest absolute value of the exact output.
     package var tolerance: Float = 1e-5
+    /// The same of minimal filtering, whose sums are of other sums; 2e-5 is oneDNN's bound.
+    package var winogradTolerance: Float = 2e-5
+    /// How often a value is rounded on its way to an output in mixed precision.
+    package var roundings = 1
     /// Whether integers as data make every output exact on every executor.
     package var isExactOnIntegers = false
     /// The steps that are run before the outputs are read.
@@ -40,6 +48,32 @@ package struct OpCase: Sendable, CustomStringConvertible {
 
     package var description: String { name }
 
+    /// Whose list a case stands in; by name what `resin devices --check --operators` calls it.
+    package enum Family: String, CaseIterable, Sendable {
+        case convolution, pooling
+        case batchNorm = "batch norm"
+        case loss = "softmax cross-entropy"
+        case elementwise = "element-wise"
+        case concatenation, input, optimizers, metrics
+
+        package var cases: [OpCase] {
+            switch self {
+            case .convolution: OpCase.convolution2D
+            case .pooling: OpCase.pooling2D
+            case .batchNorm: OpCase.batchNorm
+            case .loss: OpCase.loss
+            case .elementwise: OpCase.elementwise
+            case .concatenation: OpCase.concatenation
+            case .input: OpCase.input
+            case .optimizers: OpCase.optimizers
+            case .metrics: OpCase.metrics
+            }
+        }
+    }
+
+    /// Every case there is.
+    package static let all = Family.allCases.flatMap(\.cases)
+
     /// The same with integers of −3 … 3 where numbers of −1 ..< 1 were.
     package var onIntegers: OpCase {
         var result = self
@@ -47,6 +81,23 @@ package struct OpCase: Sendable, CustomStringConvertible {
         for index in inputs.indices where inputs[index].data == .uniform {
             result.inputs[index].data = .integers
         }
+        return result
+    }
+}
+
+extension OpCase: Checkable {}
+
+/// What a list says `checked` of: see `OpCase.isChecked`.
+protocol Checkable {
+    var isChecked: Bool { get set }
+}
+
+extension Checkable {
+    var checked: Self { checked(if: true) }
+
+    func checked(if isChecked: Bool) -> Self {
+        var result = self
+        result.isChecked = isChecked
         return result
     }
 }

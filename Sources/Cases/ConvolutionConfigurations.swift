@@ -1,4 +1,26 @@
-let convolution2DConfigurations: [ConvolutionConfiguration] = networkConvolutions + shapeConvolutions
+import ResinGraph
+
+extension ConvolutionConfiguration {
+    package static let all = networkConvolutions + shapeConvolutions
+
+    /// Every activation but ReLU, which the others have, behind a form of each kind: minimal filtering's, rows of one
+    /// channel, packed patches, and a dense layer.
+    static let activated = Activation.all.filter { $0 != .relu }.flatMap { function in
+        layersOfForms.map { layer in
+            var layer = layer
+            layer.activation = function
+            return layer
+        }
+    }
+}
+
+private let layersOfForms: [ConvolutionConfiguration] = [
+    .init([4, 24, 24, 16], to: 24, 3, padding: 1, bias: true, fused: true, gives: 24, 24),
+    .init([2, 20, 20, 1], to: 6, 5, padding: 2, bias: true, fused: true, gives: 20, 20),
+    .init([3, 9, 7, 40], to: 72, 1, fused: true, gives: 9, 7),
+    .init([2, 11, 9, 3], to: 50, 3, stride: 2, padding: 1, bias: true, fused: true, gives: 6, 5),
+    .init(dense: [5, 33], to: 40, fused: true),
+]
 
 /// Layers of known networks, and every kind of window.
 private let networkConvolutions: [ConvolutionConfiguration] = [
@@ -24,13 +46,14 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init(network: "ResNet-18", [1, 14, 14, 256], to: 512, 3, stride: 2, padding: 1, gives: 7, 7),
     .init(network: "ResNet-18", [1, 7, 7, 512], to: 512, 3, padding: 1, gives: 7, 7),
     .init(network: "ResNet-18", [1, 14, 14, 256], to: 512, 1, stride: 2, gives: 7, 7),
-    // Enough channels and tiles for Winograd's algorithm: partial tiles, odd channels, every padding, two chunks.
-    .init([6, 14, 13, 16], to: 16, 3, padding: 1, bias: true, fused: true, gives: 14, 13),
-    .init([8, 12, 12, 20], to: 37, 3, padding: 1, bias: true, gives: 12, 12),
+    // Enough channels and tiles for Winograd's algorithm: partial tiles, odd channels, every padding, two
+    // chunks.
+    .init([6, 14, 13, 16], to: 16, 3, padding: 1, bias: true, fused: true, gives: 14, 13).checked,
+    .init([8, 12, 12, 20], to: 37, 3, padding: 1, bias: true, gives: 12, 12).checked,
     .init([12, 9, 11, 33], to: 18, 3, gives: 7, 9),
     .init([12, 9, 11, 18], to: 33, 3, padding: 2, fused: true, gives: 11, 13),
     .init([4, 48, 50, 16], to: 16, 3, padding: 1, bias: true, fused: true, gives: 48, 50),
-    .init([4, 13, 15, 24], to: 19, 5, padding: 2, bias: true, fused: true, gives: 13, 15),
+    .init([4, 13, 15, 24], to: 19, 5, padding: 2, bias: true, fused: true, gives: 13, 15).checked,
     .init([8, 10, 9, 17], to: 32, 5, bias: true, gives: 6, 5),
     .init([5, 9, 8, 48], to: 16, 5, padding: 4, fused: true, gives: 13, 12),
     // Many images of fewer pixels than a tile's, which the algorithm would compute in vain.
@@ -41,7 +64,7 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init([16, 1, 1, 256], to: 260, 3, padding: 1, bias: true, gives: 1, 1),
     // LeNet (LeCun et al., 1998): so few channels that they do not fill a vector.
     .init(network: "LeNet", [3, 28, 28, 1], to: 6, 5, padding: 2, bias: true, fused: true, gives: 28, 28),
-    .init(network: "LeNet", [3, 14, 14, 6], to: 16, 5, bias: true, gives: 10, 10),
+    .init(network: "LeNet", [3, 14, 14, 6], to: 16, 5, bias: true, gives: 10, 10).checked,
     // Every kernel with every stride; images that the stride does not divide.
     .init([2, 10, 8, 3], to: 7, 1, bias: true, gives: 10, 8),
     .init([2, 8, 9, 3], to: 7, 1, stride: 2, gives: 4, 5),
@@ -57,7 +80,7 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init([2, 8, 11, 3], to: 7, 3, stride: 4, fused: true, gives: 2, 3),
     .init([2, 11, 11, 3], to: 7, 4, padding: 2, bias: true, gives: 12, 12),
     .init([2, 9, 12, 3], to: 7, 4, stride: 2, gives: 3, 5),
-    .init([2, 12, 13, 3], to: 7, 4, stride: 3, padding: 2, bias: true, fused: true, gives: 5, 5),
+    .init([2, 12, 13, 3], to: 7, 4, stride: 3, padding: 2, bias: true, fused: true, gives: 5, 5).checked,
     .init([2, 10, 8, 3], to: 7, 4, stride: 4, gives: 2, 2),
     .init([2, 13, 14, 3], to: 7, 5, padding: 2, bias: true, gives: 13, 14),
     .init([2, 11, 9, 3], to: 7, 5, stride: 2, fused: true, gives: 4, 3),
@@ -107,7 +130,7 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init([2, 13, 10, 7], to: 17, [5, 2], stride: 2, padding: [2, 1], gives: 7, 6),
     .init([2, 13, 10, 7], to: 17, [2, 5], stride: [3, 1], padding: [0, 2], bias: true, gives: 4, 10),
     .init([2, 13, 10, 7], to: 17, 3, stride: [1, 2], padding: [2, 0], fused: true, gives: 15, 4),
-    .init([2, 13, 10, 7], to: 17, [1, 7], padding: [0, 3], bias: true, gives: 13, 10),
+    .init([2, 13, 10, 7], to: 17, [1, 7], padding: [0, 3], bias: true, gives: 13, 10).checked,
     .init([2, 13, 10, 7], to: 17, [7, 1], padding: [3, 0], gives: 13, 10),
     .init(
         [2, 13, 10, 7], to: 17, [4, 2], stride: [2, 3], padding: 1, bias: true, fused: true, gives: 6, 4),
@@ -142,7 +165,7 @@ private let shapeConvolutions: [ConvolutionConfiguration] = [
     .init([1, 6, 7, 17], to: 33, 3, padding: 1, bias: true, fused: true, gives: 6, 7),
     .init([1, 6, 7, 17], to: 100, 3, padding: 1, gives: 6, 7),
     .init([1, 6, 7, 33], to: 1, 3, padding: 1, bias: true, gives: 6, 7),
-    .init([1, 6, 7, 33], to: 10, 3, padding: 1, fused: true, gives: 6, 7),
+    .init([1, 6, 7, 33], to: 10, 3, padding: 1, fused: true, gives: 6, 7).checked,
     .init([1, 6, 7, 33], to: 33, 3, padding: 1, bias: true, gives: 6, 7),
     .init([1, 6, 7, 33], to: 100, 3, padding: 1, gives: 6, 7),
     .init([1, 6, 7, 96], to: 1, 3, padding: 1, bias: true, fused: true, gives: 6, 7),
@@ -170,7 +193,7 @@ private let shapeConvolutions: [ConvolutionConfiguration] = [
     .init([1, 11, 9, 3], to: 17, 5, stride: 2, padding: 2, fused: true, gives: 6, 5),
     .init([1, 5, 5, 33], to: 10, 1, bias: true, gives: 5, 5),
     .init([2, 7, 7, 8], to: 16, 3, padding: 1, gives: 7, 7),
-    .init([2, 11, 9, 3], to: 17, 5, stride: 2, padding: 2, bias: true, fused: true, gives: 6, 5),
+    .init([2, 11, 9, 3], to: 17, 5, stride: 2, padding: 2, bias: true, fused: true, gives: 6, 5).checked,
     .init([2, 5, 5, 33], to: 10, 1, gives: 5, 5),
     .init([3, 7, 7, 8], to: 16, 3, padding: 1, bias: true, gives: 7, 7),
     .init([3, 11, 9, 3], to: 17, 5, stride: 2, padding: 2, fused: true, gives: 6, 5),
@@ -184,7 +207,7 @@ private let shapeConvolutions: [ConvolutionConfiguration] = [
     // Images as small as the window, of one pixel, and narrow ones.
     .init([2, 1, 1, 5], to: 7, 1, gives: 1, 1),
     .init([2, 3, 3, 5], to: 7, 3, bias: true, fused: true, gives: 1, 1),
-    .init([1, 1, 1, 17], to: 10, 3, padding: 1, gives: 1, 1),
+    .init([1, 1, 1, 17], to: 10, 3, padding: 1, gives: 1, 1).checked,
     .init([3, 11, 11, 1], to: 5, 11, stride: 4, bias: true, gives: 1, 1),
     .init([1, 1, 19, 3], to: 10, [1, 3], padding: [0, 1], fused: true, gives: 1, 19),
     .init([1, 23, 1, 3], to: 10, [3, 1], stride: 2, bias: true, gives: 11, 1),
@@ -193,23 +216,31 @@ private let shapeConvolutions: [ConvolutionConfiguration] = [
     .init([2, 14, 14, 16], to: 32, 3, stride: 4, padding: 1, gives: 4, 4),
     .init([1, 31, 29, 4], to: 8, 3, stride: 3, padding: 2, bias: true, gives: 11, 11),
     .init([1, 17, 17, 32], to: 64, 3, padding: 1, fused: true, gives: 17, 17),
-    .init([2, 15, 13, 64], to: 48, 3, stride: 2, padding: 1, bias: true, fused: true, gives: 8, 7),
+    .init([2, 15, 13, 64], to: 48, 3, stride: 2, padding: 1, bias: true, fused: true, gives: 8, 7).checked,
     .init([1, 8, 40, 12], to: 24, 3, gives: 6, 38),
     .init([1, 33, 5, 6], to: 100, 3, padding: 1, bias: true, fused: true, gives: 33, 5),
-    .init([1, 13, 13, 96], to: 100, 5, padding: 2, fused: true, gives: 13, 13),
-    // Dense layers, among them ResNet-18's.
+    .init([1, 13, 13, 96], to: 100, 5, padding: 2, fused: true, gives: 13, 13).checked,
+    // One channel under a large window, and enough channels for minimal filtering on GPUs.
+    .init([1, 33, 31, 1], to: 96, 11, stride: 4, bias: true, fused: true, gives: 6, 6).checked,
+    .init([2, 15, 13, 128], to: 100, 3, padding: 1, bias: true, fused: true, gives: 15, 13).checked,
+    .init([3, 8, 8, 100], to: 96, 3, gives: 6, 6).checked,
+    // Enough rows and columns for the largest tiles, forward and backward.
+    .init([8, 64, 64, 8], to: 128, 1, bias: true, fused: true, gives: 64, 64).checked,
+    .init([8, 64, 64, 128], to: 8, 1, gives: 64, 64).checked,
+    // Dense layers, among them ResNet-18's, and one of many rows.
+    .init(dense: [64, 70], to: 1100).checked,
     .init(dense: [1, 512], to: 10),
     .init(dense: [1, 512], to: 1000, fused: true),
     .init(dense: [5, 400], to: 120, bias: false),
     .init(dense: [2, 120], to: 84),
-    .init(dense: [7, 84], to: 10, fused: true),
+    .init(dense: [7, 84], to: 10, fused: true).checked,
     .init(dense: [1, 1], to: 1, bias: false),
     .init(dense: [3, 1], to: 10),
     .init(dense: [2, 17], to: 1, fused: true),
     .init(dense: [5, 33], to: 33, bias: false),
     .init(dense: [3, 96], to: 100),
     .init(dense: [7, 5], to: 7, fused: true),
-    .init(dense: [2, 1000], to: 33, bias: false),
+    .init(dense: [2, 1000], to: 33, bias: false).checked,
     .init(dense: [1, 7], to: 100),
     .init(dense: [3, 3], to: 3, fused: true),
 ]

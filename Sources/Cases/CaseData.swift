@@ -15,6 +15,8 @@ package enum CaseData: Hashable, Sendable {
     case bytes
     /// 0 ..< the count: labels, and the order of images.
     case below(Int)
+    /// These very numbers.
+    case listed([Float])
 
     /// Element `index` of the case's input number `input`.
     package subscript(index: Int, input input: Int) -> Float {
@@ -27,6 +29,7 @@ package enum CaseData: Hashable, Sendable {
         case .integers: Float((word >> 33) % 7) - 3
         case .bytes: Float(word >> 56)
         case .below(let count): Float((word >> 33) % UInt64(count))
+        case .listed(let numbers): numbers[index]
         }
     }
 
@@ -44,6 +47,7 @@ package enum CaseData: Hashable, Sendable {
         case .integers: "integers"
         case .bytes: "bytes"
         case .below(let count): "below \(count)"
+        case .listed(let numbers): "listed " + numbers.map { "\($0)" }.joined(separator: " ")
         }
     }
 }

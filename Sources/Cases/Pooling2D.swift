@@ -3,7 +3,7 @@ import ResinPlan
 import ResinTensor
 
 /// A pooling layer in training: two cases, forward and gradient.
-struct PoolingConfiguration: Sendable {
+struct PoolingConfiguration: Checkable, Sendable {
     var network: String
     var input: Shape
     var window: Window
@@ -15,6 +15,7 @@ struct PoolingConfiguration: Sendable {
     var roundsUp: Bool
     var data: CaseData
     var output: Shape
+    var isChecked = false
 
     /// - Parameter gives: output height and width.
     init(
@@ -72,7 +73,7 @@ struct PoolingConfiguration: Sendable {
         backward.launches = fused ? 3 : 2
         forward.isExactOnIntegers = true
         backward.isExactOnIntegers = true
-        return [forward, backward]
+        return [forward, backward].map { $0.checked(if: isChecked) }
     }
 
     var averageCases: [OpCase] {
@@ -91,7 +92,7 @@ struct PoolingConfiguration: Sendable {
         let isExact = countsPadding && window.kernel.area.isPowerOfTwo
         forward.isExactOnIntegers = isExact
         backward.isExactOnIntegers = isExact
-        return [forward, backward]
+        return [forward, backward].map { $0.checked(if: isChecked) }
     }
 }
 
@@ -113,7 +114,7 @@ private func globalAverageCases(_ input: Shape) -> [OpCase] {
     }
     forward.isExactOnIntegers = extent.area.isPowerOfTwo
     backward.isExactOnIntegers = extent.area.isPowerOfTwo
-    return [forward, backward]
+    return [forward.checked, backward.checked]
 }
 
 extension OpCase {

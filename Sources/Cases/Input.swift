@@ -4,19 +4,19 @@ import ResinTensor
 
 extension OpCase {
     package static let input: [OpCase] = [
-        images([10, 28, 28, 1], batch: 4, to: 28), images([10, 28, 28, 1], batch: 3, to: 224),
-        images([10, 28, 28, 1], batch: 5, to: 96), images([5, 32, 32, 3], batch: 2, to: 32),
-        images([5, 32, 32, 3], batch: 2, to: 64), images([3, 32, 32, 3], batch: 2, to: 16),
-        images([4, 9, 7, 1], batch: 3, to: [5, 13]), images([2, 5, 5, 5], batch: 1, to: [11, 3]),
-        images([1, 1, 1, 1], batch: 1, to: 1), images([2, 1, 1, 3], batch: 2, to: 4),
+        images([10, 28, 28, 1], batch: 4, to: 28).checked, images([10, 28, 28, 1], batch: 3, to: 224),
+        images([10, 28, 28, 1], batch: 5, to: 96).checked, images([5, 32, 32, 3], batch: 2, to: 32),
+        images([5, 32, 32, 3], batch: 2, to: 64), images([3, 32, 32, 3], batch: 2, to: 16).checked,
+        images([4, 9, 7, 1], batch: 3, to: [5, 13]).checked, images([2, 5, 5, 5], batch: 1, to: [11, 3]),
+        images([1, 1, 1, 1], batch: 1, to: 1).checked, images([2, 1, 1, 3], batch: 2, to: 4),
         images([7, 8, 8, 3], batch: 7, to: 1),
         images([9, 6, 6, 1], batch: 3, to: 6, firstImage: 5),
-        images([9, 6, 6, 1], batch: 5, to: 6, firstImage: 7, imageCount: 2),
+        images([9, 6, 6, 1], batch: 5, to: 6, firstImage: 7, imageCount: 2).checked,
         images([9, 6, 6, 1], batch: 5, to: 9, flips: true),
         images([9, 7, 5, 3], batch: 7, to: [7, 5], flips: true, step: 9),
-        images([9, 7, 5, 3], batch: 7, to: [7, 5], cropPadding: 2),
+        images([9, 7, 5, 3], batch: 7, to: [7, 5], cropPadding: 2).checked,
         images([6, 32, 32, 3], batch: 5, to: 32, cropPadding: 4, flips: true, step: 12_345),
-        images([6, 28, 28, 1], batch: 3, to: 96, cropPadding: 3, flips: true, seed: 1 << 40 | 5),
+        images([6, 28, 28, 1], batch: 3, to: 96, cropPadding: 3, flips: true, seed: 1 << 40 | 5).checked,
         images([6, 3, 3, 1], batch: 5, to: 5, cropPadding: 5, flips: true),
     ]
 

@@ -30,7 +30,7 @@ extension OpCase {
     /// Runs the case on fresh regions; the outputs, in the device's order.
     package func run(on executor: any Executor, in precision: Precision = .float32) throws -> [[Float]] {
         let plan = executor.makePlan(try makeGraph().inPrecision(precision))
-        try allocateRegions(of: plan, on: executor)
+        try executor.allocateRegions(of: plan)
         try writeInputs(of: plan, on: executor)
         let executable = try executor.prepare(plan)
         for step in steps { try executable.run(step) }
@@ -52,23 +52,6 @@ extension OpCase {
             case .region(let region, .int32):
                 try executor.read(region, count: count, as: Int32(0)).map(Float.init)
             case .region(let region, _): try read(region)
-            }
-        }
-    }
-
-    private func allocateRegions(of plan: Plan, on executor: any Executor) throws {
-        try executor.allocate(.parameters, byteCount: plan.parameterLayout.byteCount)
-        try executor.allocate(.gradients, byteCount: plan.parameterLayout.byteCount)
-        try executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
-        for node in plan.graph.nodes {
-            guard case .optimizer(let optimizer) = node.op else { continue }
-            for state in 0..<optimizer.stateCount {
-                try executor.allocate(.optimizerState(state), byteCount: plan.parameterLayout.byteCount)
-            }
-        }
-        for value in plan.graph.values {
-            if case .region(let region) = value.source {
-                try executor.allocate(region, byteCount: value.type.byteCount)
             }
         }
     }

@@ -3,12 +3,13 @@ import ResinPlan
 import ResinTensor
 
 /// Logits of a batch, and how many of its rows are real images.
-private struct LossConfiguration: Sendable {
+private struct LossConfiguration: Checkable, Sendable {
     var images: Int
     var classes: Int
     var imageCount: Int
     var data = CaseData.uniform
     var smoothing: Float = 0
+    var isChecked = false
 
     init(
         _ images: Int, _ classes: Int, imageCount: Int? = nil, _ data: CaseData = .uniform,
@@ -54,15 +55,24 @@ extension Graph {
 
 extension OpCase {
     package static let loss: [OpCase] =
-        lossConfigurations.flatMap { [softmaxCrossEntropy($0), softmaxCrossEntropyGradient($0)] }
-        + [(1, 10), (3, 5), (7, 10), (5, 33), (64, 10)].map { recordMetrics(LossConfiguration($0, $1)) }
-        + [recordMetrics(LossConfiguration(7, 10, imageCount: 4), slot: 2)]
-        + [
+        lossConfigurations.flatMap { configuration in
+            [softmaxCrossEntropy, softmaxCrossEntropyGradient].map {
+                $0(configuration).checked(if: configuration.isChecked)
+            }
+        } + [
             labels(count: 20, firstImage: 0, batch: 5), labels(count: 20, firstImage: 13, batch: 7),
-            labels(count: 20, firstImage: 18, batch: 7, imageCount: 2),
+            labels(count: 20, firstImage: 18, batch: 7, imageCount: 2).checked,
             labels(count: 3, firstImage: 2, batch: 1), labels(count: 300, firstImage: 100, batch: 128),
         ]
-        + activityShapes.map { channelActivity($0) } + [channelActivity([2, 5, 5, 10], offset: 7)]
+
+    /// What is counted of a step.
+    package static let metrics: [OpCase] =
+        [(1, 10), (3, 5), (7, 10), (5, 33), (64, 10)].map { recordMetrics(LossConfiguration($0, $1)) } + [
+            recordMetrics(LossConfiguration(7, 10, imageCount: 4), slot: 2).checked,
+            recordMetrics(LossConfiguration(300, 10, imageCount: 291)).checked,
+        ]
+        + activityShapes.map { channelActivity($0).checked }
+        + [channelActivity([2, 5, 5, 10], offset: 7).checked]
 
     private static func softmaxCrossEntropy(_ configuration: LossConfiguration) -> OpCase {
         var result = OpCase(
@@ -149,12 +159,13 @@ extension OpCase {
 }
 
 private let lossConfigurations: [LossConfiguration] = [
-    .init(1, 10), .init(2, 2), .init(3, 5), .init(5, 33), .init(7, 100), .init(1, 1000), .init(64, 10),
-    .init(3, 1), .init(7, 10, imageCount: 3), .init(5, 7, imageCount: 1), .init(7, 10, .large),
-    .init(3, 100, .large), .init(7, 10, .integers), .init(33, 7, imageCount: 32, .integers),
-    .init(1, 10, smoothing: 0.1), .init(5, 33, smoothing: 0.25), .init(3, 1, smoothing: 0.5),
-    .init(7, 10, imageCount: 3, smoothing: 0.1), .init(7, 100, .large, smoothing: 0.125),
-    .init(2, 1000, smoothing: 0.1), .init(33, 7, imageCount: 32, .integers, smoothing: 0.9),
+    .init(1, 10), .init(2, 2), .init(3, 5), .init(5, 33), .init(7, 100), .init(1, 1000).checked,
+    .init(64, 10), .init(3, 1), .init(7, 10, imageCount: 3).checked, .init(5, 7, imageCount: 1),
+    .init(7, 10, .large), .init(3, 100, .large).checked, .init(7, 10, .integers),
+    .init(33, 7, imageCount: 32, .integers).checked, .init(1, 10, smoothing: 0.1),
+    .init(5, 33, smoothing: 0.25), .init(3, 1, smoothing: 0.5), .init(7, 10, imageCount: 3, smoothing: 0.1),
+    .init(7, 100, .large, smoothing: 0.125).checked, .init(2, 1000, smoothing: 0.1),
+    .init(33, 7, imageCount: 32, .integers, smoothing: 0.9), .init(130, 10, smoothing: 0.1).checked,
 ]
 
 /// Few pixels, so that some channels are never above zero.

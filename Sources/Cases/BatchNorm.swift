@@ -7,17 +7,22 @@ extension OpCase {
         batchNormShapes.enumerated().flatMap { index, shape in
             [
                 batchNorm(shape, fused: index % 2 == 0),
-                // Two values are normalised to ±1 whatever they are, so that a small epsilon leaves no gradient.
+                // Two values are normalised to ±1 whatever they are, so that a small epsilon leaves no
+                // gradient.
                 batchNormGradient(shape, epsilon: shape.pixels == 2 ? 0.25 : 1e-5),
                 batchNormInference(shape, fused: index % 2 == 1),
-            ]
+            ].map { $0.checked(if: index > 0) }
         } + [
-            batchNorm([8, 5, 5, 17], data: .offset), batchNorm([2, 33, 31, 5], data: .offset, fused: true),
+            batchNorm([8, 5, 5, 17], data: .offset),
+            batchNorm([2, 33, 31, 5], data: .offset, fused: true).checked,
             batchNormGradient([4, 9, 5, 10], data: .offset),
+            // So many pixels that more work-items share a channel.
+            batchNorm([2, 56, 57, 24], data: .offset, fused: true).checked,
+            batchNormGradient([2, 56, 57, 24], data: .offset).checked,
             batchNorm([3, 5, 4, 33], epsilon: 0.001, momentum: 0.01),
             batchNormGradient([3, 5, 4, 33], epsilon: 0.001),
             batchNormInference([3, 5, 4, 33], epsilon: 0.001),
-            batchNorm([2, 4, 4, 10], momentum: 1), batchNorm([2, 3, 3, 7], stepCount: 3),
+            batchNorm([2, 4, 4, 10], momentum: 1), batchNorm([2, 3, 3, 7], stepCount: 3).checked,
         ]
 
     private static func batchNorm(

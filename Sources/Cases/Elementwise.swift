@@ -4,51 +4,54 @@ import ResinTensor
 
 extension OpCase {
     package static let elementwise: [OpCase] =
-        elementwiseShapes.flatMap(plain) + elementwiseShapes.prefix(6).flatMap(fused)
-        + elementwiseShapes.prefix(4).flatMap { [overwriting($0), sumReadAgain($0)] }
-        + elementwiseShapes.filter { $0.rank == 4 }.map(flatten)
+        elementwiseShapes.enumerated().flatMap { index, shape in
+            var cases = plain(shape)
+            if index < 6 { cases += fused(shape) }
+            if index < 4 { cases += [overwriting(shape), sumReadAgain(shape)] }
+            if shape.rank == 4 { cases.append(flatten(shape)) }
+            return cases.map { $0.checked(if: index < 4) }
+        } + dropout
 
     private static func plain(_ shape: Shape) -> [OpCase] {
-        [
-            relu(shape), reluGradient(shape), add(shape), sigmoid(shape), sigmoidGradient(shape),
-            scale(shape, by: 0.5),
-        ]
+        Activation.all.flatMap { [activation($0, shape), gradient(of: $0, shape)] }
+            + [add(shape), scale(shape, by: 0.5)]
     }
 
     private static func fused(_ shape: Shape) -> [OpCase] {
-        [add(shape, .relu), add(shape, .reluMask), doubled(shape)]
+        Activation.all.map { add(shape, .activation($0)) } + [add(shape, .reluMask), doubled(shape)]
     }
 
-    private static func relu(_ shape: Shape) -> OpCase {
-        OpCase("ReLU, \(shape)", "relu", inputs: [.tensor(shape)], outputs: [.value(shape)]) {
-            graph, inputs in try graph.apply(.relu, to: inputs, name: "relu")
+    /// Of −64 ..< 64: from where an exponential is beyond float32's precision to where it overflows nothing.
+    private static func activation(_ function: Activation, _ shape: Shape) -> OpCase {
+        OpCase(
+            "\(function.name), \(shape)", function.identifier,
+            inputs: [.tensor(shape, function == .relu ? .uniform : .large)], outputs: [.value(shape)]
+        ) { graph, inputs in try graph.apply(.activation(function), to: inputs, name: "activation") }
+    }
+
+    private static func gradient(of function: Activation, _ shape: Shape) -> OpCase {
+        let (name, operation) = ("\(function.name)'s gradient, \(shape)", function.identifier + "_gradient")
+        let op = Op.activationGradient(function)
+        guard function != .relu else {
+            // Of outputs many of which are zero.
+            return OpCase(
+                name, operation, inputs: [.tensor(shape), .tensor(shape, .integers)],
+                outputs: [.value(shape)]
+            ) { graph, inputs in try graph.apply(op, to: inputs, name: "activation") }
         }
-    }
-
-    private static func reluGradient(_ shape: Shape) -> OpCase {
-        OpCase(
-            "ReLU's gradient, \(shape)", "relu_gradient",
-            inputs: [.tensor(shape), .tensor(shape, .integers)], outputs: [.value(shape)]
-        ) { graph, inputs in try graph.apply(.reluGradient, to: inputs, name: "relu") }
-    }
-
-    /// Of −64 ..< 64: from where the exponential is beyond float32's precision to where it overflows nothing.
-    private static func sigmoid(_ shape: Shape) -> OpCase {
-        OpCase(
-            "sigmoid, \(shape)", "sigmoid", inputs: [.tensor(shape, .large)], outputs: [.value(shape)]
-        ) { graph, inputs in try graph.apply(.sigmoid, to: inputs, name: "sigmoid") }
-    }
-
-    /// From a sigmoid's output, which is part of the case.
-    private static func sigmoidGradient(_ shape: Shape) -> OpCase {
+        // The forward pass is part of the case. Sigmoid's output is 1 where its input is large.
         var result = OpCase(
-            "sigmoid's gradient, \(shape)", "sigmoid_gradient",
-            inputs: [.tensor(shape), .tensor(shape)], outputs: [.value(shape), .value(shape)]
+            name, operation,
+            inputs: [.tensor(shape, function == .sigmoid ? .uniform : .large), .tensor(shape)],
+            outputs: [.value(shape), .value(shape)]
         ) { graph, inputs in
-            let y = try graph.apply(.sigmoid, to: [inputs[0]], name: "sigmoid")
-            return y + (try graph.apply(.sigmoidGradient, to: [inputs[1], y[0]], name: "sigmoid"))
+            let y = try graph.apply(.activation(function), to: [inputs[0]], name: "activation")
+            let operand = function.gradientOperand == .output ? y[0] : inputs[0]
+            return y + (try graph.apply(op, to: [inputs[1], operand], name: "activation"))
         }
         result.launches = 2
+        // An output is rounded too before it is read.
+        result.roundings = 2
         return result
     }
 
@@ -62,9 +65,10 @@ extension OpCase {
     }
 
     private static func add(_ shape: Shape, _ epilogue: Epilogue = .none) -> OpCase {
-        OpCase(
-            "addition, \(shape), \(epilogue == .reluMask ? "reluMask" : "\(epilogue)")", "add",
-            settings: ["relu": [epilogue == .relu ? 1 : 0]],
+        let isOfTable = epilogue.activation.map { $0 != .relu } ?? false
+        return OpCase(
+            "addition, \(shape), \(epilogue == .reluMask ? "reluMask" : "\(epilogue)")",
+            isOfTable ? "add_\(epilogue)" : "add", settings: ["relu": [epilogue == .relu ? 1 : 0]],
             inputs: [.tensor(shape), .tensor(shape)]
                 + (epilogue == .reluMask ? [.tensor(shape, .integers)] : []),
             outputs: [.value(shape)]
@@ -72,9 +76,10 @@ extension OpCase {
             let sum = try graph.apply(.add(Op.Add()), to: Array(inputs.prefix(2)), name: "add")
             return switch epilogue {
             case .none: sum
-            case .activation(let function): try graph.apply(.activation(function), to: sum, name: "relu")
+            case .activation(let function):
+                try graph.apply(.activation(function), to: sum, name: "activation")
             case .activationGradient(let function):
-                try graph.apply(.activationGradient(function), to: [sum[0], inputs[2]], name: "relu")
+                try graph.apply(.activationGradient(function), to: [sum[0], inputs[2]], name: "activation")
             }
         }
     }
@@ -137,9 +142,11 @@ private let elementwiseShapes: [Shape] = [
 ]
 
 extension OpCase {
-    package static let dropout: [OpCase] = [
-        dropout([1, 5, 5, 384], 0.5), dropout([3, 7, 5, 33], 0.2), dropout([1, 1], 0.5),
-        dropout([2, 3], 0.9, node: 3), dropout([7, 100], 0.25, node: 1, seed: 0xDEAD_BEEF_0123_4567),
+    private static let dropout: [OpCase] = [
+        dropout([1, 5, 5, 384], 0.5).checked, dropout([3, 7, 5, 33], 0.2).checked,
+        dropout([1, 1], 0.5).checked,
+        dropout([2, 3], 0.9, node: 3),
+        dropout([7, 100], 0.25, node: 1, seed: 0xDEAD_BEEF_0123_4567).checked,
         dropout([5, 17], 0.5, step: 4_000_000_000), dropout([2, 4, 4, 10], 0), dropout([1, 4099], 0.999),
         dropout([1, 12, 12, 96], 0.5, node: .max, seed: .max, step: 77),
         dropout([3, 5], 0.1, seed: 1 << 32),

@@ -1,0 +1,94 @@
+import ResinGraph
+import ResinTensor
+
+extension OpCase {
+    package static let concatenation: [OpCase] =
+        concatenated.flatMap { pixels, channels in
+            [concatenation(pixels, channels), concatenationGradient(pixels, channels)].map(\.checked)
+        } + [
+            branches(of: [2, 28, 28, 16], to: [24, 17, 32]).checked,
+            branches(of: [3, 9, 5, 3], to: [7, 16]).checked,
+        ]
+
+    private static func name(_ pixels: [Int], _ channels: [Int]) -> String {
+        "\(Shape(pixels)) × " + channels.map(String.init).joined(separator: " + ")
+    }
+
+    private static func concatenation(_ pixels: [Int], _ channels: [Int]) -> OpCase {
+        var result = OpCase(
+            "concatenation, \(name(pixels, channels))", "concatenation",
+            inputs: channels.map { .tensor(Shape(pixels + [$0])) },
+            outputs: [.value(Shape(pixels + [channels.reduce(0, +)]))]
+        ) { graph, inputs in try graph.apply(.concatenation, to: inputs, name: "concatenation") }
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// A slice for each input.
+    private static func concatenationGradient(_ pixels: [Int], _ channels: [Int]) -> OpCase {
+        var result = OpCase(
+            "concatenation's gradient, \(name(pixels, channels))", "concatenation_gradient",
+            settings: ["channels": channels.map(Double.init)],
+            inputs: [.tensor(Shape(pixels + [channels.reduce(0, +)]))],
+            outputs: channels.map { .value(Shape(pixels + [$0])) }
+        ) { graph, inputs in
+            var first = 0
+            return try channels.flatMap { count in
+                defer { first += count }
+                let slice = Op.ChannelSlice(first..<first + count)
+                return try graph.apply(.channelSlice(slice), to: inputs, name: "concatenation")
+            }
+        }
+        result.launches = channels.count
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// Convolutions with ReLUs side by side, of odd kernels from 1×1 on, and the gradients of their ReLUs
+    /// from the whole's: what devices may write and read in place.
+    private static func branches(of image: Shape, to channels: [Int]) -> OpCase {
+        let windows = channels.indices.map { Window(kernel: Extent(2 * $0 + 1), padding: Extent($0)) }
+        func shape(_ channels: Int) -> Shape {
+            Shape(images: image.images, height: image.height, width: image.width, channels: channels)
+        }
+        let whole = shape(channels.reduce(0, +))
+        var result = OpCase(
+            "branches, \(image) to " + channels.map(String.init).joined(separator: " + "), "branches",
+            settings: ["channels": channels.map(Double.init)],
+            inputs: [.tensor(image)]
+                + zip(windows, channels).map { .filter(outputs: $1, inputs: image.channels, $0.kernel) }
+                + [.tensor(whole)],
+            outputs: [.value(whole)] + channels.map { .value(shape($0)) }
+        ) { graph, inputs in
+            let branches = try channels.indices.map { index in
+                let convolution = Op.Convolution2D(
+                    window: windows[index], outputChannels: channels[index], hasBias: false)
+                let y = try graph.apply(
+                    .convolution2D(convolution), to: [inputs[0], inputs[1 + index]], name: "branch")
+                return try graph.apply(.relu, to: y, name: "relu")[0]
+            }
+            var results = try graph.apply(.concatenation, to: branches, name: "concatenation")
+            var first = 0
+            for (branch, count) in zip(branches, channels) {
+                let slice = Op.ChannelSlice(first..<first + count)
+                let dy = try graph.apply(
+                    .channelSlice(slice), to: inputs.suffix(1), name: "concatenation")
+                results += try graph.apply(.reluGradient, to: dy + [branch], name: "relu")
+                first += count
+            }
+            return results
+        }
+        result.launches = 2 * channels.count + 1
+        result.isExactOnIntegers = true
+        return result
+    }
+}
+
+/// Images, height and width, or images alone, and the inputs' channels: GoogLeNet's first Inception block,
+/// the MNIST network's, two of DenseNet's layers, then odd ones.
+private let concatenated: [(pixels: [Int], channels: [Int])] = [
+    ([1, 28, 28], [64, 128, 32, 32]), ([2, 12, 12], [16, 24, 24, 24]), ([1, 14, 14], [96, 32]),
+    ([3, 7, 7], [480, 32]), ([2, 5, 3], [7]), ([1, 1, 1], [1, 1, 1]), ([5, 4, 9], [3, 17, 1, 33]),
+    ([2, 6, 6], [1, 64]), ([7], [10, 5]), ([3], [1, 100, 31]), ([2, 16, 16], [15, 16, 17]),
+    ([1, 3, 41], [8, 4, 2, 1, 5, 9, 13]),
+]
