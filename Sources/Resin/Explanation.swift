@@ -111,34 +111,41 @@ public struct Explanation: Sendable {
         self.programs = programs
     }
 
-    /// A row a launch, and totals.
+    /// A line a node that launches something, its launches below it, and totals.
     public func table() -> String {
-        let rows = launches.enumerated().map { index, launch in
-            [
-                "\(index + 1)", launch.layer, launch.pass, launch.operation, launch.form ?? "", launch.kernel,
-                launch.definitions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-                    .joined(separator: " "),
-                launch.global.map(String.init).joined(separator: "×"),
-                launch.local.map(String.init).joined(separator: "×"),
-                launch.arenaBytes == 0 ? "" : "\(launch.arenaBytes)",
-                launch.workspaceBytes == 0 ? "" : "\(launch.workspaceBytes)",
-            ]
-        }
-        let table = TextTable(
-            columns: [
-                "", "layer", "pass", "operator", "form", "kernel", "definitions", "work-items", "group",
-                "arena bytes", "scratch bytes",
-            ], groups: [rows], leftColumns: 9)
+        var lines: [String] = []
         var reasons: [String] = []
+        var previous: Launch?
         for launch in launches {
-            guard let form = launch.form, let reason = launch.reason else { continue }
-            let line = "\(form): \(reason)"
-            if !reasons.contains(line) { reasons.append(line) }
+            let isSameNode =
+                previous.map {
+                    ($0.layer, $0.pass, $0.operation) == (launch.layer, launch.pass, launch.operation)
+                }
+                ?? false
+            if !isSameNode || launch.arenaBytes + launch.workspaceBytes > 0 {
+                let memory = [
+                    launch.arenaBytes == 0 ? nil : "\(launch.arenaBytes.grouped) bytes",
+                    launch.workspaceBytes == 0 ? nil : "\(launch.workspaceBytes.grouped) of scratch",
+                ].compactMap { $0 }
+                let form = launch.form.map { " as \($0)" } ?? ""
+                lines.append(
+                    "\(launch.layer), \(launch.pass): \(launch.operation)\(form)"
+                        + (memory.isEmpty ? "" : "; " + memory.joined(separator: ", ")))
+            }
+            let definitions = launch.definitions.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+            let sizes = [launch.global, launch.local].map { $0.map(String.init).joined(separator: "×") }
+            lines.append(
+                (["    \(launch.kernel) \(sizes[0]) in groups of \(sizes[1])"] + definitions)
+                    .joined(separator: " "))
+            if let form = launch.form, let reason = launch.reason, !reasons.contains("\(form): \(reason)") {
+                reasons.append("\(form): \(reason)")
+            }
+            previous = launch
         }
         let totals =
-            "\(launches.count) launches of \(programs.count) programs; arena \(arenaBytes) bytes, shared by values "
-            + "that are not needed at the same time"
-        return (table.lines + [""] + reasons + ["", totals]).joined(separator: "\n")
+            "\(launches.count) launches of \(programs.count) programs; the arena has \(arenaBytes.grouped) bytes, in "
+            + "which values that are not needed at the same time share their place"
+        return (lines + [""] + reasons + ["", totals]).joined(separator: "\n")
     }
 
     /// The fused graph in Graphviz's language: a node an operator, an edge a value with its shape.
