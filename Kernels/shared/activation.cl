@@ -22,3 +22,7 @@
     }
 EXPONENTIAL(float, as_int, as_float)
 EXPONENTIAL(lanes, JOIN(as_int, LANES), JOIN(as_float, LANES))
+
+// σ(x) = 1 / (1 + exp(−x)).
+OVERLOADED float logistic(float x) { return 1.0f / (1.0f + exponential(-x)); }
+OVERLOADED lanes logistic(lanes x) { return 1.0f / (1.0f + exponential(-x)); }

@@ -48,7 +48,7 @@ public struct Activation: Sendable {
     public static let sigmoid = Activation(
         name: "sigmoid", identifier: "sigmoid",
         value: { 1 / (1 + exp(-$0)) },
-        openCLValue: "1.0f / (1.0f + exponential(-x))",
+        openCLValue: "logistic(x)",
         gradientOperand: .output,
         gradient: { dy, y in dy * y * (1 - y) },
         openCLGradient: "dy * v * (1.0f - v)")
