@@ -53,7 +53,16 @@ public struct Activation: Sendable {
         gradient: { dy, y in dy * y * (1 - y) },
         openCLGradient: "dy * v * (1.0f - v)")
 
-    package static let all = [relu, sigmoid]
+    /// min(max(x, 0), 6) (Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010).
+    public static let relu6 = Activation(
+        name: "ReLU6", identifier: "relu6",
+        value: { $0 < 0 ? 0 : $0 > 6 ? 6 : $0 },
+        openCLValue: "select(select(x, (T)(6.0f), x > (T)(6.0f)), (T)(0.0f), x < (T)(0.0f))",
+        gradientOperand: .output,
+        gradient: { dy, y in y > 0 && y < 6 ? dy : 0 },
+        openCLGradient: "select((T)(0.0f), dy, v > (T)(0.0f) && v < (T)(6.0f))")
+
+    package static let all = [relu, sigmoid, relu6]
 }
 
 extension Activation: Hashable {

@@ -19,6 +19,15 @@ public struct Sigmoid: Layer {
     }
 }
 
+/// min(max(x, 0), 6), element by element; any shape.
+public struct ReLU6: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.apply(.activation(.relu6), to: [input])[0]
+    }
+}
+
 /// factor · x, element by element; any shape.
 public struct Scale: Layer {
     public var factor: Float
