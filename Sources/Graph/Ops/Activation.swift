@@ -62,7 +62,19 @@ public struct Activation: Sendable {
         gradient: { dy, y in y > 0 && y < 6 ? dy : 0 },
         openCLGradient: "select((T)(0.0f), dy, v > (T)(0.0f) && v < (T)(6.0f))")
 
-    package static let all = [relu, sigmoid, relu6]
+    /// x · relu6(x + 3) / 6 (Howard et al., "Searching for MobileNetV3", ICCV 2019, §5.2).
+    public static let hardSwish = Activation(
+        name: "hard swish", identifier: "hard_swish",
+        value: { $0 < -3 ? 0 : $0 > 3 ? $0 : $0 * ($0 + 3) / 6 },
+        openCLValue:
+            "select(select(x * (x + 3.0f) * (1.0f / 6.0f), x, x > (T)(3.0f)), (T)(0.0f), x < (T)(-3.0f))",
+        gradientOperand: .input,
+        gradient: { dy, x in x < -3 ? 0 : x > 3 ? dy : dy * (x / 3 + 0.5) },
+        openCLGradient:
+            "select(select(dy * fma(v, (T)(1.0f / 3.0f), (T)(0.5f)), dy, v > (T)(3.0f)), (T)(0.0f), v < (T)(-3.0f))"
+    )
+
+    package static let all = [relu, sigmoid, relu6, hardSwish]
 }
 
 extension Activation: Hashable {

@@ -28,6 +28,15 @@ public struct ReLU6: Layer {
     }
 }
 
+/// x · relu6(x + 3) / 6, element by element; any shape.
+public struct HardSwish: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.apply(.activation(.hardSwish), to: [input])[0]
+    }
+}
+
 /// factor · x, element by element; any shape.
 public struct Scale: Layer {
     public var factor: Float
