@@ -74,7 +74,19 @@ public struct Activation: Sendable {
             "select(select(dy * fma(v, (T)(1.0f / 3.0f), (T)(0.5f)), dy, v > (T)(3.0f)), (T)(0.0f), v < (T)(-3.0f))"
     )
 
-    package static let all = [relu, sigmoid, relu6, hardSwish]
+    /// x · σ(x), also known as swish (Hendrycks and Gimpel, "Gaussian error linear units", 2016, §2).
+    public static let silu = Activation(
+        name: "SiLU", identifier: "silu",
+        value: { $0 / (1 + exp(-$0)) },
+        openCLValue: "x * logistic(x)",
+        gradientOperand: .input,
+        gradient: { dy, x in
+            let slope = 1 / (1 + exp(-x))
+            return dy * slope * (1 + x * (1 - slope))
+        },
+        openCLGradient: "dy * logistic(v) * (1.0f + v * (1.0f - logistic(v)))")
+
+    package static let all = [relu, sigmoid, relu6, hardSwish, silu]
 }
 
 extension Activation: Hashable {

@@ -37,6 +37,15 @@ public struct HardSwish: Layer {
     }
 }
 
+/// x · σ(x), element by element; any shape.
+public struct SiLU: Layer {
+    public init() {}
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.apply(.activation(.silu), to: [input])[0]
+    }
+}
+
 /// factor · x, element by element; any shape.
 public struct Scale: Layer {
     public var factor: Float

@@ -164,7 +164,7 @@ def add(settings, a, b, mask=None):
 
 
 # By the identifiers of Activation.swift's table; ReLU has operations of its own.
-ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu6": F.relu6, "hard_swish": F.hardswish}
+ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu6": F.relu6, "hard_swish": F.hardswish, "silu": F.silu}
 
 
 def activation_gradient(function, x, dy):
