@@ -50,8 +50,7 @@ enum CIFAR10 {
                 labels: stride(from: 0, to: records.count, by: recordByteCount).map { records[$0] },
                 height: side, width: side, channels: 3, classCount: classNames.count,
                 source: paths.joined(separator: ", ")
-            ).resized(
-                toHeight: size.height, width: size.width, classCount: classNames.count)
+            ).resized(toHeight: size.height, width: size.width, classCount: classNames.count)
         }
         return PublishedDataset.Format.Content(
             classes: PublishedDataset.Format.Classes(names: classNames),
@@ -67,9 +66,7 @@ enum CIFAR10 {
     }
 
     /// The records of files that follow each other, or the first of them.
-    private static func records(
-        of paths: [String], limit: Int?
-    ) throws -> [UInt8] {
+    private static func records(of paths: [String], limit: Int?) throws -> [UInt8] {
         var all: [UInt8] = []
         var left = max(limit ?? .max, 1)
         for path in paths where left > 0 {
@@ -89,9 +86,7 @@ enum CIFAR10 {
         return all
     }
 
-    private static func records(
-        in path: String, limit: Int
-    ) throws -> [UInt8] {
+    private static func records(in path: String, limit: Int) throws -> [UInt8] {
         let file = try GzipFile(path: path)
         let count = min(limit, largestRecordCount)
         let bytes = try file.read(atMost: count * recordByteCount)

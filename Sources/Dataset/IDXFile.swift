@@ -53,9 +53,7 @@ package struct IDXFile: ~Copyable {
     ///
     /// - Parameter count: of the outermost dimension.
     /// - Errors: `.badContent` where the bytes are fewer or, where all are read, more than the header says.
-    package borrowing func elements(
-        first count: Int? = nil
-    ) throws -> [UInt8] {
+    package borrowing func elements(first count: Int? = nil) throws -> [UInt8] {
         let count = count ?? extents[0]
         let wanted = expected / extents[0] * count
         let elements = try file.read(atMost: wanted)
@@ -140,6 +138,7 @@ struct IDXPair: ~Copyable {
                 "\(imagesPath) holds \(images.extents[0]) images, but \(labelsPath) holds "
                     + "\(labels.extents[0]) labels; the two do not belong together, fetch both again.")
         }
+        try ImageSet.check(count: images.extents[0], source: imagesPath)
         (count, height, width) = (images.extents[0], images.extents[1], images.extents[2])
         self.images = images
         self.labels = labels

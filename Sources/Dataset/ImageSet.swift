@@ -17,7 +17,14 @@ public struct ImageSet: Sendable {
     public var shape: Shape { Shape(images: count, height: height, width: width, channels: channels) }
 
     /// Orders of images are lists of `Int32`.
-    static let largestCount = Int(Int32.max)
+    static func check(count: Int, source: String) throws {
+        guard count <= Int(Int32.max) else {
+            throw ResinError(
+                .badContent,
+                "\(source): \(count) images are more than the \(Int32.max) that can be told apart."
+            )
+        }
+    }
 
     /// Checks that everything fits together.
     ///
@@ -37,12 +44,7 @@ public struct ImageSet: Sendable {
         guard !labels.isEmpty else {
             throw ResinError(.badContent, "\(source): holds no images; at least 1 is needed.")
         }
-        guard labels.count <= Self.largestCount else {
-            throw ResinError(
-                .badContent,
-                "\(source): \(labels.count) images are more than the \(Self.largestCount) that can be told apart."
-            )
-        }
+        try Self.check(count: labels.count, source: source)
         let (area, areaOverflow) = height.multipliedReportingOverflow(by: width)
         let (imageSize, sizeOverflow) = area.multipliedReportingOverflow(by: channels)
         let (expected, countOverflow) = imageSize.multipliedReportingOverflow(by: labels.count)

@@ -6,7 +6,7 @@ public struct DatasetOutline: Sendable {
     public let classNames: [String]
     /// Of training and test images, those within the limits: `[count, height, width, channels]`.
     public let train, test: Shape
-    /// What the pixels and labels take of the machine's memory, and reading them besides.
+    /// What the pixels take of the machine's memory, and reading them besides.
     public let byteCount: Int
 }
 
@@ -52,13 +52,11 @@ struct Reading {
 
 extension ImageSet {
     /// The same images in another size.
-    func resized(
-        toHeight newHeight: Int, width newWidth: Int, classCount: Int
-    ) throws -> ImageSet {
+    func resized(toHeight newHeight: Int, width newWidth: Int, classCount: Int) throws -> ImageSet {
         if newHeight == height && newWidth == width { return self }
         let size = height * width * channels
         let newPixels = try Self.pixels(count: count, size: newHeight * newWidth * channels) { index in
-            return RasterImage(
+            RasterImage(
                 height: height, width: width, channels: channels,
                 pixels: Array(pixels[index * size..<(index + 1) * size])
             ).resized(toHeight: newHeight, width: newWidth).pixels
@@ -81,6 +79,12 @@ extension ImageSet {
 }
 
 extension Dataset {
+    package var outline: DatasetOutline {
+        DatasetOutline(
+            name: name, classNames: classNames, train: train.shape, test: test.shape,
+            byteCount: train.pixels.count + test.pixels.count)
+    }
+
     /// What is read of a set that was made in memory. Mean and deviation stay those of the whole.
     func read(_ reading: Reading) throws -> Dataset {
         let size = reading.size(height: train.height, width: train.width)

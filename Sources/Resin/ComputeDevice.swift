@@ -172,6 +172,30 @@ extension MemoryPlan {
 }
 
 extension Trainer {
+    /// Plans a training on a device before its images are read.
+    ///
+    /// - Throws: `ResinError`: `.outOfMemory` where the plan does not fit the device, or it and the images do not
+    ///   fit the machine's memory, where that is the device's; `.noDevice` where the device fails.
+    public static func plan(
+        _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
+        device: ComputeDevice
+    ) throws {
+        // A trainer refuses these by themselves.
+        let channels = dataset.train.channels
+        guard (1...dataset.train.images).contains(configuration.batch),
+            channels == network.input.channels, channels == configuration.mean.count,
+            channels == configuration.standardDeviation.count
+        else { return }
+        let executor = try device.makeExecutor(configuration)
+        let plans = try RunPlans(network, dataset, configuration, on: executor)
+        try plans.checkThatItFits(network, dataset, configuration, on: executor)
+        guard executor.sharesHostMemory else { return }
+        try HostMemory.check(
+            dataset.byteCount + plans.memory.total + plans.memory.checkpoint,
+            for: "training with batch \(configuration.batch) (\(plans.memory.description)) beside its images",
+            advice: "use a smaller --batch, --limit or --resize, or raise the limit (ulimit -v)")
+    }
+
     /// A trainer on a device.
     ///
     /// - Throws: `ResinError`: `.usage` where network, data and configuration do not go together,
@@ -180,9 +204,16 @@ extension Trainer {
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
         device: ComputeDevice
     ) throws {
-        var device = device
+        try self.init(network, dataset, configuration, on: device.makeExecutor(configuration))
+    }
+}
+
+extension ComputeDevice {
+    /// With the algorithms and the precision of a configuration.
+    fileprivate func makeExecutor(_ configuration: TrainingConfiguration) throws -> any Executor {
+        var device = self
         device.math = configuration.math
         device.precision = configuration.precision
-        try self.init(network, dataset, configuration, on: device.makeExecutor())
+        return try device.makeExecutor()
     }
 }

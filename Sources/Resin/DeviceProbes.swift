@@ -58,8 +58,8 @@ public struct DeviceProbes: Codable, Hashable, Sendable {
     /// The answers kept for a device, nil where there are none, or none that can be read.
     public static func kept(for device: ComputeDevice, folder: String = cacheFolder()) -> DeviceProbes? {
         guard let path = cachePath(for: device, folder: folder),
-            let data = FileManager.default.contents(atPath: path),
-            let probes = try? JSONDecoder().decode(DeviceProbes.self, from: data),
+            let bytes = try? ReadableFile(path).prefix(1 << 20),
+            let probes = try? JSONDecoder().decode(DeviceProbes.self, from: Data(bytes)),
             probes.results.map(\.name) == names
         else { return nil }
         return probes

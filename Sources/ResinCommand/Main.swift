@@ -30,9 +30,8 @@ enum Main {
             return fault.usage.kind.rawValue
         } catch {
             let message = ResinCommand.fullMessage(for: error)
-            if !message.isEmpty {
-                message.split(separator: "\n", omittingEmptySubsequences: false).forEach { note(String($0)) }
-            }
+            let lines = message.split(separator: "\n", omittingEmptySubsequences: false)
+            for line in lines where !message.isEmpty { note(String(line)) }
             return ResinCommand.exitCode(for: error).rawValue
         }
     }

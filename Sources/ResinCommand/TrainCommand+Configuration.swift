@@ -3,9 +3,14 @@ import Resin
 
 /// From options, recipes and saved runs to one configuration.
 extension TrainCommand {
+    /// What is configured for a set of which only the outline is known: to plan with. Nil where that fails, which
+    /// is said once the set is there.
+    typealias Preview = (DatasetOutline) -> (Network, TrainingConfiguration)?
+
     /// - Parameter load: gives the data set for the height and width that the network takes.
     func makeConfiguration(
-        _ file: RecipeFile?, load: (_ data: String, _ side: Int, _ seed: UInt64) throws -> Dataset
+        _ file: RecipeFile?,
+        load: (_ data: String, _ side: Int, _ seed: UInt64, _ preview: Preview) throws -> Dataset
     ) throws -> (Network, Dataset, TrainingConfiguration) {
         guard let network else {
             throw ResinError(
@@ -16,23 +21,45 @@ extension TrainCommand {
         let seed = seed ?? 42
         let recipe = Recipe(network: blueprint.name, data: data, variant: networkArguments.variant)
         let side = try bounded("--resize", resize ?? recipe.side, 1...Limits.side)
+        func configured(
+            classNames: [String], mean: [Float], standardDeviation: [Float]
+        ) throws -> (Network, TrainingConfiguration) {
+            let networkOptions = ["--network", "--resize"] + NetworkOptions.Name.allCases.map(\.rawValue)
+            let (options, model) = try blaming(file, networkOptions) {
+                let options = try networkArguments.options(over: recipe.options, for: blueprint.name)
+                let model = try Network.named(
+                    blueprint.name, input: ImageShape(channels: mean.count, side: side),
+                    classes: classNames.count, options: options)
+                // Whether the layers fit shows when a graph is made.
+                _ = try model.makeGraph()
+                return (options, model)
+            }
+            var configuration = TrainingConfiguration(
+                network: model, data: data, classNames: classNames, mean: mean,
+                standardDeviation: standardDeviation, epochs: recipe.epochs, batch: recipe.batch,
+                optimizer: recipe.optimizer)
+            try apply(recipe, options, seed, to: &configuration, file)
+            return (model, configuration)
+        }
         let dataset = try blaming(file, ["--data", "--split", "--limit", "--limit-test"]) {
-            try load(data, side, seed)
+            try load(data, side, seed) { outline in
+                // No plan depends on the mean and the deviation, which only the pixels tell.
+                let ones = [Float](repeating: 1, count: outline.train.channels)
+                return try? configured(
+                    classNames: outline.classNames, mean: ones, standardDeviation: ones)
+            }
         }
-        let networkOptions = ["--network", "--resize"] + NetworkOptions.Name.allCases.map(\.rawValue)
-        let (options, model) = try blaming(file, networkOptions) {
-            let options = try networkArguments.options(over: recipe.options, for: blueprint.name)
-            let model = try Network.named(
-                blueprint.name, input: ImageShape(channels: dataset.train.channels, side: side),
-                classes: dataset.classNames.count, options: options)
-            // Whether the layers fit shows when a graph is made.
-            _ = try model.makeGraph()
-            return (options, model)
-        }
-        var configuration = TrainingConfiguration(
-            network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
-            standardDeviation: dataset.standardDeviation, epochs: recipe.epochs, batch: recipe.batch,
-            optimizer: recipe.optimizer)
+        let (model, configuration) = try configured(
+            classNames: dataset.classNames, mean: dataset.mean,
+            standardDeviation: dataset.standardDeviation)
+        return (model, dataset, configuration)
+    }
+
+    /// Sets the recipe's, and over it what the command line gives.
+    private func apply(
+        _ recipe: Recipe, _ options: NetworkOptions, _ seed: UInt64,
+        to configuration: inout TrainingConfiguration, _ file: RecipeFile?
+    ) throws {
         configuration.options = options
         configuration.schedule = recipe.schedule
         configuration.initialiser = recipe.initialiser
@@ -44,7 +71,6 @@ extension TrainCommand {
                 optimizer, learningRate: optimizer == .sgd ? 0.1 : 0.001)
         }
         try apply(to: &configuration, file)
-        return (model, dataset, configuration)
     }
 
     /// Errors of usage are the recipe's where it has one of these options.
@@ -176,7 +202,7 @@ package func configuration(ofRecipe path: String, for dataset: Dataset) throws -
     var command = try TrainCommand.parse(["--config", path])
     try recipe.apply(to: &command)
     do {
-        return try command.makeConfiguration(recipe) { _, _, _ in dataset }.2
+        return try command.makeConfiguration(recipe) { _, _, _, _ in dataset }.2
     } catch let fault as ValueFault {
         throw recipe.error(of: fault)
     }

@@ -132,11 +132,15 @@ struct TrainCommand: ParsableCommand {
 
     private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
         if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
-        let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed in
-            try dataOptions.source.load(
-                data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest)
-        }
         let device = try deviceOption.choose()
+        let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed, preview in
+            try dataOptions.source.load(
+                data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest,
+                willRead: { outline in
+                    guard let (network, configuration) = preview(outline) else { return }
+                    try Trainer.plan(network, outline, configuration, device: device)
+                })
+        }
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
             try Trainer(network, dataset, configuration, device: device)
         }
@@ -158,12 +162,13 @@ struct TrainCommand: ParsableCommand {
         let device = try deviceOption.choose()
         let isSaved = dataOptions.source.data == nil && epochs == nil
         let trainer = try blamingFile(isSaved ? folder.configurationPath : nil) {
-            let dataset = try dataOptions.source.load(
-                configuration.data, side: configuration.input.height, split: configuration.split,
-                seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest)
             let network = try Network.named(
                 configuration.network, input: configuration.input, classes: configuration.classCount,
                 options: configuration.options)
+            let dataset = try dataOptions.source.load(
+                configuration.data, side: configuration.input.height, split: configuration.split,
+                seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest,
+                willRead: { try Trainer.plan(network, $0, configuration, device: device) })
             return try Trainer(network, dataset, configuration, device: device)
         }
         Interruption.protectWork()

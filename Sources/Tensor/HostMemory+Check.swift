@@ -1,10 +1,4 @@
 extension HostMemory {
-    /// Left to what nobody plans: libraries, drivers and their compilers, threads' stacks.
-    private static let reserve = 1 << 28
-
-    /// Bytes that may be planned with, of those available.
-    package static var plannableByteCount: Int { max(availableByteCount - reserve, 0) }
-
     /// To be asked before much is allocated: Swift ends a program whose allocation fails.
     ///
     /// - Parameters:
@@ -15,7 +9,7 @@ extension HostMemory {
     package static func check(
         _ need: Int, for purpose: String, advice: String = "free memory, or raise the limit (ulimit -v)"
     ) throws {
-        let have = plannableByteCount
+        let have = availableByteCount
         guard need > have else { return }
         throw ResinError(
             .outOfMemory,

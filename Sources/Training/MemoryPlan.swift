@@ -141,21 +141,21 @@ package struct RunPlans {
     package let memory: MemoryPlan
 
     package init(
-        _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
+        _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
-        training = try TrainingGraph(network, images: dataset.train.shape, configuration)
-        evaluation = try EvaluationGraph(network, images: dataset.test.shape, configuration)
+        training = try TrainingGraph(network, images: dataset.train, configuration)
+        evaluation = try EvaluationGraph(network, images: dataset.test, configuration)
         trainingPlan = executor.makePlan(training.graph)
         evaluationPlan = executor.makePlan(evaluation.graph)
         memory = MemoryPlan(
             training: trainingPlan, evaluation: evaluationPlan, optimizer: configuration.optimizer.op,
-            dataset: dataset.train.byteCount + dataset.test.byteCount, on: executor)
+            dataset: dataset.train.imageSetByteCount + dataset.test.imageSetByteCount, on: executor)
     }
 
     /// - Throws: `ResinError(.outOfMemory)` with need, have, and the largest batch that fits.
     package func checkThatItFits(
-        _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
+        _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
         try MemoryPlan.check(

@@ -65,8 +65,8 @@ public final class Trainer {
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
-        plans = try RunPlans(network, dataset, configuration, on: executor)
-        try plans.checkThatItFits(network, dataset, configuration, on: executor)
+        plans = try RunPlans(network, dataset.outline, configuration, on: executor)
+        try plans.checkThatItFits(network, dataset.outline, configuration, on: executor)
         memory = plans.memory
         try executor.makeRoom(for: [plans.trainingPlan, plans.evaluationPlan])
         model = ModelState(plans.training.graph)

@@ -84,7 +84,8 @@ extension CommandTests {
             let predicted = try #require(try outcome.json() as? [[String: Any]])
             #expect(predicted.map { $0["file"] as? String } == files)
             for (row, prediction) in zip(rows, predicted) {
-                let powers = row[3...].map(exp)
+                let largest = row[3...].max()!
+                let powers = row[3...].map { exp($0 - largest) }
                 let sum = powers.reduce(0, +)
                 for (power, probability) in zip(powers, try probabilities(prediction)) {
                     #expect(abs(power / sum - probability) < 1e-6)

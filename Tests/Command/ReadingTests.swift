@@ -188,6 +188,9 @@ extension CommandTests {
             var program = training("photographs", "--resize", "2500")
             program.preparation = "ulimit -v 4000000; "
             try expectRefusal(71, "240 training and 240 test images", "9,000 MB", "--limit", by: program)
+            program.arguments[1] = "nin"
+            program.arguments += ["--limit", "8", "--limit-test", "1", "--batch", "8"]
+            try expectRefusal(71, "training with batch 8", "the largest batch that fits", by: program)
             // A header may claim what it likes.
             var huge = colourJPEG
             let size =
@@ -235,7 +238,7 @@ extension CommandTests {
                     "predict", folder / "run-names", folder / "names/test/=1+1/\u{7}1.png", "--top", "4"))
             #expect(predicted.output.contains(#"/\x071.png: "#) && predicted.output.contains("zwei Wörter"))
             try folder.write([1], to: "names/test/=1+1/\u{7}1.png")
-            let refused = try CommandTests.refusal(65, by: training("names"))
+            let refused = try CommandTests.refusal(65, by: training("names", "--overwrite"))
             #expect(refused.errors.contains(#"=1+1/\x071.png: is neither"#), "\(refused)")
             let texts = [trained, evaluated, predicted, refused].flatMap { [$0.output, $0.errors] }
             for text in texts + [folder.text("run-names/log.txt") ?? ""] {

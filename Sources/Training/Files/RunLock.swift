@@ -67,7 +67,8 @@ package final class RunLock: Sendable {
     }
 
     private static func taken(_ folder: String) -> ResinError {
-        let text = (try? String(contentsOfFile: folder + "/" + fileName, encoding: .utf8)) ?? ""
+        let bytes = (try? ReadableFile(folder + "/" + fileName).prefix(1 << 10)) ?? []
+        let text = String(decoding: bytes, as: UTF8.self)
         let parts = text.split(whereSeparator: \.isWhitespace)
         // It may not have come to writing its number.
         let holder = parts.count == 2 ? "process \(parts[0]) on \(parts[1])" : "another process"
