@@ -141,7 +141,8 @@ extension CommandTests {
                 + folder.lines(of: "run/metrics.jsonl")
             #expect(folder.epochsDone == 1)
             for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
-            try success(of: Program("evaluate", folder / "run/last.safetensors", "--json"))
+            // Its one finite step has left weights that are finite, but whose outputs are not.
+            _ = try CommandTests.refusal(3, by: Program("evaluate", folder / "run/last.safetensors", "--json"))
         }
     }
 }

@@ -31,10 +31,13 @@ package struct FileCalls: Sendable {
     ) throws(FileCallFailure) -> Status {
         while true {
             var code = interfere(call, path)
-            if code == 0 {
+            // What is made to fail at closing is closed all the same.
+            if code == 0 || call == .close {
                 let status = body()
-                if status >= 0 { return status }
-                code = errno
+                if code == 0 {
+                    if status >= 0 { return status }
+                    code = errno
+                }
             }
             // Linux has closed the descriptor even then; closing it again could hit another thread's.
             if code == EINTR, call == .close { return 0 }
