@@ -23,6 +23,9 @@ public struct Activation: Sendable {
     /// Of x; the type of x is T, which is `float` or a vector. `exponential` is Kernels/shared/activation.cl's.
     package let openCLValue: String
 
+    /// Whether a value takes an exponential, so that lanes past a vector's last channel are not computed for nothing.
+    private(set) package var takesExponential = false
+
     /// What the gradient follows from beside dy.
     package enum Operand: Sendable {
         /// The activation's own output, which may then take its input's place.
@@ -48,7 +51,7 @@ public struct Activation: Sendable {
     public static let sigmoid = Activation(
         name: "sigmoid", identifier: "sigmoid",
         value: { 1 / (1 + exp(-$0)) },
-        openCLValue: "logistic(x)",
+        openCLValue: "logistic(x)", takesExponential: true,
         gradientOperand: .output,
         gradient: { dy, y in dy * y * (1 - y) },
         openCLGradient: "dy * v * (1.0f - v)")
@@ -78,7 +81,7 @@ public struct Activation: Sendable {
     public static let silu = Activation(
         name: "SiLU", identifier: "silu",
         value: { $0 / (1 + exp(-$0)) },
-        openCLValue: "x * logistic(x)",
+        openCLValue: "x * logistic(x)", takesExponential: true,
         gradientOperand: .input,
         gradient: { dy, x in
             let slope = 1 / (1 + exp(-x))

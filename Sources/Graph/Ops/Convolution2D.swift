@@ -80,6 +80,9 @@ extension Op {
 
         package func with(_ epilogue: Epilogue) -> Op? {
             guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
+            // Measured with LeNet's first layer, of 6 channels: vectors of 16 would be computed for them, where a launch
+            // of its own takes them one behind the other.
+            if epilogue.activation?.takesExponential == true && outputChannels < 16 { return nil }
             var op = self
             op.epilogue = epilogue
             return .convolution2D(op)
