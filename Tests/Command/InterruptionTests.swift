@@ -142,7 +142,7 @@ extension CommandTests {
             #expect(folder.epochsDone == 1)
             for line in lines { _ = try JSONSerialization.jsonObject(with: Data(line.utf8)) }
             // Its one finite step has left weights that are finite, but whose outputs are not.
-            _ = try CommandTests.refusal(3, by: Program("evaluate", folder / "run/last.safetensors", "--json"))
+            _ = try CommandTests.refusal(3, by: Program("evaluate", folder / "run/last.safetensors"))
         }
     }
 }
