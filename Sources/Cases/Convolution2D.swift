@@ -75,6 +75,8 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
             return fused ? try graph.apply(.activation(activation), to: y, name: "activation") : y
         }
         result.isExactOnIntegers = activation == .relu
+        // Few channels leave most of a vector to nobody, which an exponential would be computed for.
+        if fused && activation.takesExponential && outputChannels < 16 { result.launches = 2 }
         return result
     }
 
