@@ -156,13 +156,15 @@ public final class TrainingRun {
         _ trained: TrainedEpoch, _ evaluation: Evaluation, _ report: (Event) throws -> Void
     ) throws {
         let epoch = trained.number
-        let metrics = EpochMetrics(
-            epoch: epoch, trainLoss: trained.loss, trainAccuracy: trained.accuracy,
-            testLoss: evaluation.loss, testAccuracy: evaluation.accuracy,
-            learningRate: Double(trainer.learningRate(atStep: trainer.step - 1)), seconds: trained.seconds,
-            imagesPerSecond: Double(trainer.configuration.batch) / trained.stepSeconds,
-            testTop5Accuracy: evaluation.top5Accuracy ?? .nan, stepMilliseconds: 1e3 * trained.stepSeconds,
-            skippedSteps: trained.skippedSteps)
+        var metrics = EpochMetrics(epoch: epoch)
+        (metrics.trainLoss, metrics.trainAccuracy) = (trained.loss, trained.accuracy)
+        (metrics.testLoss, metrics.testAccuracy) = (evaluation.loss, evaluation.accuracy)
+        metrics.testTop5Accuracy = evaluation.top5Accuracy ?? .nan
+        metrics.learningRate = Double(trainer.learningRate(atStep: trainer.step - 1))
+        metrics.seconds = trained.seconds
+        metrics.imagesPerSecond = Double(trainer.configuration.batch) / trained.stepSeconds
+        metrics.stepMilliseconds = 1e3 * trained.stepSeconds
+        metrics.skippedSteps = trained.skippedSteps
         try folder.metrics.append(metrics)
         // Where the outputs for some image are not finite, the others' accuracy says nothing.
         let isBest = evaluation.loss.isFinite && (best.map { evaluation.accuracy > $0.accuracy } ?? true)

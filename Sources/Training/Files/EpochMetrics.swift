@@ -5,21 +5,21 @@ import ResinTensor
 public struct EpochMetrics: Codable, Equatable, Sendable {
     /// Counts from 1.
     public var epoch: Int
-    public var trainLoss: Double
+    public var trainLoss = Double.nan
     /// Share of images in 0 ... 1.
-    public var trainAccuracy: Double
-    public var testLoss: Double
-    public var testAccuracy: Double
+    public var trainAccuracy = Double.nan
+    public var testLoss = Double.nan
+    public var testAccuracy = Double.nan
     /// At the end of the epoch.
-    public var learningRate: Double
-    public var seconds: Double
-    public var imagesPerSecond: Double
+    public var learningRate = Double.nan
+    public var seconds = Double.nan
+    public var imagesPerSecond = Double.nan
     /// Share of images whose class is among the five most probable; not a number where there are no more than five.
-    public var testTop5Accuracy: Double
+    public var testTop5Accuracy = Double.nan
     /// Mean, of the epoch's training steps.
-    public var stepMilliseconds: Double
+    public var stepMilliseconds = Double.nan
     /// Training steps that were left out because their loss was not finite (`--on-nan skip`).
-    public var skippedSteps: Int
+    public var skippedSteps = 0
 
     /// The order is that of the files' columns.
     public enum CodingKeys: String, CodingKey, CaseIterable {
@@ -36,23 +36,8 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case skippedSteps = "skipped_steps"
     }
 
-    public init(
-        epoch: Int, trainLoss: Double, trainAccuracy: Double, testLoss: Double, testAccuracy: Double,
-        learningRate: Double, seconds: Double, imagesPerSecond: Double, testTop5Accuracy: Double,
-        stepMilliseconds: Double, skippedSteps: Int = 0
-    ) {
-        self.epoch = epoch
-        self.trainLoss = trainLoss
-        self.trainAccuracy = trainAccuracy
-        self.testLoss = testLoss
-        self.testAccuracy = testAccuracy
-        self.learningRate = learningRate
-        self.seconds = seconds
-        self.imagesPerSecond = imagesPerSecond
-        self.testTop5Accuracy = testTop5Accuracy
-        self.stepMilliseconds = stepMilliseconds
-        self.skippedSteps = skippedSteps
-    }
+    /// An epoch of which nothing is known yet.
+    public init(epoch: Int) { self.epoch = epoch }
 
     /// - Throws: `ResinError(.badContent)` that names the key, what its value is and what it may be.
     public init(from decoder: any Decoder) throws {
@@ -61,22 +46,19 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
 
     private init(unchecked decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        func number(_ key: CodingKeys) throws -> Double {
-            try values.value(key, as: Double?.self) ?? .nan
+        self.init(epoch: try values.value(.epoch))
+        for key in CodingKeys.allCases {
+            // Lines of the first versions do not have the last three.
+            let isOptional = [.testTop5Accuracy, .stepMilliseconds, .skippedSteps].contains(key)
+            switch Self.place(of: key) {
+            case .count(let place):
+                self[keyPath: place] =
+                    isOptional ? try values.optional(key) ?? 0 : try values.value(key)
+            case .number(let place):
+                self[keyPath: place] =
+                    (isOptional ? try values.optional(key) : try values.value(key, as: Double?.self)) ?? .nan
+            }
         }
-        /// Lines of the first versions do not have it.
-        func laterNumber(_ key: CodingKeys) throws -> Double {
-            try values.optional(key) ?? .nan
-        }
-        self.init(
-            epoch: try values.value(.epoch),
-            trainLoss: try number(.trainLoss), trainAccuracy: try number(.trainAccuracy),
-            testLoss: try number(.testLoss), testAccuracy: try number(.testAccuracy),
-            learningRate: try number(.learningRate), seconds: try number(.seconds),
-            imagesPerSecond: try number(.imagesPerSecond),
-            testTop5Accuracy: try laterNumber(.testTop5Accuracy),
-            stepMilliseconds: try laterNumber(.stepMilliseconds),
-            skippedSteps: try values.optional(.skippedSteps) ?? 0)
     }
 
     package static let rules: [ValueRule<EpochMetrics>] = CodingKeys.allCases.map { key in
@@ -121,31 +103,39 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         CodingKeys.allCases.map(text).joined(separator: ",")
     }
 
-    private func count(_ key: CodingKeys) -> Int? {
+    private enum Place {
+        case count(WritableKeyPath<EpochMetrics, Int>)
+        case number(WritableKeyPath<EpochMetrics, Double>)
+    }
+
+    private static func place(of key: CodingKeys) -> Place {
         switch key {
-        case .epoch: epoch
-        case .skippedSteps: skippedSteps
-        default: nil
+        case .epoch: .count(\.epoch)
+        case .trainLoss: .number(\.trainLoss)
+        case .trainAccuracy: .number(\.trainAccuracy)
+        case .testLoss: .number(\.testLoss)
+        case .testAccuracy: .number(\.testAccuracy)
+        case .learningRate: .number(\.learningRate)
+        case .seconds: .number(\.seconds)
+        case .imagesPerSecond: .number(\.imagesPerSecond)
+        case .testTop5Accuracy: .number(\.testTop5Accuracy)
+        case .stepMilliseconds: .number(\.stepMilliseconds)
+        case .skippedSteps: .count(\.skippedSteps)
+        }
+    }
+
+    private func count(_ key: CodingKeys) -> Int? {
+        if case .count(let place) = Self.place(of: key) { self[keyPath: place] } else { nil }
+    }
+
+    private func value(_ key: CodingKeys) -> Double {
+        switch Self.place(of: key) {
+        case .count(let place): Double(self[keyPath: place])
+        case .number(let place): self[keyPath: place]
         }
     }
 
     private func text(_ key: CodingKeys) -> String { count(key).map { "\($0)" } ?? "\(value(key))" }
 
     private func finite(_ key: CodingKeys) -> Double? { value(key).isFinite ? value(key) : nil }
-
-    private func value(_ key: CodingKeys) -> Double {
-        switch key {
-        case .epoch: Double(epoch)
-        case .trainLoss: trainLoss
-        case .trainAccuracy: trainAccuracy
-        case .testLoss: testLoss
-        case .testAccuracy: testAccuracy
-        case .learningRate: learningRate
-        case .seconds: seconds
-        case .imagesPerSecond: imagesPerSecond
-        case .testTop5Accuracy: testTop5Accuracy
-        case .stepMilliseconds: stepMilliseconds
-        case .skippedSteps: Double(skippedSteps)
-        }
-    }
 }
