@@ -31,10 +31,10 @@ static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b;
 __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *restrict logits,
                                                   __global const int *restrict labels,
                                                   __global float *restrict rows,
-                                                  __global const StepUniforms *step, int classes,
+                                                  const StepUniforms step, int classes,
                                                   float smoothing) {
     const int n = get_group_id(1), y = get_local_id(1);
-    const bool counts = n < (int)step->image_count;
+    const bool counts = n < (int)step.image_count;
     __global const activation *z = logits + (size_t)n * classes;
     SOFTMAX_SUMS(z, classes, y)
     const int label = labels[n];
@@ -61,16 +61,16 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
 __kernel GROUP void softmax_cross_entropy_gradient_reduction(__global const activation *restrict logits,
                                                            __global const int *restrict labels,
                                                            __global activation *restrict gradient,
-                                                           __global const StepUniforms *step, int classes,
+                                                           const StepUniforms step, int classes,
                                                            float smoothing,
                                                            __global const LossScale *loss_scale,
                                                            int is_scaled) {
     const int n = get_group_id(1), y = get_local_id(1);
     __global const activation *z = logits + (size_t)n * classes;
     __global activation *result = gradient + (size_t)n * classes;
-    const bool counts = n < (int)step->image_count;
+    const bool counts = n < (int)step.image_count;
     SOFTMAX_SUMS(z, classes, y)
-    const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
+    const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
     const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
     const int label = labels[n];
     const float scale = is_scaled ? loss_scale->scale : 1.0f;
@@ -82,7 +82,7 @@ __kernel GROUP void softmax_cross_entropy_gradient_reduction(__global const acti
 
 // As record_metrics; each work-item's share with Kahan's compensation.
 __kernel GROUP void record_metrics_reduction(__global const float *restrict rows, __global float *restrict metrics,
-                                           __global const StepUniforms *step, int images) {
+                                           const StepUniforms step, int images) {
     const int y = get_local_id(1);
     __local float4 sums[GROUP_Y];
     float4 sum = (float4)(0.0f), carry = (float4)(0.0f);
@@ -94,5 +94,5 @@ __kernel GROUP void record_metrics_reduction(__global const float *restrict rows
     }
     sums[y] = sum;
     HALVE(reach, y, sums[y] += sums[y + reach])
-    if (y == 0) vstore4(sums[0], step->slot, metrics);
+    if (y == 0) vstore4(sums[0], step.slot, metrics);
 }

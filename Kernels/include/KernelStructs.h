@@ -23,6 +23,10 @@ typedef struct {
     float FIELD(second_correction, secondCorrection);   // 1 − β₂ᵗ
 } StepUniforms;
 
+// A row of the metrics, and the column that counts losses that are not finite (Sources/Graph/Metric.swift).
+#define METRIC_COLUMNS 4
+#define METRIC_NOT_FINITE 3
+
 // What gradients are multiplied by (Sources/Graph/LossScale.swift).
 typedef struct {
     float scale;

@@ -39,12 +39,12 @@ __kernel void add(__global const activation *a, __global const activation *b, __
 
 // Drops an element when its random word is below `threshold`, else multiplies it by `scale`. The word of
 // element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask.
-__kernel void dropout(__global const activation *x, __global activation *y, __global const StepUniforms *step,
+__kernel void dropout(__global const activation *x, __global activation *y, const StepUniforms step,
                       uint node, uint threshold, float scale, int count, int chunk) {
-    const uint2 key = philox_key(step, STREAM_DROPOUT);
+    const uint2 key = philox_key(&step, STREAM_DROPOUT);
     FOR_EACH_VECTOR(at, left) {
         for (int four = 0; four < LANES && four < left; four += 4) {
-            const uint4 words = philox((uint4)((at + four) / 4, step->step, node, 0), key);
+            const uint4 words = philox((uint4)((at + four) / 4, step.step, node, 0), key);
             const uint word[4] = {words.x, words.y, words.z, words.w};
             for (int lane = 0; lane < 4 && four + lane < left; lane++) {
                 const int e = at + four + lane;

@@ -10,7 +10,7 @@
 // Buffers: images [count][h][w][C] bytes, order [count], y [N][H][W][C].
 
 // Row n of a batch; past the step's image count the last image is repeated.
-static inline int image_of(int n, __global const int *order, __global const StepUniforms *step) {
+static inline int image_of(int n, __global const int *order, const StepUniforms *step) {
     return order[step->first_image + min((uint)n, step->image_count - 1)];
 }
 
@@ -20,7 +20,7 @@ typedef struct {
     bool mirrored;
 } Augmentation;
 
-static inline Augmentation augmentation_of(int n, __global const StepUniforms *step, const InputGeometry *g) {
+static inline Augmentation augmentation_of(int n, const StepUniforms *step, const InputGeometry *g) {
     if (g->crop_padding == 0 && !g->flips) return (Augmentation){0, 0, false};
     const uint4 words = philox((uint4)(n, step->step, 0, 0), philox_key(step, STREAM_AUGMENTATION));
     return (Augmentation){(int)(words.x % (2 * g->crop_padding + 1)) - g->crop_padding,
@@ -50,12 +50,12 @@ static inline float byte_at(__global const uchar *image, int row, int column, in
 
 // Work-items: global (W, image rows (n, i)).
 __kernel void image_input(__global const uchar *restrict images, __global const int *restrict order,
-                          __global activation *restrict y, __global const StepUniforms *step,
+                          __global activation *restrict y, const StepUniforms step,
                           __global const float *restrict factor_offset, const InputGeometry g) {
     const int j = get_global_id(0), i = get_global_id(1) % g.height, n = get_global_id(1) / g.height;
     __global const uchar *image =
-        images + (size_t)image_of(n, order, step) * g.source_height * g.source_width * g.channels;
-    const Augmentation a = augmentation_of(n, step, &g);
+        images + (size_t)image_of(n, order, &step) * g.source_height * g.source_width * g.channels;
+    const Augmentation a = augmentation_of(n, &step, &g);
     const Between rows = between(i, g.height, g.source_height), columns = between(j, g.width, g.source_width);
     for (int c = 0; c < g.channels; c++) {
         const float top_left = byte_at(image, rows.low, columns.low, c, a, &g);
@@ -73,15 +73,15 @@ __kernel void image_input(__global const uchar *restrict images, __global const 
 // Work-items: global (shares of the image rows (n, i)). Local: line [w][C].
 __kernel WORK_GROUP
 void image_input_rows(__global const uchar *restrict images, __global const int *restrict order,
-                      __global float *restrict y, __global const StepUniforms *step,
+                      __global float *restrict y, const StepUniforms step,
                       __global const float *restrict factor_offset, __local float *restrict line,
                       const InputGeometry g) {
     const int end = (int)((long)g.rows * (get_global_id(0) + 1) / get_global_size(0));
     for (int at = (int)((long)g.rows * get_global_id(0) / get_global_size(0)); at < end; at++) {
         const int i = at % g.height, n = at / g.height;
         __global const uchar *image =
-            images + (size_t)image_of(n, order, step) * g.source_height * g.source_width * g.channels;
-        const Augmentation a = augmentation_of(n, step, &g);
+            images + (size_t)image_of(n, order, &step) * g.source_height * g.source_width * g.channels;
+        const Augmentation a = augmentation_of(n, &step, &g);
         const Between rows = between(i, g.height, g.source_height);
         __global float *row = y + (size_t)at * g.width * g.channels;
         // A grey image as it is.
@@ -129,8 +129,8 @@ void image_input_rows(__global const uchar *restrict images, __global const int 
 }
 
 // Work-items: global (N).
-__kernel void label_input(__global const uchar *restrict labels, __global const int *restrict order,
-                          __global int *restrict y, __global const StepUniforms *step) {
+__kernel void label_input(__global const int *restrict labels, __global const int *restrict order,
+                          __global int *restrict y, const StepUniforms step) {
     const int n = get_global_id(0);
-    y[n] = labels[image_of(n, order, step)];
+    y[n] = labels[image_of(n, order, &step)];
 }

@@ -15,10 +15,10 @@ static inline float largest(__global const float *z, int classes) {
 // rows[n] = loss, top-1 correct, top-5 correct, loss not finite; zeros from the image count on. Of equal logits
 // the first counts as larger.
 __kernel void softmax_cross_entropy(__global const float *restrict logits, __global const int *restrict labels,
-                                    __global float *restrict rows, __global const StepUniforms *step,
+                                    __global float *restrict rows, const StepUniforms step,
                                     int classes, float smoothing) {
     const int n = get_global_id(0);
-    if (n >= (int)step->image_count) {
+    if (n >= (int)step.image_count) {
         vstore4((float4)(0.0f), n, rows);
         return;
     }
@@ -43,19 +43,19 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
 __kernel void softmax_cross_entropy_gradient(__global const float *restrict logits,
                                              __global const int *restrict labels,
                                              __global float *restrict gradient,
-                                             __global const StepUniforms *step, int classes, float smoothing,
+                                             const StepUniforms step, int classes, float smoothing,
                                              __global const LossScale *loss_scale, int is_scaled) {
     const int n = get_global_id(0);
     __global const float *z = logits + (size_t)n * classes;
     __global float *result = gradient + (size_t)n * classes;
-    if (n >= (int)step->image_count) {
+    if (n >= (int)step.image_count) {
         for (int c = 0; c < classes; c++) result[c] = 0.0f;
         return;
     }
     const float top = largest(z, classes);
     float sum = 0.0f;
     for (int c = 0; c < classes; c++) sum += exp(z[c] - top);
-    const float share = 1.0f / (sum * step->image_count), whole = 1.0f / step->image_count;
+    const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
     const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
     const float scale = is_scaled ? loss_scale->scale : 1.0f;
     for (int c = 0; c < classes; c++)
@@ -64,7 +64,7 @@ __kernel void softmax_cross_entropy_gradient(__global const float *restrict logi
 
 // metrics[slot] = Σ rows, with Kahan's compensation, in the images' order.
 __kernel void record_metrics(__global const float *restrict rows, __global float *restrict metrics,
-                             __global const StepUniforms *step, int images) {
+                             const StepUniforms step, int images) {
     float4 sum = (float4)(0.0f), carry = (float4)(0.0f);
     for (int n = 0; n < images; n++) {
         const float4 value = vload4(n, rows) - carry;
@@ -72,7 +72,7 @@ __kernel void record_metrics(__global const float *restrict rows, __global float
         carry = (next - sum) - value;
         sum = next;
     }
-    vstore4(sum, step->slot, metrics);
+    vstore4(sum, step.slot, metrics);
 }
 
 // activity[offset + c] = 1 where x [pixels][C] is above zero anywhere. Work-items: global (channel vectors, chunks).

@@ -4,7 +4,7 @@
 //     Adam:  g += decay · w  (AdamW: w −= rate · decay · w);  m = β₁ m + (1 − β₁) g;  v = β₂ v + (1 − β₂) g²;
 //            w −= rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //
-// A step whose loss was not finite is left out where `skips` is 1: `metrics` column 3 counts such images. The
+// A step whose loss was not finite is left out where `skips` is 1: the metrics count such images. The
 // forward pass has updated the running statistics by then; keep_statistics puts back those of the last step that
 // was finite.
 //
@@ -14,24 +14,24 @@
 //
 // Work-items: global (chunks), each `chunk` vectors of LANES; the buffers' length is a multiple of LANES.
 
-static inline bool has_finite_loss(__global const StepUniforms *step, __global const float *metrics) {
-    return !(metrics[step->slot * 4 + 3] > 0.0f);
+static inline bool has_finite_loss(const StepUniforms *step, __global const float *metrics) {
+    return !(metrics[step->slot * METRIC_COLUMNS + METRIC_NOT_FINITE] > 0.0f);
 }
 
 // What gradients are multiplied by; zero where the step is left out.
-static inline float gradient_factor(__global const StepUniforms *step, __global const float *metrics, int skips,
+static inline float gradient_factor(const StepUniforms *step, __global const float *metrics, int skips,
                                     __global const LossScale *loss_scale, int is_scaled) {
     if (skips && !has_finite_loss(step, metrics)) return 0.0f;
     return !is_scaled ? 1.0f : loss_scale->overflow ? 0.0f : 1.0f / loss_scale->scale;
 }
 
 __kernel void sgd(__global float *restrict w, __global const float *restrict gradients,
-                  __global float *restrict velocity, __global const StepUniforms *step,
+                  __global float *restrict velocity, const StepUniforms step,
                   __global const float *restrict metrics, __global const LossScale *loss_scale, int skips,
                   int is_scaled, float momentum, float decay, int nesterov, int count, int chunk) {
-    const float factor = gradient_factor(step, metrics, skips, loss_scale, is_scaled);
+    const float factor = gradient_factor(&step, metrics, skips, loss_scale, is_scaled);
     if (factor == 0.0f) return;
-    const float rate = step->learning_rate;
+    const float rate = step.learning_rate;
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
         const lanes old = LOAD(w + at);
@@ -47,14 +47,14 @@ __kernel void sgd(__global float *restrict w, __global const float *restrict gra
 
 __kernel void adam(__global float *restrict w, __global const float *restrict gradients,
                    __global float *restrict first_moment, __global float *restrict second_moment,
-                   __global const StepUniforms *step, __global const float *restrict metrics,
+                   const StepUniforms step, __global const float *restrict metrics,
                    __global const LossScale *loss_scale, int skips, int is_scaled, float beta1, float beta2,
                    float epsilon, float decay, int decoupled, int count, int chunk) {
-    const float factor = gradient_factor(step, metrics, skips, loss_scale, is_scaled);
+    const float factor = gradient_factor(&step, metrics, skips, loss_scale, is_scaled);
     if (factor == 0.0f) return;
-    const float rate = step->learning_rate / step->first_correction;
-    const float root = sqrt(step->second_correction);
-    const float shrink = decoupled ? 1.0f - step->learning_rate * decay : 1.0f;
+    const float rate = step.learning_rate / step.first_correction;
+    const float root = sqrt(step.second_correction);
+    const float shrink = decoupled ? 1.0f - step.learning_rate * decay : 1.0f;
     const float added_decay = decoupled ? 0.0f : decay;
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
@@ -70,9 +70,9 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
 
 // statistics = kept where the loss was not finite, else kept = statistics.
 __kernel void keep_statistics(__global float *restrict statistics, __global float *restrict kept,
-                              __global const StepUniforms *step, __global const float *restrict metrics,
+                              const StepUniforms step, __global const float *restrict metrics,
                               int count, int chunk) {
-    const bool is_finite = has_finite_loss(step, metrics);
+    const bool is_finite = has_finite_loss(&step, metrics);
     __global const float *from = is_finite ? statistics : kept;
     __global float *to = is_finite ? kept : statistics;
     const int first = get_global_id(0) * chunk * LANES;
@@ -91,10 +91,10 @@ __kernel void check_gradients(__global const float *restrict gradients, __global
 
 // Halves the scale after an overflow that it may have caused, which a loss that is not finite rules out; doubles it
 // after `interval` steps without one. Work-items: global (1).
-__kernel void adjust_loss_scale(__global LossScale *loss_scale, __global const StepUniforms *step,
+__kernel void adjust_loss_scale(__global LossScale *loss_scale, const StepUniforms step,
                                 __global const float *restrict metrics, float interval, float largest) {
     LossScale next = *loss_scale;
-    if (has_finite_loss(step, metrics)) {
+    if (has_finite_loss(&step, metrics)) {
         next.steady_steps += 1.0f;
         if (next.overflow) {
             next.scale *= 0.5f;

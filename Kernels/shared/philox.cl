@@ -14,6 +14,6 @@ static inline uint4 philox(uint4 counter, uint2 key) {
     return counter;
 }
 
-static inline uint2 philox_key(__global const StepUniforms *step, uint stream) {
+static inline uint2 philox_key(const StepUniforms *step, uint stream) {
     return (uint2)(step->seed_low ^ stream, step->seed_high);
 }

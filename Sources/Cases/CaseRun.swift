@@ -29,8 +29,8 @@ extension OpCase {
 
     /// Runs the case on fresh regions; the outputs, in the device's order.
     package func run(on executor: any Executor, in precision: Precision = .float32) throws -> [[Float]] {
-        let plan = executor.makePlan(try makeGraph().inPrecision(precision))
-        try executor.allocateRegions(of: plan)
+        let plan: Plan = executor.makePlan(try makeGraph().inPrecision(precision))
+        try executor.makeRoom(for: StepPlan([plan]))
         try writeInputs(of: plan, on: executor)
         let executable = try executor.prepare(plan)
         for step in steps { try executable.run(step) }

@@ -41,7 +41,7 @@ private struct LossConfiguration: Checkable, Sendable {
 /// The labels of a data set of so many images, and the order in which they are visited.
 private func labelInputs(count: Int, classes: Int) -> [CaseInput] {
     [
-        .region(.labels(.train), TensorType([count], .uint8), .below(min(classes, 256))),
+        .region(.labels(.train), TensorType([count], .int32), .below(classes)),
         .region(.order(.train), TensorType([count], .int32), .below(count)),
     ]
 }

@@ -30,8 +30,9 @@ extension OpCase {
         sgd([33], momentum: 0.9, withMetrics([1, 0, 0, 1])).checked,
     ]
 
-    /// What an optimizer reads beside its flat buffers: regions, in the order of its inputs.
+    /// What an optimizer reads beside its flat buffers.
     private struct Regions {
+        var operands: [Op.Optimizer.Operand] = []
         var inputs: [CaseInput] = []
         var name = ""
         /// Whether the last parameter's gradients are infinite.
@@ -41,7 +42,7 @@ extension OpCase {
     private static func withMetrics(_ row: [Float]) -> Regions {
         let type = TensorType([1, row.count])
         return Regions(
-            inputs: [.region(.metrics(.train), type, .listed(row))],
+            operands: [.metrics], inputs: [.region(.metrics(.train), type, .listed(row))],
             name: row[3] > 0 ? ", loss not finite" : "")
     }
 
@@ -50,6 +51,7 @@ extension OpCase {
     ) -> Regions {
         var regions = withMetrics([0, 0, 0, 0])
         let numbers = [scale, steadySteps, 0, skippedSteps]
+        regions.operands.append(.lossScale)
         regions.inputs.append(.region(.lossScale, LossScale.type, .listed(numbers)))
         regions.name = ", loss scale \(scale)" + (overflows ? ", overflow" : "")
         regions.overflows = overflows
@@ -89,10 +91,11 @@ extension OpCase {
     /// Parameters of those counts, all with gradients of their own, the same at each step; all parameters and
     /// all states are compared, and the scale of the loss where there is one.
     private static func optimizer(
-        _ op: Op.Optimizer, _ name: String, _ counts: [Int], _ rate: Float, _ stepCount: Int,
+        _ rule: Op.Optimizer.Rule, _ name: String, _ counts: [Int], _ rate: Float, _ stepCount: Int,
         _ regions: Regions, _ settings: [String: [Double]]
     ) -> OpCase {
-        let summary = Op.optimizer(op).body.summary
+        let states = (0..<rule.stateCount).map(Op.Optimizer.Operand.state)
+        let summary = Op.Optimizer(rule, operands: [.parameters, .gradients] + states).summary
         let gradients = counts.enumerated().map { index, count in
             let isInfinite = regions.overflows && index == counts.count - 1
             return CaseInput(
@@ -102,7 +105,7 @@ extension OpCase {
         var settings = settings.merging(["rate": [Double(rate)], "steps": [Double(stepCount)]]) { $1 }
         if !regions.inputs.isEmpty { settings["regions"] = [Double(regions.inputs.count)] }
         let lossScale = CaseOutput(place: .region(.lossScale, .float32), shape: LossScale.type.shape)
-        let states = (0..<op.stateCount).flatMap { state in
+        let finalStates = (0..<rule.stateCount).flatMap { state in
             counts.enumerated().map { index, count in
                 CaseOutput(place: .optimizerState(state, ofParameter: index), shape: [count])
             }
@@ -111,14 +114,16 @@ extension OpCase {
             "\(summary), \(name), rate \(rate), \(stepCount) steps, \(counts)\(regions.name)",
             summary.lowercased(), settings: settings,
             inputs: counts.map { CaseInput.vector($0) } + gradients + regions.inputs,
-            outputs: counts.indices.map { CaseOutput(place: .parameter($0), shape: [counts[$0]]) } + states
-                + (regions.inputs.count == 2 ? [lossScale] : []),
+            outputs: counts.indices.map { CaseOutput(place: .parameter($0), shape: [counts[$0]]) }
+                + finalStates + (regions.operands.contains(.lossScale) ? [lossScale] : []),
             steps: (1...stepCount).map {
-                StepUniforms(seed: 1, step: $0, imageCount: 1, learningRate: rate, optimizer: op)
+                StepUniforms(seed: 1, step: $0, imageCount: 1, learningRate: rate, optimizer: rule)
             }
         ) { graph, inputs in
-            try graph.apply(
-                .optimizer(op), to: Array(inputs.dropFirst(counts.count)), name: "optimizer", pass: .update)
+            try graph.applyOptimizer(
+                rule, of: FlatLayout(parametersOf: graph),
+                Array(zip(regions.operands, inputs.dropFirst(counts.count))))
+            return []
         }
     }
 }

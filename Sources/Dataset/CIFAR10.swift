@@ -44,10 +44,10 @@ enum CIFAR10 {
             DatasetOutline(
                 name: name, classNames: classNames, train: trainShape, test: testShape,
                 byteCount: trainShape.count + testShape.count + train.count + test.count))
-        func images(_ records: [UInt8], _ paths: [String]) throws -> ImageSet {
+        func images(_ records: [UInt8], _ paths: [String]) throws -> any ImageSource {
             try ImageSet(
                 pixels: pixels(of: records),
-                labels: stride(from: 0, to: records.count, by: recordByteCount).map { records[$0] },
+                labels: stride(from: 0, to: records.count, by: recordByteCount).map { Int32(records[$0]) },
                 height: side, width: side, channels: 3, classCount: classNames.count,
                 source: paths.joined(separator: ", ")
             ).resized(toHeight: size.height, width: size.width, classCount: classNames.count)
@@ -59,9 +59,13 @@ enum CIFAR10 {
 
     /// Planes brought to pixels: NCHW to NHWC.
     private static func pixels(of records: [UInt8]) throws -> [UInt8] {
-        try ImageSet.pixels(count: records.count / recordByteCount, size: 3 * planeByteCount) { index in
+        try ImageSet.pixels(count: records.count / recordByteCount, size: 3 * planeByteCount) {
+            index, bytes in
             let first = index * recordByteCount + 1
-            return (0..<3 * planeByteCount).map { records[first + $0 % 3 * planeByteCount + $0 / 3] }
+            for place in bytes.indices {
+                bytes.initializeElement(
+                    at: place, to: records[first + place % 3 * planeByteCount + place / 3])
+            }
         }
     }
 

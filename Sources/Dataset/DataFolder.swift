@@ -85,9 +85,9 @@ extension Dataset {
 
     /// A set with mean and deviation of its training images.
     static func measured(
-        name: String, classNames: [String], train: ImageSet, test: ImageSet, notes: [String]
+        name: String, classNames: [String], train: any ImageSource, test: any ImageSource, notes: [String]
     ) throws -> Dataset {
-        let (mean, standardDeviation) = train.pixelStatistics(decimals: 4)
+        let (mean, standardDeviation) = try train.pixelStatistics(decimals: 4)
         guard standardDeviation.allSatisfy({ $0 > 0 }) else {
             throw ResinError(
                 .badContent,

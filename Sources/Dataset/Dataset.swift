@@ -5,8 +5,8 @@ public struct Dataset: Sendable {
     public let name: String
     /// The class of label `i` is `classNames[i]`.
     public let classNames: [String]
-    public var train: ImageSet
-    public var test: ImageSet
+    public var train: any ImageSource
+    public var test: any ImageSource
     /// Per channel, on the 0 … 1 scale, of the training images.
     public let mean: [Float]
     /// Per channel, on the 0 … 1 scale, of the training images.
@@ -17,7 +17,7 @@ public struct Dataset: Sendable {
     /// - Errors: `.badContent` where training and test images differ in size, or mean and standard
     ///   deviation are not one a channel.
     public init(
-        name: String, classNames: [String], train: ImageSet, test: ImageSet, mean: [Float],
+        name: String, classNames: [String], train: any ImageSource, test: any ImageSource, mean: [Float],
         standardDeviation: [Float], notes: [String] = []
     ) throws {
         guard train.height == test.height, train.width == test.width, train.channels == test.channels else {

@@ -17,7 +17,7 @@ extension Dataset {
         }
         let train = try Glyphs(seed: seed, split: .train).images(count: trainCount)
         let test = try Glyphs(seed: seed, split: .test).images(count: testCount)
-        let (mean, standardDeviation) = train.pixelStatistics(decimals: 4)
+        let (mean, standardDeviation) = try train.pixelStatistics(decimals: 4)
         return try Dataset(
             name: "glyphs", classNames: GlyphShape.allCases.map(\.name), train: train, test: test,
             mean: mean, standardDeviation: standardDeviation)
@@ -46,7 +46,7 @@ struct Glyphs {
     func images(count: Int) throws -> ImageSet {
         let imageSize = Self.side * Self.side
         var canvas = GlyphCanvas(side: Self.side)
-        var labels: [UInt8] = []
+        var labels: [Int32] = []
         labels.reserveCapacity(count)
         var order: [Int32] = []
         let pixels = [UInt8](unsafeUninitializedCapacity: count * imageSize) { buffer, initialisedCount in
@@ -58,7 +58,7 @@ struct Glyphs {
                         of: GlyphShape.allCases.count, epoch: 2 * group + Int(split.rawValue))
                 }
                 let shape = GlyphShape(rawValue: Int(order[place]))!
-                labels.append(UInt8(shape.rawValue))
+                labels.append(Int32(shape.rawValue))
                 let image = UnsafeMutableBufferPointer(
                     rebasing: buffer[index * imageSize..<(index + 1) * imageSize])
                 draw(shape, index: index, on: &canvas, into: image)

@@ -44,14 +44,16 @@ extension Dataset {
         var flaws: [String] = []
         func set(_ images: ArraySlice<ImageFolder.Labelled>) throws -> ImageSet {
             let found = Mutex<[Int: String]>([:])
-            let pixels = try ImageSet.pixels(count: images.count, size: height * width * channels) { index in
+            let pixels = try ImageSet.pixels(count: images.count, size: height * width * channels) {
+                index, bytes in
                 let file = try ImageFile(images[index].path)
-                return try memory.with(file.header.workingByteCount) {
+                try memory.with(file.header.workingByteCount) {
                     let decoded = try file.decoded()
                     if let flaw = decoded.flaw {
                         found.withLock { $0[index] = "\(images[index].path) (\(flaw))" }
                     }
-                    return decoded.image.fitted(channels: channels, height: height, width: width).pixels
+                    let fitted = decoded.image.fitted(channels: channels, height: height, width: width)
+                    _ = bytes.initialize(from: fitted.pixels)
                 }
             }
             flaws += found.withLock { found in found.keys.sorted().map { found[$0]! } }
@@ -120,7 +122,7 @@ private final class DecodingMemory: Sendable {
 struct ImageFolder {
     struct Labelled: Equatable {
         let path: String
-        let label: UInt8
+        let label: Int32
     }
 
     private(set) var classNames: [String] = []
@@ -246,7 +248,7 @@ struct ImageFolder {
         let longest = classes.map(\.count).max() ?? 0
         return (0..<longest).flatMap { place in
             classes.enumerated().compactMap { label, files in
-                place < files.count ? Labelled(path: files[place], label: UInt8(label)) : nil
+                place < files.count ? Labelled(path: files[place], label: Int32(label)) : nil
             }
         }
     }

@@ -1,6 +1,6 @@
 import ResinTensor
 
-/// Images of one size with a label each: a training or a test set, held as bytes.
+/// Images of one size with a label each, held as bytes.
 public struct ImageSet: Sendable {
     public let count: Int
     /// Pixels.
@@ -11,7 +11,7 @@ public struct ImageSet: Sendable {
     /// `[count, height, width, channels]` (NHWC), 0 … 255.
     public let pixels: [UInt8]
     /// `[count]`, each below the number of classes.
-    public let labels: [UInt8]
+    public let labels: [Int32]
 
     /// `[count, height, width, channels]`.
     public var shape: Shape { Shape(images: count, height: height, width: width, channels: channels) }
@@ -32,7 +32,7 @@ public struct ImageSet: Sendable {
     /// - Errors: `.badContent` for images of no size, no images, numbers of pixels and labels that disagree,
     ///   and labels that are not below `classCount` (the first of them is named).
     public init(
-        pixels: [UInt8], labels: [UInt8], height: Int, width: Int, channels: Int, classCount: Int,
+        pixels: [UInt8], labels: [Int32], height: Int, width: Int, channels: Int, classCount: Int,
         source: String = "image set"
     ) throws {
         guard height > 0, width > 0, channels > 0 else {
@@ -55,7 +55,7 @@ public struct ImageSet: Sendable {
                     + "\(labels.count)×\(height)×\(width)×\(channels) pixel bytes, "
                     + "but there are \(pixels.count).")
         }
-        if let index = labels.firstIndex(where: { Int($0) >= classCount }) {
+        if let index = labels.firstIndex(where: { !(0..<classCount).contains(Int($0)) }) {
             throw ResinError(
                 .badContent,
                 "\(source): label \(index) is \(labels[index]); with \(classCount) classes labels are "
@@ -68,68 +68,33 @@ public struct ImageSet: Sendable {
         self.pixels = pixels
         self.labels = labels
     }
+}
 
-    /// Of a set already checked.
-    private init(firstOf set: ImageSet, _ count: Int) {
-        self.count = count
-        height = set.height
-        width = set.width
-        channels = set.channels
-        pixels = Array(set.pixels.prefix(count * set.height * set.width * set.channels))
-        labels = Array(set.labels.prefix(count))
+extension ImageSet: ImageSource {
+    public func read(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) {
+        withBytes(of: image..<image + 1) { _ = bytes.initialize(from: $0) }
     }
 
-    /// The first `n` images.
-    ///
-    /// - Errors: `.usage` where `n` is below 1 or more than there are.
-    public func prefix(_ n: Int) throws -> ImageSet {
-        let n = try Reading.count(of: count, limit: n)
-        return n == count ? self : ImageSet(firstOf: self, n)
+    public func withBytes<Result>(
+        of images: Range<Int>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
+    ) rethrows -> Result {
+        let size = height * width * channels
+        return try pixels.withUnsafeBufferPointer {
+            try body(UnsafeBufferPointer(rebasing: $0[images.lowerBound * size..<images.upperBound * size]))
+        }
     }
 
-    /// Mean and standard deviation (of the population) of all pixels, a channel each, on the 0 … 1 scale,
-    /// rounded to `decimals` places.
-    public func pixelStatistics(decimals: Int) -> (mean: [Float], standardDeviation: [Float]) {
-        // Counting values is exact, whatever the number of pixels and of processors, and quick.
-        let share = 1 << 24 / channels * channels
-        let parts = (pixels.count + share - 1) / share
-        var counts = [Int](repeating: 0, count: parts * channels * 256)
-        counts.withUnsafeMutableBufferPointer { counts in
-            nonisolated(unsafe) let counts = counts
-            pixels.withUnsafeBufferPointer { pixels in
-                concurrently(parts) { part in
-                    let first = part * channels * 256
-                    var channel = 0
-                    for pixel in pixels[part * share..<min((part + 1) * share, pixels.count)] {
-                        counts[first + channel * 256 + Int(pixel)] += 1
-                        channel = channel + 1 == channels ? 0 : channel + 1
-                    }
-                }
+    /// `[count, size]`, the images made on all processors.
+    static func pixels(
+        count: Int, size: Int, _ make: (Int, UnsafeMutableBufferPointer<UInt8>) throws -> Void
+    ) throws -> [UInt8] {
+        try [UInt8](unsafeUninitializedCapacity: count * size) { buffer, filled in
+            nonisolated(unsafe) let buffer = buffer
+            try concurrently(count) { index in
+                try make(
+                    index, UnsafeMutableBufferPointer(rebasing: buffer[index * size..<(index + 1) * size]))
             }
+            filled = count * size
         }
-        let histograms = (0..<channels * 256).map { value in
-            (0..<parts).reduce(0) { $0 + counts[$1 * channels * 256 + value] }
-        }
-        let pixelCount = Double(count * height * width)
-        var scale = 1.0
-        for _ in 0..<decimals { scale *= 10 }
-        func rounded(_ value: Double) -> Float { Float((value * scale).rounded() / scale) }
-
-        var means: [Float] = []
-        var deviations: [Float] = []
-        for channel in 0..<channels {
-            var sum = 0
-            var sumOfSquares = 0
-            for value in 0..<256 {
-                let occurrences = histograms[channel * 256 + value]
-                sum += occurrences * value
-                sumOfSquares += occurrences * value * value
-            }
-            let mean = Double(sum) / pixelCount
-            let variance = max(Double(sumOfSquares) / pixelCount - mean * mean, 0)
-            means.append(rounded(mean / 255))
-            deviations.append(rounded(variance.squareRoot() / 255))
-        }
-        return (means, deviations)
     }
 }

@@ -40,7 +40,7 @@ extension PublishedDataset.Format {
     /// What a set's files hold.
     struct Content {
         let classes: Classes
-        let train, test: ImageSet
+        let train, test: any ImageSource
     }
 
     struct Classes {
@@ -104,10 +104,10 @@ extension PublishedDataset.Format {
             DatasetOutline(
                 name: name, classNames: classes.names, train: trainShape, test: testShape,
                 byteCount: trainShape.count + testShape.count + (isResized ? stored : 0)))
-        func images(_ pair: borrowing IDXPair, _ labels: [UInt8], _ path: String) throws -> ImageSet {
+        func images(_ pair: borrowing IDXPair, _ labels: [UInt8], _ path: String) throws -> any ImageSource {
             try ImageSet(
                 pixels: pair.images.elements(first: labels.count),
-                labels: labels, height: pair.height, width: pair.width, channels: 1,
+                labels: labels.map(Int32.init), height: pair.height, width: pair.width, channels: 1,
                 classCount: classes.names.count, source: path
             ).resized(
                 toHeight: size.height, width: size.width, classCount: classes.names.count)

@@ -50,45 +50,17 @@ struct Reading {
     }
 }
 
-extension ImageSet {
-    /// The same images in another size.
-    func resized(toHeight newHeight: Int, width newWidth: Int, classCount: Int) throws -> ImageSet {
-        if newHeight == height && newWidth == width { return self }
-        let size = height * width * channels
-        let newPixels = try Self.pixels(count: count, size: newHeight * newWidth * channels) { index in
-            RasterImage(
-                height: height, width: width, channels: channels,
-                pixels: Array(pixels[index * size..<(index + 1) * size])
-            ).resized(toHeight: newHeight, width: newWidth).pixels
-        }
-        return try ImageSet(
-            pixels: newPixels, labels: labels, height: newHeight, width: newWidth, channels: channels,
-            classCount: classCount)
-    }
-
-    /// `[count, size]`, the images made on all processors.
-    static func pixels(count: Int, size: Int, _ image: (Int) throws -> [UInt8]) throws -> [UInt8] {
-        try [UInt8](unsafeUninitializedCapacity: count * size) { buffer, filled in
-            nonisolated(unsafe) let buffer = UnsafeMutableBufferPointer(rebasing: buffer[...])
-            try concurrently(count) { index in
-                _ = buffer[index * size..<(index + 1) * size].initialize(from: try image(index))
-            }
-            filled = count * size
-        }
-    }
-}
-
 extension Dataset {
     package var outline: DatasetOutline {
         DatasetOutline(
             name: name, classNames: classNames, train: train.shape, test: test.shape,
-            byteCount: train.pixels.count + test.pixels.count)
+            byteCount: train.shape.count + test.shape.count)
     }
 
     /// What is read of a set that was made in memory. Mean and deviation stay those of the whole.
     func read(_ reading: Reading) throws -> Dataset {
         let size = reading.size(height: train.height, width: train.width)
-        func part(_ set: ImageSet, _ limit: Int?) throws -> ImageSet {
+        func part(_ set: any ImageSource, _ limit: Int?) throws -> any ImageSource {
             try set.prefix(limit ?? set.count).resized(
                 toHeight: size.height, width: size.width, classCount: classNames.count)
         }

@@ -62,14 +62,14 @@ extension PublishedDataset {
                 result.differences.append("\(images.count) \(split) images, published are \(expected)")
             }
             for (label, count) in counts.enumerated() {
-                let found = images.labels.count { $0 == UInt8(label) }
+                let found = images.labels.count { $0 == Int32(label) }
                 if found != count {
                     result.differences.append(
                         "\(found) \(split) images of class '\(classNames[label])', published are \(count)")
                 }
             }
         }
-        let (found, deviation) = set.train.pixelStatistics(decimals: 4)
+        let (found, deviation) = try set.train.pixelStatistics(decimals: 4)
         if found != mean {
             result.differences.append("mean \(found) of the training images, published is \(mean)")
         }

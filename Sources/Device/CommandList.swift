@@ -11,6 +11,8 @@ package final class CommandList: Executable {
         var kernel: Kernel
         var global: [Int]
         var local: [Int]
+        /// Which of its arguments is the step's uniforms.
+        var uniforms: Int?
         /// The node that it works for, by its index in the plan's graph.
         var node: Int
     }
@@ -20,11 +22,6 @@ package final class CommandList: Executable {
     private var launches: [BoundLaunch] = []
     private let arena: Arena?
     private var parts: [Part: Buffer] = [:]
-    /// Uniforms on their way to the device; a slot is used again only when the queue has been drained.
-    private let staging = UnsafeMutablePointer<ResinKernels.StepUniforms>.allocate(
-        capacity: CommandList.stepsInFlight)
-    private var stagedSteps = 0
-    private static let stepsInFlight = 16
 
     init(_ plan: Plan, executor: DeviceExecutor, arena: Arena?) throws {
         self.plan = plan
@@ -38,7 +35,10 @@ package final class CommandList: Executable {
                 try set(argument, number: index, of: kernel, node: launch.node)
             }
             launches.append(
-                BoundLaunch(kernel: kernel, global: launch.global, local: launch.local, node: launch.node))
+                BoundLaunch(
+                    kernel: kernel, global: launch.global, local: launch.local,
+                    uniforms: launch.arguments.firstIndex { if case .uniforms = $0 { true } else { false } },
+                    node: launch.node))
         }
     }
 
@@ -50,14 +50,13 @@ package final class CommandList: Executable {
         case .part(let value, let bytes):
             try kernel.setArgument(
                 index, part(Part(placement: plan[value] + bytes.lowerBound, byteCount: bytes.count)))
-        case .region(let region): try kernel.setArgument(index, executor.buffer(of: region))
         case .workspace:
             try kernel.setArgument(
                 index, workspacePart(of: node, offset: 0, byteCount: plan.workspaces[node]?.count ?? 0))
         case .workspacePart(let offset, let byteCount):
             try kernel.setArgument(index, workspacePart(of: node, offset: offset, byteCount: byteCount))
         case .local(let byteCount): try kernel.setLocalMemory(index, byteCount: byteCount)
-        case .uniforms: try kernel.setArgument(index, executor.uniforms)
+        case .uniforms: break
         case .zeros: try kernel.setArgument(index, executor.zeros)
         case .int(let value): try kernel.setArgument(index, Int32(value))
         case .uint(let value): try kernel.setArgument(index, value)
@@ -107,17 +106,11 @@ package final class CommandList: Executable {
 
     // MARK: Steps
 
-    deinit {
-        // The queue may still be reading the slots.
-        try? executor.queue.finish()
-        staging.deallocate()
-    }
-
     package func run(_ uniforms: ResinPlan.StepUniforms) throws {
+        let uniforms = ResinKernels.StepUniforms(uniforms)
         try translatingErrors {
-            try send(uniforms)
             for launch in launches {
-                try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+                try enqueue(launch, uniforms)
                 if executor.debugLevel == .waits { try wait(for: launch) }
             }
             try executor.queue.flush()
@@ -125,11 +118,11 @@ package final class CommandList: Executable {
     }
 
     package func run(_ uniforms: ResinPlan.StepUniforms, shouldStop: () -> Bool) throws -> Bool {
-        try translatingErrors {
-            try send(uniforms)
+        let uniforms = ResinKernels.StepUniforms(uniforms)
+        return try translatingErrors {
             for launch in launches {
-                if plan.graph.nodes[launch.node].pass != .update, shouldStop() { return false }
-                try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+                if shouldStop() { return false }
+                try enqueue(launch, uniforms)
                 try wait(for: launch)
             }
             return true
@@ -151,10 +144,12 @@ package final class CommandList: Executable {
 
     /// Runs a step with a profiled event a launch; for a queue that was made with profiling.
     package func profile(_ uniforms: ResinPlan.StepUniforms) throws -> [KernelTime]? {
-        try translatingErrors {
-            try send(uniforms)
-            let events = try launches.map {
-                try executor.queue.enqueueProfiled($0.kernel, global: $0.global, local: $0.local)
+        let uniforms = ResinKernels.StepUniforms(uniforms)
+        return try translatingErrors {
+            let events = try launches.map { launch in
+                try set(uniforms, of: launch)
+                return try executor.queue.enqueueProfiled(
+                    launch.kernel, global: launch.global, local: launch.local)
             }
             try executor.queue.finish()
             let start = try events.first?.startNanoseconds ?? 0
@@ -167,17 +162,14 @@ package final class CommandList: Executable {
         }
     }
 
-    private func send(_ uniforms: ResinPlan.StepUniforms) throws {
-        if stagedSteps == Self.stepsInFlight {
-            try executor.queue.finish()
-            stagedSteps = 0
-        }
-        let slot = staging + stagedSteps
-        slot.initialize(to: ResinKernels.StepUniforms(uniforms))
-        stagedSteps += 1
-        try executor.queue.write(
-            from: UnsafeRawBufferPointer(start: slot, count: MemoryLayout<ResinKernels.StepUniforms>.size),
-            to: executor.uniforms, blocking: false)
+    private func enqueue(_ launch: BoundLaunch, _ uniforms: ResinKernels.StepUniforms) throws {
+        try set(uniforms, of: launch)
+        try executor.queue.enqueue(launch.kernel, global: launch.global, local: launch.local)
+    }
+
+    /// By value: an argument is copied when its kernel is enqueued, so that nothing is sent and nothing waits.
+    private func set(_ uniforms: ResinKernels.StepUniforms, of launch: BoundLaunch) throws {
+        if let index = launch.uniforms { try launch.kernel.setArgument(index, uniforms) }
     }
 
     package func read(_ value: ValueID) throws -> [Float] {

@@ -13,8 +13,6 @@ package final class DeviceExecutor: Executor {
     /// What the device likes: vector width, tiles, how work is cut up.
     package let traits: DeviceTraits
     let debugLevel: DebugLevel
-    /// What every step reads: `StepUniforms`.
-    let uniforms: Buffer
     /// What convolutions read outside the image; as long as the longest run of taps and channels asked for.
     private(set) var zeros: Buffer
 
@@ -42,13 +40,11 @@ package final class DeviceExecutor: Executor {
         self.device = DeviceDescription(device, index: index)
         debugLevel = try DebugLevel.ofEnvironment()
         self.traits = traits ?? DeviceTraits(device, math: math)
-        (context, queue, uniforms, zeros) = try translatingErrors {
+        (context, queue, zeros) = try translatingErrors {
             let context = try Context(device: device)
             let queue = try Queue(context: context, profiling: profiling)
             let zeros = try Self.makeZeros(byteCount: 4096, context, queue)
-            let uniforms = try Buffer(
-                context: context, byteCount: MemoryLayout<ResinKernels.StepUniforms>.size)
-            return (context, queue, uniforms, zeros)
+            return (context, queue, zeros)
         }
     }
 

@@ -28,15 +28,19 @@ extension Graph {
     /// Adds the nodes that compute the gradient of a loss with respect to every parameter: backward is graph,
     /// not a mode, so gradients are planned, fused, tested and profiled like everything else.
     ///
-    /// - Parameter loss: an output of a `softmaxCrossEntropy` node; the gradient is that of its mean.
+    /// - Parameter loss: the output of a `Loss`; the gradient is that of its mean.
     package mutating func differentiate(_ loss: ValueID) throws {
+        guard let end = nodes.lastIndex(where: { $0.outputs.first == loss }),
+            let op = nodes[end].op.body as? any Loss
+        else { preconditionFailure("value \(loss.index) is no loss") }
         var trained = Set(values.indices.filter { values[$0].isParameter }.map(ValueID.init))
         for node in nodes where node.inputs.contains(where: trained.contains) {
             trained.formUnion(node.outputs)
         }
-        // The loss's own gradient is one; softmaxCrossEntropy's rule does not read it.
-        var gradients = [loss: loss]
-        for node in nodes.reversed() {
+        let seed = try apply(
+            op.gradientSeed, to: nodes[end].inputs, name: nodes[end].name, pass: .backward)[0]
+        var gradients = [nodes[end].inputs[0]: seed]
+        for node in nodes[..<end].reversed() {
             // Nodes that only record something have no output, and so no gradient.
             guard let output = node.outputs.first, let outputGradient = gradients[output],
                 node.inputs.contains(where: trained.contains)

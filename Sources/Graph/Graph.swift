@@ -43,12 +43,12 @@ public enum Region: Hashable, Sendable {
     case optimizerState(Int)
     /// All running statistics, flat, and what they were after the last step whose loss was finite.
     case statistics, keptStatistics
-    /// The data set: bytes `[images, height, width, channels]`, class numbers, bytes too, `[images]`, and the order in
+    /// The data set: bytes `[images, height, width, channels]`, class numbers (`Int32` `[images]`), and the order in
     /// which an epoch visits them (`Int32` `[images]`).
     case images(Split)
     case labels(Split)
     case order(Split)
-    /// Per step: summed loss, correct predictions among the first 1 and the first 5; float32 `[slots, 4]`.
+    /// A row a step with the sum of each `Metric`; float32 `[slots, metrics]`.
     case metrics(Split)
     /// One `Int32` a channel of every observed layer: whether it was ever above zero.
     case activity
@@ -265,15 +265,8 @@ public struct Graph: Hashable, Sendable {
     }
 
     public func cost(of node: Node) -> Cost {
-        var cost = node.op.body.cost(
+        node.op.body.cost(
             inputs: node.inputs.map { self[$0].type }, outputs: node.outputs.map { self[$0].type })
-        if case .optimizer(let op) = node.op {
-            // Its flat buffers are no inputs, and their size is only known here: parameters and states are read and
-            // written, gradients read.
-            let byteCount = parameters.reduce(0) { $0 + 4 * $1.layout.count }
-            cost += Cost(bytes: (3 + 2 * op.stateCount) * byteCount)
-        }
-        return cost
     }
 
     /// Traps when the graph contradicts itself: a value read before it is computed or computed twice, or a

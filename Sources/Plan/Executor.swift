@@ -62,7 +62,7 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
 
     package init(
         seed: UInt64, step: Int, firstImage: Int = 0, imageCount: Int, slot: Int = 0, learningRate: Float = 0,
-        optimizer: Op.Optimizer? = nil
+        optimizer: Op.Optimizer.Rule? = nil
     ) {
         seedLow = UInt32(truncatingIfNeeded: seed)
         seedHigh = UInt32(truncatingIfNeeded: seed >> 32)
@@ -77,7 +77,7 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     package var seed: UInt64 { UInt64(seedHigh) << 32 | UInt64(seedLow) }
 }
 
-extension Op.Optimizer {
+extension Op.Optimizer.Rule {
     fileprivate func corrections(step: Int) -> (Float, Float) {
         switch self {
         case .sgd: (1, 1)
@@ -172,8 +172,8 @@ package protocol Executable: AnyObject {
     /// Starts a step; it runs after everything started before it.
     func run(_ uniforms: StepUniforms) throws
     /// Runs a step piece by piece and waits for each, for steps that take long: it is given up, and false
-    /// returned, once `shouldStop` says so and no piece of the update has begun. All that a next step reads is
-    /// then as it was before, but for the running statistics, whose kept copy is.
+    /// returned, once `shouldStop` says so. Of a training step, all that a next one reads is then as it was before, but
+    /// for the running statistics, whose kept copy is.
     func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) throws -> Bool
     /// Waits for the steps before it, then reads one of the graph's results.
     func read(_ value: ValueID) throws -> [Float]
@@ -206,12 +206,6 @@ extension Executor {
         Plan(
             graph, takesOnlyTaps: takesOnlyTaps, allocationByteCount: memoryLimits.allocation,
             form: form(of:in:))
-    }
-
-    /// Makes every region that the plans name, as large as the one that needs most of it, filled with zeros.
-    package func allocateRegions(of plans: Plan...) throws {
-        let byteCounts = plans.reduce(into: [:]) { $0.merge($1.regionByteCounts, uniquingKeysWith: max) }
-        for (region, byteCount) in byteCounts { try allocate(region, byteCount: byteCount) }
     }
 
     package func write<Element: BitwiseCopyable>(

@@ -55,8 +55,8 @@ package struct Plan: Sendable {
         graph.checkInvariants()
         forms = graph.nodes.map { form($0, graph) }
         self.graph = graph
-        parameterLayout = FlatLayout(counts: graph.parameters.map(\.layout.count))
-        statisticLayout = FlatLayout(counts: graph.statistics.map(\.count))
+        parameterLayout = FlatLayout(parametersOf: graph)
+        statisticLayout = FlatLayout(statisticsOf: graph)
 
         channelViews = graph.channelViews(forms)
         var liveness = Liveness(graph, channelViews)
@@ -102,12 +102,6 @@ extension Plan {
             case .region(let region): result[region] = value.type.byteCount
             }
         }
-        // An optimizer's flat buffers are no values.
-        for case .optimizer(let optimizer) in graph.nodes.map(\.op) {
-            for region in [.parameters, .gradients] + (0..<optimizer.stateCount).map(Region.optimizerState) {
-                result[region] = parameterLayout.byteCount
-            }
-        }
         return result
     }
 }
@@ -131,6 +125,9 @@ package struct FlatLayout: Hashable, Sendable {
         }
         count = max(next, Self.alignment / 4)
     }
+
+    package init(parametersOf graph: Graph) { self.init(counts: graph.parameters.map(\.layout.count)) }
+    package init(statisticsOf graph: Graph) { self.init(counts: graph.statistics.map(\.count)) }
 
     /// As much of so many bytes as tensors can use.
     package static func wholePieces(_ byteCount: Int) -> Int { byteCount / alignment * alignment }

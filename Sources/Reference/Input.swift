@@ -100,11 +100,11 @@ extension Op.ImageInput: ReferenceOperator {
 
 extension Op.LabelInput: ReferenceOperator {
     func execute(_ invocation: Invocation) {
-        let labels = invocation.inputs[0].bytes
+        let labels = invocation.inputs[0].integers
         let order = invocation.inputs[1].integers
         let result = invocation.outputs[0].integers
         for n in result.indices {
-            result[n] = Int32(labels[invocation.uniforms.image(inRow: n, of: order, images: labels.count)])
+            result[n] = labels[invocation.uniforms.image(inRow: n, of: order, images: labels.count)]
         }
     }
 }

@@ -52,15 +52,16 @@ private struct Softmax {
 extension Op.SoftmaxCrossEntropy: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let rows = invocation.outputs[0].floats
-        let columns = Self.columns
+        let columns = Metric.allCases.count
         rows.update(repeating: 0)
         for n in 0..<Int(invocation.uniforms.imageCount) {
             let softmax = Softmax(invocation, row: n)
             let loss = Float(softmax.loss(labelSmoothing: Double(labelSmoothing)))
-            rows[n * columns] = loss
-            rows[n * columns + 1] = softmax.rank < 1 ? 1 : 0
-            rows[n * columns + 2] = softmax.rank < 5 ? 1 : 0
-            rows[n * columns + 3] = loss.isFinite ? 0 : 1
+            func set(_ metric: Metric, _ value: Float) { rows[n * columns + metric.rawValue] = value }
+            set(.loss, loss)
+            set(.correct, softmax.rank < 1 ? 1 : 0)
+            set(.correctAmong5, softmax.rank < 5 ? 1 : 0)
+            set(.notFinite, loss.isFinite ? 0 : 1)
         }
     }
 }
@@ -88,7 +89,7 @@ extension Op.RecordMetrics: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let rows = invocation.inputs[0].floats
         let metrics = invocation.inputs[1].floats
-        let columns = Op.SoftmaxCrossEntropy.columns
+        let columns = Metric.allCases.count
         let slot = Int(invocation.uniforms.slot)
         precondition(
             (slot + 1) * columns <= metrics.count,

@@ -5,28 +5,25 @@ extension Op.Optimizer: ReferenceOperator {
     /// Elements are updated one by one with nothing summed, so this is in `Float`, in the order of PyTorch's
     /// formulas, as on a device; a device may still contract a product and a sum into one rounding.
     ///
-    /// The invocation's inputs are the flat regions: parameters, gradients, and the optimizer's states; then
-    /// the node's own, if it has any: metrics, statistics and kept statistics. The gaps between parameters
-    /// hold zeros and are updated to zeros.
+    /// The gaps between parameters hold zeros and are updated to zeros.
     func execute(_ invocation: Invocation) {
-        let w = invocation.inputs[0].floats
-        let gradients = invocation.inputs[1].floats
-        let states = invocation.inputs[2..<2 + stateCount].map(\.floats)
-        let uniforms = invocation.uniforms
-        let own = invocation.inputs.dropFirst(2 + stateCount).map(\.floats)
-        let places = Inputs(count: own.count)
-        let hasFiniteLoss = places.metrics.map {
-            !(own[$0][Int(uniforms.slot) * Op.SoftmaxCrossEntropy.columns + 3] > 0)
+        func buffer(_ operand: Operand) -> UnsafeMutableBufferPointer<Float>? {
+            place(of: operand).map { invocation.inputs[$0].floats }
         }
-        if let statistics = places.statistics, let kept = places.keptStatistics {
-            let (from, to) =
-                hasFiniteLoss == true ? (own[statistics], own[kept]) : (own[kept], own[statistics])
+        let uniforms = invocation.uniforms
+        let (w, gradients) = (buffer(.parameters)!, buffer(.gradients)!)
+        let states = (0..<rule.stateCount).map { buffer(.state($0))! }
+        let hasFiniteLoss = buffer(.metrics).map {
+            !($0[Int(uniforms.slot) * Metric.allCases.count + Metric.notFinite.rawValue] > 0)
+        }
+        if let statistics = buffer(.statistics), let kept = buffer(.keptStatistics) {
+            let (from, to) = hasFiniteLoss == true ? (statistics, kept) : (kept, statistics)
             for index in from.indices { to[index] = from[index] }
         }
         if hasFiniteLoss == false { return }
         var factor: Float = 1
-        if let place = places.lossScale {
-            let bytes = UnsafeMutableRawBufferPointer(own[place])
+        if let buffer = buffer(.lossScale) {
+            let bytes = UnsafeMutableRawBufferPointer(buffer)
             var lossScale = bytes.load(as: LossScale.self)
             factor = 1 / lossScale.scale
             let hasOverflow = !gradients.allSatisfy(\.isFinite)
@@ -36,7 +33,7 @@ extension Op.Optimizer: ReferenceOperator {
         }
         let rate = uniforms.learningRate
 
-        switch self {
+        switch rule {
         case .sgd(let momentum, let nesterov, let weightDecay):
             concurrently(w.count, inRangesOf: elementwiseRange) { range in
                 for index in range {

@@ -107,7 +107,6 @@ private final class ReferenceExecutable: Executable {
         lastUses = graph.lastUses
         for node in graph.nodes {
             for value in node.inputs + node.outputs where graph[value].source != .node { _ = operand(value) }
-            _ = flatRegions(of: node.op)
         }
     }
 
@@ -116,14 +115,13 @@ private final class ReferenceExecutable: Executable {
     func run(_ uniforms: StepUniforms, shouldStop: () -> Bool) -> Bool {
         memories = [:]
         for (index, node) in plan.graph.nodes.enumerated() {
-            if node.pass != .update, shouldStop() { return false }
+            if shouldStop() { return false }
             for output in node.outputs where plan.graph[output].source == .node {
                 memories[output] = Memory(
                     byteCount: plan.graph[output].type.byteCount, filledWith: 0xFF)
             }
             var scratch: [Memory] = []
-            var inputs = flatRegions(of: node.op)
-            for input in node.inputs { inputs.append(operand(input).inFloats(&scratch)) }
+            var inputs = node.inputs.map { operand($0).inFloats(&scratch) }
             if let filter = node.op.body.filterInput, let type = plan.graph.halfType(of: node) {
                 inputs[filter] = inputs[filter].rounded(to: type, &scratch)
             }
@@ -175,13 +173,6 @@ private final class ReferenceExecutable: Executable {
             preconditionFailure("the plan does not place value \(value.index) in region \(region)")
         }
         return Operand(plan.graph[value].type, at: executor.memory(of: region).pointer + offset)
-    }
-
-    /// What the optimizer works on, before its inputs: buffers, not values.
-    private func flatRegions(of op: Op) -> [Operand] {
-        guard case .optimizer(let optimizer) = op else { return [] }
-        return ([.parameters, .gradients] + (0..<optimizer.stateCount).map(Region.optimizerState))
-            .map { executor.flatOperand($0, plan.parameterLayout) }
     }
 }
 

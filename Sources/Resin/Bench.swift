@@ -10,7 +10,7 @@ import ResinTraining
 public final class Bench {
     private let executor: any Executor
     private let executable: any Executable
-    private let plan: Plan
+    private let plan: StepPlan
     private let batch: Int
     /// Bytes that the step takes on the device, as planned, its images included.
     public let planByteCount: Int
@@ -30,27 +30,19 @@ public final class Bench {
     /// - Parameter images: asked for once their memory is known to fit.
     init(
         _ network: Network, _ configuration: TrainingConfiguration, trains: Bool, device: ComputeDevice,
-        profiling: Bool, images: () throws -> ImageSet
+        profiling: Bool, images: () throws -> any ImageSource
     ) throws {
         batch = configuration.batch
         let executor = try device.makeExecutor(profiling: profiling)
         self.executor = executor
-        let optimizer = trains ? configuration.optimizer.op : nil
-        func makePlan(batch: Int) throws -> (Plan, MemoryPlan) {
+        func makePlan(batch: Int) throws -> (StepPlan, MemoryPlan) {
             var configuration = configuration
             configuration.batch = batch
             let size = configuration.imageSize ?? [network.input.height, network.input.width]
             let shape = Shape(
                 images: batch, height: size[0], width: size[1], channels: network.input.channels)
-            let graph =
-                trains
-                ? try TrainingGraph(network, images: shape, configuration).graph
-                : try EvaluationGraph(network, images: shape, configuration, probesChannels: false).graph
-            let plan = executor.makePlan(graph)
-            let memory = MemoryPlan(
-                training: plan, evaluation: nil, optimizer: optimizer, dataset: shape.imageSetByteCount,
-                on: executor)
-            return (plan, memory)
+            let plan = try StepPlan(network, images: shape, configuration, trains: trains, on: executor)
+            return (plan, MemoryPlan(plan, dataset: shape.imageSetByteCount, on: executor))
         }
         let (plan, memory) = try makePlan(batch: batch)
         self.plan = plan
@@ -59,22 +51,16 @@ public final class Bench {
             trains ? "a training step" : "a prediction step", batch: batch,
             remedy: "use a smaller --input or another --device", on: executor
         ) { [batch] in $0 == batch ? memory : try makePlan(batch: $0).1 }
-        let model = ModelState(plan.graph)
-        try model.allocate(on: executor)
-        if let optimizer {
-            try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
-            for state in 0..<optimizer.stateCount {
-                try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
-            }
-        }
-        if configuration.precision.scalesLoss { try executor.allocateLossScale() }
-        try executor.upload(images(), as: trains ? .train : .test, batch: batch)
+        try executor.makeRoom(for: plan)
+        let model = ModelState(plan.plans[0].graph, isTrained: trains)
+        if trains, configuration.precision.scalesLoss { try executor.write(LossScale()) }
+        try executor.upload(images(), as: trains ? .train : .test)
         executable = try model.initialise(
             .default, seed: 42, on: executor, while: { try executor.prepare(plan) })
     }
 
     /// Floating-point operations of a step.
-    public var flops: Int { plan.graph.cost.flops }
+    public var flops: Int { plan.cost.flops }
 
     private func nextUniforms() -> StepUniforms {
         step += 1
@@ -104,9 +90,10 @@ public final class Bench {
     /// Times by layer, medians of three steps; nil where the executor keeps no profile.
     func stepProfile(note: String) throws -> StepProfile? {
         guard let kernels = try medians(steps: 3) else { return nil }
-        var seconds = [Double](repeating: 0, count: plan.graph.nodes.count)
+        let nodes = plan.nodes
+        var seconds = [Double](repeating: 0, count: nodes.count)
         for kernel in kernels { seconds[kernel.node] += kernel.seconds }
-        return StepProfile(plan.graph, batch: batch, seconds: seconds, note: note)
+        return StepProfile(nodes, batch: batch, seconds: seconds, note: note)
     }
 
     /// The device's limits, measured; nil where the executor, as the reference, has none worth measuring.
@@ -114,18 +101,18 @@ public final class Bench {
 
     /// One step's kernels on a time line; nil where the executor keeps no profile.
     public func trace() throws -> ChromeTrace? {
-        try executable.profile(nextUniforms()).map { ChromeTrace(plan.graph, $0) }
+        try executable.profile(nextUniforms()).map { ChromeTrace(plan.nodes, $0) }
     }
 
     /// Seconds that the step would take if each operator ran at the device's limit.
     public func boundSeconds(_ calibration: Calibration) -> Double {
-        plan.graph.nodes.reduce(0) { $0 + calibration.seconds(plan.graph.cost(of: $1)) }
+        plan.nodes.reduce(0) { $0 + calibration.seconds($1.cost) }
     }
 
     /// What each operator takes and could take at best, medians of five steps; nil where the executor keeps no
     /// profile.
     public func operatorProfile(_ calibration: Calibration) throws -> OperatorProfile? {
-        try medians(steps: 5).map { OperatorProfile(plan.graph, $0, calibration) }
+        try medians(steps: 5).map { OperatorProfile(plan.nodes, $0, calibration) }
     }
 }
 
@@ -142,9 +129,9 @@ extension ImageSet {
         }
         pixels.removeLast(pixels.count - byteCount)
         return try ImageSet(
-            pixels: pixels, labels: (0..<count).map { UInt8($0 % min(classCount, 256)) },
-            height: shape.height,
-            width: shape.width, channels: shape.channels, classCount: classCount, source: "random images")
+            pixels: pixels, labels: (0..<count).map { Int32($0 % classCount) }, height: shape.height,
+            width: shape.width,
+            channels: shape.channels, classCount: classCount, source: "random images")
     }
 }
 
@@ -168,18 +155,31 @@ extension Network {
         let images = input.batch(of: 1)
         let configuration = TrainingConfiguration(benchmarking: self, batch: batch, device.precision)
         let executor = try device.makeExecutor()
-        let training = executor.makePlan(try TrainingGraph(self, images: images, configuration).graph)
-        let evaluation = executor.makePlan(
-            try EvaluationGraph(self, images: images, configuration, probesChannels: false).graph)
-        func total(_ plan: Plan, _ optimizer: Op.Optimizer?) -> Int {
-            MemoryPlan(
-                training: plan, evaluation: nil, optimizer: optimizer, dataset: 0, on: executor
-            ).total
+        func plan(trains: Bool) throws -> StepPlan {
+            try StepPlan(self, images: images, configuration, trains: trains, on: executor)
         }
+        let training = try plan(trains: true)
+        let parameters = training.plans[0].graph.parameters
         return NetworkSummary.Memory(
             batch: batch, inputBytes: TensorType(input.batch(of: batch)).byteCount,
-            parametersBytes: 4 * ModelState(training.graph).parameterCount,
-            trainingBytes: total(training, configuration.optimizer.op),
-            inferenceBytes: total(evaluation, nil))
+            parametersBytes: 4 * parameters.reduce(0) { $0 + $1.layout.count },
+            trainingBytes: MemoryPlan(training, dataset: 0, on: executor).total,
+            inferenceBytes: MemoryPlan(try plan(trains: false), dataset: 0, on: executor).total)
+    }
+}
+
+extension StepPlan {
+    /// A training step, or one of prediction that looks at nothing but the logits.
+    init(
+        _ network: Network, images: Shape, _ configuration: TrainingConfiguration, trains: Bool,
+        on executor: any Executor
+    ) throws {
+        if trains {
+            let graphs = try TrainingGraphs(network, images: images, configuration)
+            self = executor.makePlan(graphs.gradients, graphs.update)
+        } else {
+            self = executor.makePlan(
+                try EvaluationGraph(network, images: images, configuration, probesChannels: false).graph)
+        }
     }
 }

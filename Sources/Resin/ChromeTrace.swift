@@ -17,9 +17,9 @@ public struct ChromeTrace: Encodable, Sendable {
     private var traceEvents: [Event]
     private var displayTimeUnit = "ms"
 
-    init(_ graph: Graph, _ kernels: [KernelTime]) {
+    init(_ nodes: [(node: Node, cost: Cost)], _ kernels: [KernelTime]) {
         traceEvents = kernels.map { kernel in
-            let node = graph.nodes[kernel.node]
+            let node = nodes[kernel.node].node
             return Event(
                 name: kernel.kernel, cat: OperatorProfile.Pass(node).rawValue, ts: 1e6 * kernel.startSeconds,
                 dur: 1e6 * kernel.seconds, args: ["layer": node.name, "operator": node.op.body.summary])

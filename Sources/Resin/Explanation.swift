@@ -48,19 +48,16 @@ public struct Explanation: Sendable {
     public let programs: [Program]
     /// Of activations, their gradients and scratch memory.
     public let arenaBytes: Int
-    private let graph: Graph
+    private let graphs: [Graph]
 
     /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing.
     public init(_ network: Network, batch: Int, trains: Bool, device: ComputeDevice) throws {
         let images = network.input.batch(of: batch)
         let configuration = TrainingConfiguration(
             benchmarking: network, batch: batch, device.precision)
-        let graph =
-            trains
-            ? try TrainingGraph(network, images: images, configuration).graph
-            : try EvaluationGraph(network, images: images, configuration, probesChannels: false).graph
         let executor = try device.makeExecutor()
-        self.init(executor.makePlan(graph), on: executor)
+        self.init(
+            try StepPlan(network, images: images, configuration, trains: trains, on: executor), on: executor)
         if launches.isEmpty {
             throw ResinError(
                 .usage,
@@ -69,12 +66,17 @@ public struct Explanation: Sendable {
         }
     }
 
-    package init(_ plan: Plan, on executor: any Executor) {
-        graph = plan.graph
-        arenaBytes = plan.arenaByteCount
-        let descriptions = executor.launches(of: plan)
+    package init(_ step: StepPlan, on executor: any Executor) {
+        graphs = step.plans.map(\.graph)
+        arenaBytes = executor.workingByteCount(of: step)
+        let descriptions = step.plans.map { executor.launches(of: $0) }
+        launches = zip(step.plans, descriptions).flatMap { Self.launches($1, of: $0) }
+        programs = Self.programs(of: descriptions.flatMap { $0 }, on: executor)
+    }
+
+    private static func launches(_ descriptions: [LaunchDescription], of plan: Plan) -> [Launch] {
         var known = Set<Int>()
-        launches = descriptions.map { launch in
+        return descriptions.map { launch in
             let (node, form) = (plan.graph.nodes[launch.node], plan.forms[launch.node])
             let isFirst = known.insert(launch.node).inserted
             let epilogue = node.op.body.epilogue
@@ -90,6 +92,11 @@ public struct Explanation: Sendable {
                 arenaBytes: isFirst ? inArena.reduce(0) { $0 + plan.graph[$1].type.byteCount } : 0,
                 workspaceBytes: isFirst ? plan.workspaces[launch.node]?.count ?? 0 : 0)
         }
+    }
+
+    private static func programs(
+        of descriptions: [LaunchDescription], on executor: any Executor
+    ) -> [Program] {
         var programs: [Program] = []
         for launch in descriptions {
             let index =
@@ -108,7 +115,7 @@ public struct Explanation: Sendable {
                     Kernel(name: launch.kernel, launches: 1, argumentBytes: launch.argumentByteCounts))
             }
         }
-        self.programs = programs
+        return programs
     }
 
     /// A line a node that launches something, its launches below it, and totals.
@@ -152,14 +159,20 @@ public struct Explanation: Sendable {
     public func dot() -> String {
         func quoted(_ text: String) -> String { "\"\(text.replacing("\"", with: "\\\""))\"" }
         var lines = ["digraph resin {", "  node [shape=box, fontname=Helvetica];"]
-        var producers: [ValueID: Int] = [:]
-        for (index, node) in graph.nodes.enumerated() {
-            lines.append("  n\(index) [label=\(quoted("\(node.name)\n\(node.op.body.summary)"))];")
-            for input in node.inputs {
-                guard let producer = producers[input] else { continue }
-                lines.append("  n\(producer) -> n\(index) [label=\(quoted("\(graph.shape(of: input))"))];")
+        for (number, graph) in graphs.enumerated() {
+            func place(_ index: Int) -> String { "n\(number)_\(index)" }
+            var producers: [ValueID: Int] = [:]
+            for (index, node) in graph.nodes.enumerated() {
+                lines.append(
+                    "  \(place(index)) [label=\(quoted("\(node.name)\n\(node.op.body.summary)"))];")
+                for input in node.inputs {
+                    guard let producer = producers[input] else { continue }
+                    lines.append(
+                        "  \(place(producer)) -> \(place(index)) [label=\(quoted("\(graph.shape(of: input))"))];"
+                    )
+                }
+                for output in node.outputs { producers[output] = index }
             }
-            for output in node.outputs { producers[output] = index }
         }
         return (lines + ["}"]).joined(separator: "\n")
     }

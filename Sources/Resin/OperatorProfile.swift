@@ -59,12 +59,14 @@ public struct OperatorProfile: Sendable {
     public let rows: [Row]
     public let calibration: Calibration
 
-    init(_ graph: Graph, _ kernels: [KernelTime], _ calibration: Calibration) {
+    init(
+        _ nodes: [(node: Node, cost: Cost)], _ kernels: [KernelTime], _ calibration: Calibration
+    ) {
         self.calibration = calibration
         let byNode = Dictionary(grouping: kernels, by: \.node)
-        rows = graph.nodes.enumerated().compactMap { index, node in
+        rows = nodes.enumerated().compactMap { index, node in
+            let (node, cost) = node
             guard let kernels = byNode[index] else { return nil }
-            let cost = graph.cost(of: node)
             let seconds = Dictionary(grouping: kernels, by: \.kernel)
                 .mapValues { $0.reduce(0) { $0 + $1.seconds } }
             return Row(

@@ -30,7 +30,7 @@ public struct Prediction: Hashable, Sendable {
         let set = try ImageSet(
             pixels: images.flatMap { try $0.prepared(for: network, configuration).pixels },
             // Nobody knows them; nothing that depends on them is used.
-            labels: [UInt8](repeating: 0, count: images.count), height: size[0], width: size[1],
+            labels: [Int32](repeating: 0, count: images.count), height: size[0], width: size[1],
             channels: configuration.mean.count, classCount: network.classCount)
         let dataset = try Dataset(
             name: "the given images", classNames: configuration.classNames, train: set, test: set,

@@ -117,7 +117,7 @@ struct EvaluateCommand: ParsableCommand {
         }
     }
 
-    private func write(_ evaluation: Evaluation, labels: [UInt8], to path: String) throws {
+    private func write(_ evaluation: Evaluation, labels: [Int32], to path: String) throws {
         let classes = evaluation.predictionCounts.count
         var text =
             "index,label,predicted," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n"

@@ -199,7 +199,7 @@ public struct OptimizerSettings: Codable, Equatable, Sendable {
         OptimizerSettings(.adamw, learningRate: learningRate, weightDecay: weightDecay)
     }
 
-    package var op: Op.Optimizer {
+    package var rule: Op.Optimizer.Rule {
         switch name {
         case .sgd: .sgd(momentum: momentum, nesterov: nesterov, weightDecay: weightDecay)
         case .adam, .adamw:

@@ -88,21 +88,21 @@ package final class Evaluator {
     private let executor: any Executor
     private let executable: any Executable
     private let graph: EvaluationGraph
-    private let labels: [Int]
+    private let labels: [Int32]
     private let classCount: Int
     private let batch: Int
     /// What a step takes; nil before the first, in which a driver may also compile.
     private var stepSeconds: Double?
 
-    /// The plan's regions `.images(.test)`, `.labels(.test)`, `.order(.test)`, `.metrics(.test)`, `.activity` and the
-    /// model's must be allocated.
+    /// The plan's regions must be allocated, and hold the images and the model.
     package init(
-        _ graph: EvaluationGraph, plan: Plan, _ configuration: TrainingConfiguration, images: ImageSet,
+        _ graph: EvaluationGraph, plan: StepPlan, _ configuration: TrainingConfiguration,
+        images: any ImageSource,
         on executor: any Executor
     ) throws {
         self.graph = graph
         self.executor = executor
-        labels = images.labels.map(Int.init)
+        labels = images.labels
         classCount = configuration.classCount
         batch = configuration.batch
         executable = try executor.prepare(plan)
@@ -111,8 +111,8 @@ package final class Evaluator {
     package func evaluate(
         seed: UInt64 = 0, keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
     ) throws -> Evaluation? {
-        let channelCount = max(graph.channelCount, 1)
-        try executor.write([Int32](repeating: 0, count: channelCount), to: .activity)
+        let noActivity = [Int32](repeating: 0, count: graph.channelCount)
+        if !noActivity.isEmpty { try executor.write(noActivity, to: .activity) }
         let imageCount = labels.count
         let steps = (imageCount + batch - 1) / batch
         var kept: [Float] = []
@@ -139,24 +139,27 @@ package final class Evaluator {
                 let top = values.indices.max { values[$0] < values[$1] }!
                 let predicted = top - values.startIndex
                 let image = step * batch + row
+                let label = Int(labels[image])
                 predictionCounts[predicted] += 1
-                confusion[labels[image] * classCount + predicted] += 1
-                if predicted != labels[image] {
+                confusion[label * classCount + predicted] += 1
+                if predicted != label {
                     let sum = values.reduce(0) { $0 + exp(Double($1) - Double(values[top])) }
                     mistakes.append(
                         Evaluation.Mistake(
-                            image: image, label: labels[image], predicted: predicted, probability: 1 / sum))
+                            image: image, label: label, predicted: predicted, probability: 1 / sum))
                 }
             }
         }
         mistakes.removeAll { !$0.probability.isFinite }
         mistakes.sort { ($0.probability, $1.image) > ($1.probability, $0.image) }
         let sums = try StepMetrics.sum(executor, .test, slots: 0..<steps)
-        let flags = try executor.read(.activity, count: channelCount, as: Int32(0))
+        let flags =
+            noActivity.isEmpty ? [] : try executor.read(.activity, count: noActivity.count, as: Int32(0))
         return Evaluation(
-            imageCount: imageCount, loss: sums.loss / Double(imageCount),
-            accuracy: sums.correct / Double(imageCount),
-            top5Accuracy: classCount > 5 ? sums.correctAmong5 / Double(imageCount) : nil,
+            imageCount: imageCount, loss: sums[.loss] / Double(imageCount),
+            accuracy: sums[.correct] / Double(imageCount),
+            top5Accuracy: classCount > 5 && graph.metrics.contains(.correctAmong5)
+                ? sums[.correctAmong5] / Double(imageCount) : nil,
             logits: kept, predictionCounts: predictionCounts, confusion: confusion,
             mistakes: Array(mistakes.prefix(24)),
             deadClasses: isZero.indices.filter { isZero[$0] },
@@ -181,25 +184,27 @@ extension Executable {
     }
 }
 
-/// Rows of `Region.metrics`, summed.
+/// A row of `Region.metrics`, or several summed.
 package struct StepMetrics: Sendable {
-    package var loss = 0.0
-    package var correct = 0.0
-    package var correctAmong5 = 0.0
-    /// Images whose loss is not finite.
-    package var notFinite = 0.0
+    /// By the metrics' columns.
+    package private(set) var values = [Double](repeating: 0, count: Metric.allCases.count)
+
+    package init() {}
+
+    /// - Parameter row: as the device and checkpoints hold it.
+    package init(row: some Sequence<Float>) { values = row.map(Double.init) }
+
+    package subscript(metric: Metric) -> Double { values[metric.rawValue] }
 
     package static func rows(
         _ executor: any Executor, _ split: Region.Split, slots: Range<Int>
     ) throws -> [StepMetrics] {
-        let columns = Op.SoftmaxCrossEntropy.columns
+        let columns = Metric.allCases.count
         let values = try executor.read(
-            .metrics(split), offset: 4 * columns * slots.lowerBound, count: columns * slots.count,
+            .metrics(split), offset: Metric.rowByteCount * slots.lowerBound, count: columns * slots.count,
             as: Float(0))
         return stride(from: 0, to: values.count, by: columns).map {
-            StepMetrics(
-                loss: Double(values[$0]), correct: Double(values[$0 + 1]),
-                correctAmong5: Double(values[$0 + 2]), notFinite: Double(values[$0 + 3]))
+            StepMetrics(row: values[$0..<$0 + columns])
         }
     }
 
@@ -210,10 +215,7 @@ package struct StepMetrics: Sendable {
     }
 
     package static func += (sum: inout StepMetrics, row: StepMetrics) {
-        sum.loss += row.loss
-        sum.correct += row.correct
-        sum.correctAmong5 += row.correctAmong5
-        sum.notFinite += row.notFinite
+        for column in sum.values.indices { sum.values[column] += row.values[column] }
     }
 }
 
@@ -232,12 +234,11 @@ extension Evaluation {
             remedy: "use a smaller --input or --limit-test, or another --device", on: executor
         ) { try MemoryPlan(evaluating: network, images, configuration, batch: $0, on: executor) }
         let graph = try EvaluationGraph(network, images: images, configuration)
-        let plan = executor.makePlan(graph.graph)
-        let model = ModelState(graph.graph)
-        try model.allocate(on: executor)
+        let plan: StepPlan = executor.makePlan(graph.graph)
+        try executor.makeRoom(for: plan)
+        let model = ModelState(graph.graph, isTrained: false)
         try model.load(weights, on: executor)
-        try executor.upload(dataset.test, as: .test, batch: configuration.batch)
-        try executor.allocate(.activity, byteCount: 4 * max(graph.channelCount, 1))
+        try executor.upload(dataset.test, as: .test)
         let evaluator = try Evaluator(
             graph, plan: plan, configuration, images: dataset.test, on: executor)
         self = try evaluator.evaluate(keepsLogits: keepsLogits)!

@@ -20,21 +20,26 @@ public struct MemoryPlan: Hashable, Sendable {
 
     public var total: Int { parameters + gradients + optimizerState + dataset + arena }
 
-    package init(
-        training: Plan, evaluation: Plan?, optimizer: Op.Optimizer?, dataset: Int, on executor: any Executor
-    ) {
-        let flat = training.parameterLayout.byteCount
-        // The statistics twice: those of the last step that was finite are kept.
-        parameters = flat + 2 * training.statisticLayout.byteCount
-        gradients = optimizer == nil ? 0 : flat
-        optimizerState = (optimizer?.stateCount ?? 0) * flat
+    /// - Parameter steps: all that share the device: a training's, with or without its evaluation's, or an evaluation's.
+    package init(_ steps: StepPlan..., dataset: Int, on executor: any Executor) {
+        let plan = StepPlan(steps.flatMap(\.plans))
+        (parameters, gradients, optimizerState) = (0, 0, 0)
+        var flat = 0
+        for (region, byteCount) in plan.regionByteCounts {
+            switch region {
+            case .parameters, .statistics, .keptStatistics: parameters += byteCount
+            case .gradients: gradients += byteCount
+            case .optimizerState: optimizerState += byteCount
+            // A few numbers, or counted with the data set.
+            case .images, .labels, .order, .metrics, .activity, .lossScale: continue
+            }
+            flat = max(flat, byteCount)
+        }
         self.dataset = dataset
-        arena = max(
-            executor.workingByteCount(of: training), evaluation.map(executor.workingByteCount(of:)) ?? 0)
+        arena = executor.workingByteCount(of: plan)
         // The arena comes in pieces.
-        largest = max(
-            flat, dataset, training.largestBlockByteCount, evaluation?.largestBlockByteCount ?? 0)
-        if optimizer != nil && executor.sharesHostMemory { checkpoint = parameters + optimizerState }
+        largest = max(flat, dataset, plan.largestBlockByteCount)
+        if gradients > 0 && executor.sharesHostMemory { checkpoint = parameters + optimizerState }
     }
 
     /// "1,234 MB: parameters 12.3 MB, …", without what is not needed at all.
@@ -59,9 +64,7 @@ extension MemoryPlan {
         var configuration = configuration
         configuration.batch = batch
         let graph = try EvaluationGraph(network, images: images, configuration).graph
-        self.init(
-            training: executor.makePlan(graph), evaluation: nil, optimizer: nil,
-            dataset: images.imageSetByteCount, on: executor)
+        self.init(executor.makePlan(graph), dataset: images.imageSetByteCount, on: executor)
     }
 
     package func fits(_ executor: any Executor) -> Bool {
@@ -122,34 +125,29 @@ extension MemoryPlan {
     }
 }
 
-extension ImageSet {
-    /// What it takes on the device.
-    package var byteCount: Int { shape.imageSetByteCount }
-}
-
 extension Shape {
     /// What a set of such images takes on the device: pixels, labels and order.
-    package var imageSetByteCount: Int { count + images + 4 * images }
+    package var imageSetByteCount: Int { count + 4 * images + 4 * images }
 }
 
 /// The plans of a run, and whether they fit the device.
 package struct RunPlans {
-    package let training: TrainingGraph
+    package let training: TrainingGraphs
     package let evaluation: EvaluationGraph
-    package let trainingPlan: Plan
-    package let evaluationPlan: Plan
+    package let trainingPlan: StepPlan
+    package let evaluationPlan: StepPlan
     package let memory: MemoryPlan
 
     package init(
         _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
-        training = try TrainingGraph(network, images: dataset.train, configuration)
+        training = try TrainingGraphs(network, images: dataset.train, configuration)
         evaluation = try EvaluationGraph(network, images: dataset.test, configuration)
-        trainingPlan = executor.makePlan(training.graph)
+        trainingPlan = executor.makePlan(training.gradients, training.update)
         evaluationPlan = executor.makePlan(evaluation.graph)
         memory = MemoryPlan(
-            training: trainingPlan, evaluation: evaluationPlan, optimizer: configuration.optimizer.op,
+            trainingPlan, evaluationPlan,
             dataset: dataset.train.imageSetByteCount + dataset.test.imageSetByteCount, on: executor)
     }
 

@@ -11,21 +11,19 @@ package struct ModelState: Sendable {
     package let parameterLayout: FlatLayout
     package let statisticLayout: FlatLayout
 
-    package init(_ graph: Graph) {
+    /// - Parameter isTrained: whether there are statistics to go back to.
+    package init(_ graph: Graph, isTrained: Bool) {
         parameters = graph.parameters
         statistics = graph.statistics
-        parameterLayout = FlatLayout(counts: parameters.map(\.layout.count))
-        statisticLayout = FlatLayout(counts: statistics.map(\.count))
+        parameterLayout = FlatLayout(parametersOf: graph)
+        statisticLayout = FlatLayout(statisticsOf: graph)
+        statisticRegions = statistics.isEmpty ? [] : [.statistics] + (isTrained ? [.keptStatistics] : [])
     }
+
+    /// The running statistics, and their copies where there are any.
+    private let statisticRegions: [Region]
 
     package var parameterCount: Int { parameters.reduce(0) { $0 + $1.layout.count } }
-
-    package func allocate(on executor: any Executor) throws {
-        try executor.allocate(.parameters, byteCount: parameterLayout.byteCount)
-        for region in Self.statisticRegions {
-            try executor.allocate(region, byteCount: statisticLayout.byteCount)
-        }
-    }
 
     /// Draws the parameters' first values on other threads while this one is in `preparing`, which compiles kernels, and
     /// then writes them.
@@ -40,7 +38,7 @@ package struct ModelState: Sendable {
         for (index, statistic) in statistics.enumerated() {
             for place in statisticLayout.ranges[index] { flat[place] = statistic.initialValue }
         }
-        for region in Self.statisticRegions { try executor.write(flat, to: region) }
+        for region in statisticRegions { try executor.write(flat, to: region) }
         return prepared
     }
 
@@ -54,8 +52,6 @@ package struct ModelState: Sendable {
         }
         return flat
     }
-
-    private static let statisticRegions = [Region.statistics, .keptStatistics]
 
     /// Takes the running statistics back to where they were before a step that was given up.
     package func restoreStatistics(on executor: any Executor) throws {
@@ -74,7 +70,7 @@ package struct ModelState: Sendable {
             return Safetensors.Entry(String(name), shape: [], .int64([Int64(step)]))
         }
         return try tensors(of: .parameters, prefix: "", on: executor)
-            + zip(statistics, split(try read(.statistics, statisticLayout, executor), statisticLayout))
+            + zip(statistics, split(try readStatistics(executor), statisticLayout))
             .map { Safetensors.Entry($0.name, shape: [$0.count], values: $1) } + counters
     }
 
@@ -92,7 +88,7 @@ package struct ModelState: Sendable {
     package func firstNotFinite(on executor: any Executor) throws -> String? {
         // Whole, which is as fast as it is read; by name only where there is one.
         if try read(.parameters, parameterLayout, executor).areFinite,
-            try read(.statistics, statisticLayout, executor).areFinite
+            try readStatistics(executor).areFinite
         {
             return nil
         }
@@ -105,7 +101,7 @@ package struct ModelState: Sendable {
             try write(weights.tensors[parameter.name]!.values, of: index, to: .parameters, on: executor)
         }
         for (index, statistic) in statistics.enumerated() {
-            for region in Self.statisticRegions {
+            for region in statisticRegions {
                 try executor.write(
                     weights.tensors[statistic.name]!.values, to: region,
                     offset: statisticLayout.byteOffset(index))
@@ -150,6 +146,11 @@ package struct ModelState: Sendable {
 
     private func read(_ region: Region, _ layout: FlatLayout, _ executor: any Executor) throws -> [Float] {
         try executor.read(region, count: layout.count, as: Float(0))
+    }
+
+    /// There is no such region where a network has none.
+    private func readStatistics(_ executor: any Executor) throws -> [Float] {
+        statistics.isEmpty ? [] : try read(.statistics, statisticLayout, executor)
     }
 
     private func split(_ flat: [Float], _ layout: FlatLayout) -> [[Float]] {

@@ -3,10 +3,12 @@ import ResinNetworks
 import ResinPlan
 import ResinTensor
 
-/// The graph of a training step: images and labels from the data set on the device, the network, its loss,
-/// all gradients, and the optimizer. Of the images it takes the shape: memory is planned before there are any.
-package struct TrainingGraph {
-    package let graph: Graph
+/// The graphs of a training step. Of the images they take the shape: memory is planned before there are any.
+package struct TrainingGraphs {
+    /// Images and labels from the data set on the device, the network, its loss, and all gradients.
+    package let gradients: Graph
+    /// The optimizer, which works on the flat buffers behind them.
+    package let update: Graph
     /// The layers' outputs by name, to find the one whose values first are not finite.
     package let layerOutputs: [(name: String, value: ValueID)]
 
@@ -14,19 +16,29 @@ package struct TrainingGraph {
         var step = try NetworkStep(network, images: images, split: .train, configuration, mode: .training)
         try step.graph.differentiate(step.loss)
         try step.recordMetrics()
+        gradients = step.graph.inPrecision(configuration.precision)
+        layerOutputs = gradients.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
+            .map { ($0.name, $0.outputs[0]) }
+        update = try Self.update(of: step, by: configuration.optimizer.rule)
+    }
+
+    private static func update(of step: NetworkStep, by rule: Op.Optimizer.Rule) throws -> Graph {
+        var graph = Graph()
+        var others: [(Op.Optimizer.Operand, ValueID)] = []
+        func add(_ operand: Op.Optimizer.Operand, _ region: Region, _ type: TensorType) {
+            others.append((operand, graph.addRegion(region, type)))
+        }
         // A step whose loss is not finite is left out, also where the run then stops: from the weights before
         // it the place where the numbers break can be found.
-        var inputs = [step.metrics]
+        add(.metrics, .metrics(.train), step.graph[step.metrics].type)
         if !step.graph.statistics.isEmpty {
-            let type = TensorType([FlatLayout(counts: step.graph.statistics.map(\.count)).count])
-            inputs += [Region.statistics, .keptStatistics].map { step.graph.addRegion($0, type) }
+            let statistics = TensorType([FlatLayout(statisticsOf: step.graph).count])
+            add(.statistics, .statistics, statistics)
+            add(.keptStatistics, .keptStatistics, statistics)
         }
-        if let lossScale = step.lossScale { inputs.append(lossScale) }
-        try step.graph.apply(
-            .optimizer(configuration.optimizer.op), to: inputs, name: "optimizer", pass: .update)
-        graph = step.graph.inPrecision(configuration.precision)
-        layerOutputs = graph.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
-            .map { ($0.name, $0.outputs[0]) }
+        if step.lossScale != nil { add(.lossScale, .lossScale, LossScale.type) }
+        try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: step.graph), others)
+        return graph
     }
 }
 
@@ -35,6 +47,8 @@ package struct TrainingGraph {
 package struct EvaluationGraph {
     package let graph: Graph
     package let logits: ValueID
+    /// What its loss counts.
+    package let metrics: Set<Metric>
     /// Each ReLU's name, and where its channels' flags lie in `Region.activity`.
     package let probes: [(layer: String, channels: Range<Int>)]
 
@@ -59,6 +73,7 @@ package struct EvaluationGraph {
         step.graph.results = [step.logits]
         graph = step.graph.inPrecision(configuration.precision)
         logits = step.logits
+        metrics = step.lossOp.metrics
         self.probes = probes
     }
 
@@ -69,6 +84,7 @@ package struct EvaluationGraph {
 private struct NetworkStep {
     var graph: Graph
     let logits: ValueID
+    let lossOp: Op.SoftmaxCrossEntropy
     let loss: ValueID
     let metrics: ValueID
     /// What the gradients are of the loss times, where it is scaled.
@@ -95,11 +111,11 @@ private struct NetworkStep {
         graph = made.graph
         logits = made.logits
         activations = made.activations
-        let classes = graph.addRegion(.labels(split), TensorType([images.images], .uint8))
+        let classes = graph.addRegion(.labels(split), TensorType([images.images], .int32))
         let labels = try graph.apply(
             .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
         // What is measured is always the plain loss.
-        let lossOp = Op.SoftmaxCrossEntropy(
+        lossOp = Op.SoftmaxCrossEntropy(
             labelSmoothing: mode == .training ? configuration.labelSmoothing : 0)
         lossScale =
             mode == .training && configuration.precision.scalesLoss
@@ -107,8 +123,7 @@ private struct NetworkStep {
         let lossInputs = [logits, labels] + (lossScale.map { [$0] } ?? [])
         loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
         let slots = (images.images + batch - 1) / batch
-        metrics = graph.addRegion(
-            .metrics(split), TensorType([slots, Op.SoftmaxCrossEntropy.columns]))
+        metrics = graph.addRegion(.metrics(split), TensorType([slots, Metric.allCases.count]))
     }
 
     mutating func recordMetrics() throws {

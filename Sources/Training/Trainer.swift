@@ -56,30 +56,23 @@ public final class Trainer {
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
-        try configuration.check(network, dataset)
+        let checksum = try configuration.check(network, dataset)
         self.network = network
         self.dataset = dataset
         var configuration = configuration
         configuration.imageSize = [dataset.train.height, dataset.train.width]
-        configuration.dataChecksum = dataset.checksum
+        configuration.dataChecksum = checksum
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
         plans = try RunPlans(network, dataset.outline, configuration, on: executor)
         try plans.checkThatItFits(network, dataset.outline, configuration, on: executor)
         memory = plans.memory
-        try executor.makeRoom(for: [plans.trainingPlan, plans.evaluationPlan])
-        model = ModelState(plans.training.graph)
-
-        try model.allocate(on: executor)
-        try executor.allocate(.gradients, byteCount: model.parameterLayout.byteCount)
-        for state in 0..<configuration.optimizer.op.stateCount {
-            try executor.allocate(.optimizerState(state), byteCount: model.parameterLayout.byteCount)
-        }
-        try executor.upload(dataset.train, as: .train, batch: configuration.batch)
-        try executor.upload(dataset.test, as: .test, batch: configuration.batch)
-        try executor.allocate(.activity, byteCount: 4 * max(plans.evaluation.channelCount, 1))
-        if configuration.precision.scalesLoss { try executor.allocateLossScale() }
+        try executor.makeRoom(for: plans.trainingPlan, plans.evaluationPlan)
+        model = ModelState(plans.training.gradients, isTrained: true)
+        try executor.upload(dataset.train, as: .train)
+        try executor.upload(dataset.test, as: .test)
+        if configuration.precision.scalesLoss { try executor.write(LossScale()) }
         training = try model.initialise(
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
@@ -90,7 +83,7 @@ public final class Trainer {
 
     /// What a step costs by layer, without times.
     public func costs(note: String) -> StepProfile {
-        StepProfile(plans.trainingPlan.graph, batch: configuration.batch, seconds: nil, note: note)
+        StepProfile(plans.trainingPlan.nodes, batch: configuration.batch, seconds: nil, note: note)
     }
 
     public func learningRate(atStep step: Int) -> Float {
@@ -163,7 +156,7 @@ public final class Trainer {
         try (0..<count).map { _ in
             let slot = step % stepsPerEpoch
             _ = try runStep(slot, shouldStop: { false })
-            return try StepMetrics.sum(executor, .train, slots: slot..<slot + 1).loss
+            return try StepMetrics.sum(executor, .train, slots: slot..<slot + 1)[.loss]
                 / Double(configuration.batch)
         }
     }
@@ -183,7 +176,7 @@ public final class Trainer {
         let uniforms = StepUniforms(
             seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
             imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
-            optimizer: configuration.optimizer.op)
+            optimizer: configuration.optimizer.rule)
         guard try training.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop) else {
             try model.restoreStatistics(on: executor)
             return false
@@ -200,7 +193,7 @@ public final class Trainer {
         var sum = StepMetrics()
         var skippedSteps = 0
         for (step, row) in rows.enumerated() {
-            if row.notFinite > 0 {
+            if row[.notFinite] > 0 {
                 if configuration.onNaN == .stop { throw notFinite(stepOfEpoch: step) }
                 skippedSteps += 1
             } else {
@@ -215,7 +208,7 @@ public final class Trainer {
                     + "mixed, whose bfloat16 has the range of float32.")
         }
         let images = Double(max(rows.count - skippedSteps, 1) * configuration.batch)
-        return (sum.loss / images, sum.correct / images, skippedSteps)
+        return (sum[.loss] / images, sum[.correct] / images, skippedSteps)
     }
 
     /// Where gradients are scaled, by how much now, and how many steps had to be left out.
@@ -262,10 +255,10 @@ public final class Trainer {
         if let name = try model.firstNotFinite(on: executor) {
             return "the first tensor that is not finite is '\(name)'"
         }
-        var graph = plans.training.graph
-        graph.nodes.removeAll { $0.pass == .backward || $0.pass == .update || $0.outputs.isEmpty }
+        var graph = plans.training.gradients
+        graph.nodes.removeAll { $0.pass == .backward || $0.outputs.isEmpty }
         graph.results = plans.training.layerOutputs.map(\.value)
-        let executable = try executor.prepare(executor.makePlan(graph))
+        let executable = try executor.prepare(executor.makePlan(graph) as Plan)
         try executable.run(
             StepUniforms(
                 seed: configuration.seed, step: (step - 1) / stepsPerEpoch * stepsPerEpoch + stepOfEpoch + 1,
@@ -285,7 +278,7 @@ public final class Trainer {
             try model.weights(on: executor, step: step),
             metadata: ["network": network.name, Safetensors.classNamesKey: classNamesText])
         var entries: [Safetensors.Entry] = []
-        for state in 0..<configuration.optimizer.op.stateCount {
+        for state in 0..<configuration.optimizer.rule.stateCount {
             entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
         }
         if let lossScale = try lossScale() {
@@ -295,10 +288,10 @@ public final class Trainer {
         let stepsDone = step % stepsPerEpoch
         if stepsDone > 0 {
             let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
-            let values = rows.flatMap {
-                [$0.loss, $0.correct, $0.correctAmong5, $0.notFinite].map(Float.init)
-            }
-            entries.append(Safetensors.Entry(Checkpoint.metricsName, shape: [rows.count, 4], values: values))
+            entries.append(
+                Safetensors.Entry(
+                    Checkpoint.metricsName, shape: [rows.count, Metric.allCases.count],
+                    values: rows.flatMap { $0.values.map(Float.init) }))
         }
         var details = metadata
         details["epoch"] = String(step / stepsPerEpoch)
@@ -320,8 +313,8 @@ public final class Trainer {
             ).badContent(in: "\(path): metadata")
         }
         try model.load(
-            NetworkWeights(checkpoint.weights, from: path, for: plans.training.graph), on: executor)
-        for state in 0..<configuration.optimizer.op.stateCount {
+            NetworkWeights(checkpoint.weights, from: path, for: plans.training.gradients), on: executor)
+        for state in 0..<configuration.optimizer.rule.stateCount {
             try model.loadTensors(
                 checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),
                 on: executor)
@@ -335,7 +328,7 @@ public final class Trainer {
 
     /// Adam takes the root of its second state, a mean of squares.
     private func checkSquares(_ file: Safetensors, from path: String) throws {
-        guard case .adam = configuration.optimizer.op else { return }
+        guard case .adam = configuration.optimizer.rule else { return }
         for entry in file.entries where entry.name.hasPrefix("1.") {
             guard let value = entry.values.first(where: { $0 < 0 }) else { continue }
             throw ValueFault(key: entry.name, value: "\(value) somewhere", allowed: "nowhere below 0")
@@ -364,23 +357,27 @@ public final class Trainer {
     }
 
     private func earlierRows(_ file: Safetensors, from path: String) throws -> [StepMetrics] {
-        guard let rows = file[Checkpoint.metricsName], rows.shape == [firstSlot, 4] else {
+        let columns = Metric.allCases.count
+        let shape = [firstSlot, columns]
+        guard let rows = file[Checkpoint.metricsName], rows.shape == shape else {
             throw ResinError(
                 .badContent,
-                "\(path): tensor '\(Checkpoint.metricsName)' of shape [\(firstSlot), 4] is missing; the checkpoint was "
+                "\(path): tensor '\(Checkpoint.metricsName)' of shape \(shape) is missing; the checkpoint was "
                     + "made with another --batch or --limit")
         }
         let values = rows.values
-        return try stride(from: 0, to: values.count, by: 4).map { place in
-            let row = values[place..<place + 4].map(Double.init)
+        return try (0..<firstSlot).map { step in
+            let row = StepMetrics(row: values[step * columns..<(step + 1) * columns])
             let images = 0...Double(configuration.batch)
-            guard row[0].isFinite || row[3] > 0, row[1...].allSatisfy(images.contains) else {
+            let counts = Metric.allCases.filter { $0 != .loss }
+            guard row[.loss].isFinite || row[.notFinite] > 0, counts.allSatisfy({ images.contains(row[$0]) })
+            else {
                 throw ValueFault(
-                    key: Checkpoint.metricsName, value: "\(row) in step \(place / 4 + 1)",
+                    key: Checkpoint.metricsName, value: "\(row.values) in step \(step + 1)",
                     allowed: "a finite loss and three numbers of images from 0 to \(configuration.batch)"
                 ).badContent(in: path)
             }
-            return StepMetrics(loss: row[0], correct: row[1], correctAmong5: row[2], notFinite: row[3])
+            return row
         }
     }
 
@@ -390,17 +387,13 @@ public final class Trainer {
 }
 
 extension Executor {
-    package func allocateLossScale() throws {
-        try allocate(.lossScale, byteCount: LossScale.type.byteCount)
-        try write(LossScale())
-    }
-
     package func write(_ lossScale: LossScale) throws { try write([lossScale], to: .lossScale) }
 }
 
 extension TrainingConfiguration {
+    /// - Returns: the data's checksum.
     /// - Throws: `ResinError(.usage)` that says what does not go together.
-    func check(_ network: Network, _ dataset: Dataset) throws {
+    func check(_ network: Network, _ dataset: Dataset) throws -> String {
         precondition(
             input == network.input && classCount == network.classCount,
             "the configuration is of a network of another input or other classes")
@@ -456,27 +449,26 @@ extension TrainingConfiguration {
                     + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
                     + "run")
         }
-        if let dataChecksum, dataChecksum != dataset.checksum {
+        let checksum = try dataset.checksum()
+        if let dataChecksum, dataChecksum != checksum {
             throw ResinError(
                 .badContent,
                 "the images or labels of \(dataset.name) are not those that the run began with: their "
-                    + "checksums are \(dataset.checksum) now, but were \(dataChecksum) then; bring the old "
+                    + "checksums are \(checksum) now, but were \(dataChecksum) then; bring the old "
                     + "ones back, or start a new run")
         }
+        return checksum
     }
 }
 
 extension Executor {
-    /// Puts a set's bytes, labels and order (that of the set) on the device, and makes room for the metrics of
-    /// an epoch's steps.
-    package func upload(_ images: ImageSet, as split: Region.Split, batch: Int) throws {
-        let steps = (images.count + batch - 1) / batch
-        try allocate(.metrics(split), byteCount: 4 * Op.SoftmaxCrossEntropy.columns * steps)
-        try allocate(.images(split), byteCount: images.pixels.count)
-        try write(images.pixels, to: .images(split))
-        try allocate(.labels(split), byteCount: images.labels.count)
+    /// Puts a set's bytes, labels and order (that of the set) on the device.
+    package func upload(_ images: any ImageSource, as split: Region.Split) throws {
+        let size = images.shape.count / images.count
+        try images.forEachPart { first, bytes in
+            try write(UnsafeRawBufferPointer(bytes), to: .images(split), offset: first * size)
+        }
         try write(images.labels, to: .labels(split))
-        try allocate(.order(split), byteCount: 4 * images.count)
         try write((0..<Int32(images.count)).map { $0 }, to: .order(split))
     }
 }

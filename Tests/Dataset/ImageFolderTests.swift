@@ -23,7 +23,7 @@ import Testing
     }
 
     /// The first pixel of every image.
-    private func greys(_ set: ImageSet) -> [UInt8] {
+    private func greys(_ set: any ImageSource) -> [UInt8] {
         let size = set.height * set.width * set.channels
         return (0..<set.count).map { set.pixels[$0 * size] }
     }

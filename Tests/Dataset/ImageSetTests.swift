@@ -3,7 +3,7 @@ import ResinTensor
 import Testing
 
 @Suite struct ImageSetTests {
-    private func refusal(_ body: () throws -> ImageSet) -> ResinError? {
+    private func refusal(_ body: () throws -> any ImageSource) -> ResinError? {
         #expect(throws: ResinError.self) { try body() }
     }
 
@@ -63,7 +63,7 @@ import Testing
         // First channel: 0 and 255, mean ½, deviation ½; second: 51 twice, mean 0.2, deviation 0.
         let set = try ImageSet(
             pixels: [0, 51, 255, 51], labels: [0], height: 1, width: 2, channels: 2, classCount: 1)
-        let (mean, standardDeviation) = set.pixelStatistics(decimals: 4)
+        let (mean, standardDeviation) = try set.pixelStatistics(decimals: 4)
         #expect(mean == [0.5, 0.2])
         #expect(standardDeviation == [0.5, 0])
     }

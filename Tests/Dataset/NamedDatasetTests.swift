@@ -108,7 +108,7 @@ import Testing
             #expect(set.train.labels.count { $0 == label } == 6_000)
             #expect(set.test.labels.count { $0 == label } == 1_000)
         }
-        let (mean, standardDeviation) = set.train.pixelStatistics(decimals: 4)
+        let (mean, standardDeviation) = try set.train.pixelStatistics(decimals: 4)
         #expect(mean == set.mean && mean == [0.2860])
         #expect(standardDeviation == set.standardDeviation && standardDeviation == [0.3530])
     }

@@ -107,7 +107,7 @@ struct NetworkRun {
 
         let plan = executor.makePlan(graph)
         let image = graph.shape(of: built.images)
-        try executor.allocateRegions(of: plan)
+        try executor.makeRoom(for: StepPlan([plan]))
         try executor.write(Self.images(networkCase.images, image), to: .images(.test))
         try executor.write((0..<Self.batch).map { Int32((3 * $0 + 1) % 10) }, to: .labels(.train))
         for (index, parameter) in graph.parameters.enumerated() {

@@ -25,7 +25,7 @@ final class DifferenceNetwork {
         var graph = Graph()
         let bytes = graph.addRegion(.images(.train), TensorType([images, 1, 1, images], .uint8))
         let order = graph.addRegion(.order(.train), TensorType([images], .int32))
-        let classes = graph.addRegion(.labels(.train), TensorType([images], .uint8))
+        let classes = graph.addRegion(.labels(.train), TensorType([images], .int32))
         let input = Op.ImageInput(
             batch: images, size: Extent(1), mean: Array(repeating: 0, count: images),
             standardDeviation: Array(repeating: 1, count: images))
@@ -53,11 +53,11 @@ final class DifferenceNetwork {
         smoothing = Double(differenceCase.labelSmoothing)
 
         plan = executor.makePlan(graph)
-        try executor.allocateRegions(of: plan)
+        try executor.makeRoom(for: StepPlan([plan]))
         let oneHot = (0..<images * images).map { UInt8($0 / images == $0 % images ? 255 : 0) }
         try executor.write(oneHot, to: .images(.train))
         try executor.write((0..<images).map(Int32.init), to: .order(.train))
-        try executor.write((0..<images).map(UInt8.init), to: .labels(.train))
+        try executor.write((0..<images).map(Int32.init), to: .labels(.train))
         executable = try executor.prepare(plan)
 
         // Device order: the image's elements of one image lie apart by the number of images.

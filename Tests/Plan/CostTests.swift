@@ -15,16 +15,15 @@ struct CostTests {
 
     @Test("An optimizer reads and writes parameters and states, and reads gradients")
     func optimizer() throws {
-        func bytes(_ op: Op.Optimizer) throws -> Int {
+        func bytes(_ rule: Op.Optimizer.Rule) throws -> Int {
             var graph = Graph()
-            _ = graph.addParameter(Parameter(name: "bias", layout: .vector(5), role: .shift))
-            try graph.apply(.optimizer(op), to: [], name: "optimizer", pass: .update)
+            try graph.applyOptimizer(rule, of: FlatLayout(counts: [5]))
             return graph.cost.bytes
         }
-        #expect(try bytes(.sgd(momentum: 0, nesterov: false, weightDecay: 0)) == 3 * 20)
-        #expect(try bytes(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0)) == 5 * 20)
-        let adam = Op.Optimizer.adam(
+        #expect(try bytes(.sgd(momentum: 0, nesterov: false, weightDecay: 0)) == 3 * 512)
+        #expect(try bytes(.sgd(momentum: 0.9, nesterov: false, weightDecay: 0)) == 5 * 512)
+        let adam = Op.Optimizer.Rule.adam(
             beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, isDecoupled: false)
-        #expect(try bytes(adam) == 7 * 20)
+        #expect(try bytes(adam) == 7 * 512)
     }
 }

@@ -15,7 +15,7 @@ private struct Network {
     /// `[batch, side, side, 1]`
     mutating func input() throws -> ValueID {
         let bytes = graph.addRegion(.images(.train), TensorType([8, side, side, 1], .uint8))
-        let classes = graph.addRegion(.labels(.train), TensorType([8], .uint8))
+        let classes = graph.addRegion(.labels(.train), TensorType([8], .int32))
         let order = graph.addRegion(.order(.train), TensorType([8], .int32))
         let op = Op.ImageInput(batch: batch, size: Extent(side), mean: [0.5], standardDeviation: [0.25])
         let image = try graph.apply(.imageInput(op), to: [bytes, order], name: "image", pass: .input)[0]
@@ -50,19 +50,17 @@ private struct Network {
     }
 
     /// Ends the network with its loss, the metrics, the gradient and, if given, the optimizer.
-    mutating func finish(logits: ValueID, _ optimizer: Op.Optimizer? = nil) throws {
+    mutating func finish(logits: ValueID, _ rule: Op.Optimizer.Rule? = nil) throws {
         let loss = try apply(.softmaxCrossEntropy(), logits, labels)
         let metrics = graph.addRegion(.metrics(.train), TensorType([2, 4]))
         try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
         try graph.differentiate(loss)
-        if let optimizer {
-            try graph.apply(.optimizer(optimizer), to: [], name: "optimizer", pass: .update)
-        }
+        if let rule { try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: graph)) }
         graph.results = [loss]
     }
 
     /// Convolution, ReLU, max pooling, dense.
-    static func plain(_ optimizer: Op.Optimizer? = nil) throws -> Graph {
+    static func plain(_ rule: Op.Optimizer.Rule? = nil) throws -> Graph {
         var network = Network()
         var x = try network.input()
         x = try network.convolution(x, Window(kernel: 3, padding: 1), to: 3)
@@ -73,7 +71,7 @@ private struct Network {
         x = try network.apply(.relu, x)
         x = try network.apply(.flatten, x)
         x = try network.convolution(x, Window(kernel: 1), to: 4)
-        try network.finish(logits: x, optimizer)
+        try network.finish(logits: x, rule)
         return network.graph
     }
 
@@ -117,11 +115,11 @@ private struct Run {
         }
         executor.allocate(.statistics, byteCount: plan.statisticLayout.byteCount)
         executor.allocate(.images(.train), byteCount: bytes.count)
-        executor.allocate(.labels(.train), byteCount: 8)
+        executor.allocate(.labels(.train), byteCount: 32)
         executor.allocate(.order(.train), byteCount: 32)
         executor.allocate(.metrics(.train), byteCount: 32)
         try executor.write(bytes, to: .images(.train))
-        try executor.write([0, 1, 2, 3, 0, 1, 2, 3] as [UInt8], to: .labels(.train))
+        try executor.write([0, 1, 2, 3, 0, 1, 2, 3] as [Int32], to: .labels(.train))
         try executor.write([0, 1, 2, 3, 4, 5, 6, 7] as [Int32], to: .order(.train))
         try executor.write(weights, to: .parameters)
         executable = executor.prepare(plan)

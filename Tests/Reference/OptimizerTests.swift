@@ -9,25 +9,22 @@ import Testing
     ///
     /// - Parameter failures: each step's number of losses that are not finite, if the optimizer watches it.
     func weights(
-        _ optimizer: Op.Optimizer, from weight: Float, gradients: [Float], failures: [Float]? = nil
+        _ rule: Op.Optimizer.Rule, from weight: Float, gradients: [Float], failures: [Float]? = nil
     ) throws -> [Float] {
         let executor = ReferenceExecutor()
         var graph = Graph()
         _ = graph.addParameter(Parameter(name: "before", layout: .vector(3), role: .shift))
         _ = graph.addParameter(Parameter(name: "weight", layout: .vector(1), role: .shift))
         let rows: [Float] = (failures ?? []).flatMap { count -> [Float] in [0, 0, 0, count] }
-        var watched: [ValueID] = []
+        var watched: [(Op.Optimizer.Operand, ValueID)] = []
         if let failures {
-            watched = [graph.addRegion(.metrics(.train), TensorType([failures.count, 4]))]
-            executor.allocate(.metrics(.train), byteCount: 4 * rows.count)
-            try executor.write(rows, to: .metrics(.train))
+            let type = TensorType([failures.count, Metric.allCases.count])
+            watched = [(.metrics, graph.addRegion(.metrics(.train), type))]
         }
-        try graph.apply(.optimizer(optimizer), to: watched, name: "optimizer", pass: .update)
-        let plan = executor.makePlan(graph)
-        let states = (0..<optimizer.stateCount).map(Region.optimizerState)
-        for region in [.parameters, .gradients] + states {
-            executor.allocate(region, byteCount: plan.parameterLayout.byteCount)
-        }
+        try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: graph), watched)
+        let plan: Plan = executor.makePlan(graph)
+        try executor.makeRoom(for: StepPlan([plan]))
+        if failures != nil { try executor.write(rows, to: .metrics(.train)) }
         let offset = plan.parameterLayout.byteOffset(1)
         try executor.write([weight], to: .parameters, offset: offset)
         let executable = executor.prepare(plan)
@@ -37,38 +34,38 @@ import Testing
                 StepUniforms(
                     seed: 0, step: index + 1, imageCount: 1, slot: failures == nil ? 0 : index,
                     learningRate: 0.1,
-                    optimizer: optimizer))
+                    optimizer: rule))
             return try executor.read(.parameters, offset: offset, count: 1, as: Float(0))[0]
         }
     }
 
     @Test("Plain SGD goes down the gradient, and weight decay towards zero")
     func sgd() throws {
-        let plain = Op.Optimizer.sgd(momentum: 0, nesterov: false, weightDecay: 0)
+        let plain = Op.Optimizer.Rule.sgd(momentum: 0, nesterov: false, weightDecay: 0)
         #expect(agree(try weights(plain, from: 1, gradients: [0.5, -1]), [0.95, 1.05]))
-        let decaying = Op.Optimizer.sgd(momentum: 0, nesterov: false, weightDecay: 0.1)
+        let decaying = Op.Optimizer.Rule.sgd(momentum: 0, nesterov: false, weightDecay: 0.1)
         #expect(agree(try weights(decaying, from: 1, gradients: [0.5]), [0.94]))
     }
 
     @Test("Momentum sums past gradients; Nesterov's looks one ahead")
     func momentum() throws {
-        let heavy = Op.Optimizer.sgd(momentum: 0.9, nesterov: false, weightDecay: 0)
+        let heavy = Op.Optimizer.Rule.sgd(momentum: 0.9, nesterov: false, weightDecay: 0)
         #expect(agree(try weights(heavy, from: 0, gradients: [1, 1]), [-0.1, -0.29]))
-        let nesterov = Op.Optimizer.sgd(momentum: 0.9, nesterov: true, weightDecay: 0)
+        let nesterov = Op.Optimizer.Rule.sgd(momentum: 0.9, nesterov: true, weightDecay: 0)
         #expect(agree(try weights(nesterov, from: 0, gradients: [1, 1]), [-0.19, -0.461]))
     }
 
     @Test("Adam divides the corrected mean by the corrected deviation plus epsilon")
     func adam() throws {
         // Step 1: 3 / (√9 + 1). Step 2: m̂ = 0.27 / 0.19, v̂ = 0.008991 / 0.001999.
-        let op = Op.Optimizer.adam(
+        let op = Op.Optimizer.Rule.adam(
             beta1: 0.9, beta2: 0.999, epsilon: 1, weightDecay: 0, isDecoupled: false)
         #expect(agree(try weights(op, from: 0, gradients: [3, 0]), [-0.075, -0.120535], within: 2e-6))
     }
 
     @Test("Weight decay is part of Adam's gradient, and apart from AdamW's")
     func weightDecay() throws {
-        func adam(isDecoupled: Bool) -> Op.Optimizer {
+        func adam(isDecoupled: Bool) -> Op.Optimizer.Rule {
             .adam(beta1: 0.9, beta2: 0.999, epsilon: 1, weightDecay: 0.5, isDecoupled: isDecoupled)
         }
         #expect(agree(try weights(adam(isDecoupled: false), from: 1, gradients: [2.5]), [0.925]))
@@ -77,12 +74,12 @@ import Testing
 
     @Test("An optimizer that watches the metrics leaves out a step whose loss is not finite, state and all")
     func skipping() throws {
-        let heavy = Op.Optimizer.sgd(momentum: 0.9, nesterov: false, weightDecay: 0)
+        let heavy = Op.Optimizer.Rule.sgd(momentum: 0.9, nesterov: false, weightDecay: 0)
         #expect(
             agree(
                 try weights(heavy, from: 0, gradients: [1, .nan, 1], failures: [0, 2, 0]),
                 [-0.1, -0.1, -0.29]))
-        let adam = Op.Optimizer.adam(
+        let adam = Op.Optimizer.Rule.adam(
             beta1: 0.9, beta2: 0.999, epsilon: 1, weightDecay: 0, isDecoupled: false)
         #expect(
             agree(try weights(adam, from: 0, gradients: [3, .nan], failures: [0, 1]), [-0.075, -0.075]))

@@ -13,7 +13,7 @@ extension Dataset {
             withUnsafeBytes(of: philox(Philox.Block(block, 0, 0, 0))) { Array($0) }
         }
         let images = try ImageSet(
-            pixels: Array(pixels.prefix(byteCount)), labels: (0..<count).map { UInt8($0 % 10) },
+            pixels: Array(pixels.prefix(byteCount)), labels: (0..<count).map { Int32($0 % 10) },
             height: shape.height, width: shape.width, channels: shape.channels, classCount: 10)
         return try Dataset(
             name: "noise", classNames: (0..<10).map { "class \($0)" }, train: images,

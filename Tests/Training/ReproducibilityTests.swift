@@ -1,4 +1,5 @@
 import Resin
+import ResinDataset
 import ResinNetworks
 import ResinTensor
 import ResinTraining
@@ -24,9 +25,11 @@ struct ReproducibilityTests {
     ]
 
     private func trainer(
-        _ optimizer: OptimizerSettings, seed: UInt64 = 42, on device: ComputeDevice
+        _ optimizer: OptimizerSettings, seed: UInt64 = 42, images: (any ImageSource)? = nil,
+        on device: ComputeDevice
     ) throws -> Trainer {
-        let dataset = try Dataset.noise(50, of: ImageShape(channels: 1, side: 10))
+        var dataset = try Dataset.noise(50, of: ImageShape(channels: 1, side: 10))
+        if let images { dataset.train = images }
         var configuration = TrainingConfiguration(Self.network, dataset, batch: 8, optimizer)
         configuration.augmentation.cropPadding = 2
         configuration.augmentation.flips = true
@@ -46,6 +49,46 @@ struct ReproducibilityTests {
         let other = try checkpoint(seed: 2)
         #expect(other.weights["0.weight"] != first.weights["0.weight"])
         #expect(other.weights["1.running_mean"] != first.weights["1.running_mean"])
+    }
+
+    /// Images that are made when they are asked for, one by one.
+    private struct OnDemand: ImageSource {
+        let images: any ImageSource
+        var shape: Shape { images.shape }
+        var labels: [Int32] { images.labels }
+
+        func read(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
+            try images.read(image, into: bytes)
+        }
+    }
+
+    @Test("images that come from another source train to the same bits", arguments: executors)
+    func sources(device: ComputeDevice) throws {
+        let resident = try trainer(Self.optimizers[0], on: device)
+        let onDemand = try trainer(
+            Self.optimizers[0], images: OnDemand(images: resident.dataset.train), on: device)
+        #expect(try onDemand.takeSteps(8) == resident.takeSteps(8))
+        #expect(try onDemand.checkpoint() == resident.checkpoint())
+        #expect(onDemand.configuration.dataChecksum == resident.configuration.dataChecksum)
+    }
+
+    /// An image that cannot be read when its turn comes.
+    private struct Vanishing: ImageSource {
+        let shape = Shape(images: 50, height: 10, width: 10, channels: 1)
+        var labels: [Int32] { (0..<50).map { $0 % 10 } }
+
+        func read(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
+            if image == 49 { throw ResinError(.missingFile, "49.png: is gone") }
+            bytes.initialize(repeating: UInt8(image))
+        }
+    }
+
+    @Test("an image that its source cannot give is named")
+    func vanishing() throws {
+        let error = try #require(throws: ResinError.self) {
+            try trainer(Self.optimizers[0], images: Vanishing(), on: referenceDevice)
+        }
+        #expect(error.kind == .missingFile && error.message.contains("49.png"))
     }
 
     @Test("weights alike but another seed for data and dropout train to others")

@@ -1,4 +1,5 @@
 import ResinGraph
+import ResinKernels
 import ResinPlan
 import ResinTensor
 
@@ -16,8 +17,6 @@ struct Launch: Sendable {
     /// One argument of a kernel.
     enum Argument: Sendable {
         case value(ValueID)
-        /// A whole buffer that outlives the step.
-        case region(Region)
         /// A part of the buffer that a value has: so many bytes of it, from there on.
         case part(ValueID, Range<Int>)
         /// The node's scratch memory.
@@ -26,6 +25,7 @@ struct Launch: Sendable {
         case workspacePart(offset: Int, byteCount: Int)
         /// So many bytes for each work-group.
         case local(byteCount: Int)
+        /// What the step sends: `StepUniforms`, set anew before each launch.
         case uniforms
         /// A buffer of zeros, also where a kernel's flags say that it will not look.
         case zeros
@@ -55,7 +55,8 @@ extension Launch.Argument {
         return switch self {
         case .int, .uint, .float: 4
         case .geometry(let value): size(value)
-        case .value, .part, .region, .workspace, .workspacePart, .local, .uniforms, .zeros, .constants: nil
+        case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
+        case .value, .part, .workspace, .workspacePart, .local, .zeros, .constants: nil
         }
     }
 }

@@ -6,13 +6,10 @@ extension Op {
     /// et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, §7) it is ε / classes for
     /// every class, and 1 − ε more for the label's.
     ///
-    /// Inputs: logits `[N, classes]`, labels `Int32` `[N]`; output: `[N, 4]` a row an image: its loss, 1 if the
-    /// label has the largest logit, 1 if it is among the five largest, and 1 if the loss is not finite. Of equal
-    /// logits the first counts as larger. Rows from the step's image count on are zero. A third input, the region of the
+    /// Inputs: logits `[N, classes]`, labels `Int32` `[N]`; output: a row of `Metric` an image. Of equal logits the
+    /// first counts as larger. Rows from the step's image count on are zero. A third input, the region of the
     /// `LossScale`, is for the gradient.
-    public struct SoftmaxCrossEntropy: Operator {
-        package static let columns = 4
-
+    public struct SoftmaxCrossEntropy: Loss {
         /// ε, in 0 ..< 1.
         public var labelSmoothing: Float
 
@@ -29,13 +26,13 @@ extension Op {
             guard inputs[0].shape.rank == 2 else {
                 throw ShapeError("its logits are \(inputs[0].shape), not images × classes; flatten them")
             }
-            return [TensorType([inputs[0].shape.images, Self.columns])]
+            return [TensorType([inputs[0].shape.images, Metric.allCases.count])]
         }
 
-        package func differentiate(_ backward: inout BackwardPass) throws {
-            let op = SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing)
-            let gradient = try backward.apply(.softmaxCrossEntropyGradient(op), to: backward.node.inputs)
-            backward.setGradient(ofInput: 0, to: gradient[0])
+        package var metrics: Set<Metric> { Set(Metric.allCases) }
+
+        package var gradientSeed: Op {
+            .softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing))
         }
 
         package var givesActivation: Bool { false }
@@ -55,8 +52,8 @@ extension Op {
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
     }
 
-    /// Sums the loss's columns over the images, in order, into the step's slot of `Region.metrics`. Inputs:
-    /// `SoftmaxCrossEntropy`'s output, the metrics region; no output.
+    /// Sums the loss's columns over the images, in order, into the step's slot of `Region.metrics`. Inputs: a `Loss`'s
+    /// output, the metrics region; no output.
     package struct RecordMetrics: Operator {
         package init() {}
 

@@ -9,7 +9,7 @@ package struct BitmapImage {
     /// Larger images are shown by one pixel of each square of so many, to keep the report small.
     private static let largestSide = 96
 
-    package init(_ set: ImageSet, index: Int) {
+    package init(_ set: any ImageSource, index: Int) throws {
         let step = max((max(set.height, set.width) + Self.largestSide - 1) / Self.largestSide, 1)
         let height = (set.height + step - 1) / step
         let width = (set.width + step - 1) / step
@@ -28,16 +28,17 @@ package struct BitmapImage {
         append(1, byteCount: 2)
         append(24, byteCount: 2)
         append(0, byteCount: 24)
-        let image = index * set.height * set.width * set.channels
-        for row in (0..<height).reversed() {
-            for column in 0..<width {
-                let pixel = image + (row * step * set.width + column * step) * set.channels
-                // Grey, or red, green and blue; of other channels the first is shown.
-                for channel in set.channels == 3 ? [2, 1, 0] : [0, 0, 0] {
-                    bytes.append(set.pixels[pixel + channel])
+        try set.withBytes(of: index..<index + 1) { image in
+            for row in (0..<height).reversed() {
+                for column in 0..<width {
+                    let pixel = (row * step * set.width + column * step) * set.channels
+                    // Grey, or red, green and blue; of other channels the first is shown.
+                    for channel in set.channels == 3 ? [2, 1, 0] : [0, 0, 0] {
+                        bytes.append(image[pixel + channel])
+                    }
                 }
+                append(0, byteCount: rowByteCount - 3 * width)
             }
-            append(0, byteCount: rowByteCount - 3 * width)
         }
         self.bytes = bytes
     }

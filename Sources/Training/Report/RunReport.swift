@@ -14,7 +14,7 @@ struct RunReport {
     var evaluation: Evaluated?
     var profile: StepProfile
     /// The test images, for those that are shown.
-    var images: ImageSet
+    var images: any ImageSource
 
     /// An evaluation and the epoch after which it was made.
     struct Evaluated {
@@ -245,9 +245,15 @@ struct RunReport {
         let figures = mistakes.map { mistake -> Markup in
             let label = configuration.classNames[mistake.label]
             let predicted = configuration.classNames[mistake.predicted]
+            // What the images come from may be gone by now; the numbers stay.
+            let picture: Markup =
+                if let image = try? BitmapImage(images, index: mistake.image) {
+                    "<img src=\"\(image.dataURI)\" alt=\"test image \(mistake.image), \(label)\"/>"
+                } else {
+                    "<p>This image can no longer be read.</p>"
+                }
             return """
-                <figure><img src="\(BitmapImage(images, index: mistake.image).dataURI)" \
-                alt="test image \(mistake.image), \(label)"/>
+                <figure>\(picture)
                 <figcaption><strong>\(label)</strong>, taken for \(predicted) with \
                 \(percent(mistake.probability)); image \(mistake.image)</figcaption></figure>
                 """

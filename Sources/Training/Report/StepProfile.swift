@@ -25,19 +25,19 @@ public struct StepProfile: Sendable {
     public var note: String
 
     /// - Parameters:
-    ///   - graph: a plan's.
+    ///   - nodes: a step's, with their costs.
     ///   - seconds: of each node; nil where only the cost is known.
-    package init(_ graph: Graph, batch: Int, seconds: [Double]?, note: String) {
+    package init(_ nodes: [(node: Node, cost: Cost)], batch: Int, seconds: [Double]?, note: String) {
         var rows: [Row] = []
         var places: [String: Int] = [:]
-        for (index, node) in graph.nodes.enumerated() {
+        for (index, (node, cost)) in nodes.enumerated() {
             let place = places[node.name] ?? rows.count
             if place == rows.count {
                 places[node.name] = place
                 rows.append(Row(layer: node.name, operation: node.op.body.summary))
                 if seconds != nil { (rows[place].forwardSeconds, rows[place].backwardSeconds) = (0, 0) }
             }
-            let multiplyAdds = graph.cost(of: node).multiplyAdds / batch
+            let multiplyAdds = cost.multiplyAdds / batch
             rows[place].multiplyAdds += multiplyAdds
             switch node.pass {
             case .input, .forward:
