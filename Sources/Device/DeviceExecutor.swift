@@ -65,7 +65,13 @@ package final class DeviceExecutor: Executor {
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
-        let program = try Program(context: context, source: key.source, options: key.options)
+        var options = key.options
+        if openCLDevice.extensions.contains("cl_nv_compiler_options"),
+            let limit = GroupTile.registerLimit(in: options)
+        {
+            options.append(limit)
+        }
+        let program = try Program(context: context, source: key.source, options: options)
         programs[key] = program
         return program
     }
@@ -120,9 +126,9 @@ package final class DeviceExecutor: Executor {
         node.op.onDevice.form(of: node, in: graph, on: traits).usesWinograd
     }
 
-    /// Whether a convolution's operands come to local memory without registers between, see `DeviceTraits`.
-    package func copiesAsynchronously(for node: Node, in graph: Graph) -> Bool {
-        node.op.onDevice.form(of: node, in: graph, on: traits).copiesAsynchronously
+    /// How a convolution's operands come to local memory.
+    package func staging(for node: Node, in graph: Graph) -> Staging {
+        node.op.onDevice.form(of: node, in: graph, on: traits).staging
     }
 
     package func makeRoom(for plans: [Plan]) throws {
