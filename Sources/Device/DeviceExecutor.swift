@@ -65,9 +65,16 @@ package final class DeviceExecutor: Executor {
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
-        let program = try Program(context: context, source: key.source, options: key.options)
-        programs[key] = program
-        return program
+        do {
+            let program = try Program(context: context, source: key.source, options: key.options)
+            programs[key] = program
+            return program
+        } catch let error as OpenCLError where error.call == "clBuildProgram" {
+            let name = "\(key.files.last ?? "") with \(key.options.joined(separator: " "))"
+            throw OpenCLError(
+                code: error.code, call: error.call, device: error.device,
+                detail: "\(name): \(error.detail ?? "")")
+        }
     }
 
     // MARK: Memory

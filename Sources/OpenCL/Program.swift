@@ -7,7 +7,8 @@ public final class Program: Sendable {
 
     /// Compiles `source` with `options`, such as `["-D", "WIDTH=8", "-cl-mad-enable"]`.
     ///
-    /// - Throws: `OpenCLError` whose `detail` is the compiler's log where `source` does not compile.
+    /// - Throws: `OpenCLError` whose `detail` is the compiler's log where `source` does not compile, or what may be behind
+    ///   it where that is empty.
     public init(context: Context, source: String, options: [String] = []) throws {
         let device = context.device
         handle = try create("clCreateProgramWithSource", device: device) { status in
@@ -24,7 +25,10 @@ public final class Program: Sendable {
         // The log is read here and not in `check`: its failure must not hide the compiler's. A throw from
         // here on runs `deinit`, since every property is set.
         let log = status == CL_SUCCESS ? nil : try? buildLog()
-        try check(status, "clBuildProgram", device: device, detail: log)
+        let isSilent = log?.allSatisfy(\.isWhitespace) ?? true
+        try check(
+            status, "clBuildProgram", device: device,
+            detail: isSilent ? DriverDiagnosis.silentCompiler(of: device) : log)
     }
 
     /// What the compiler said, warnings included; often empty.
