@@ -108,7 +108,7 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         let imitatesTensorCores = kernels == .tensorCores && details.type != .gpu
         var traits = DeviceTraits(
             openCL, math: math, asGPU: kernels != nil || precision != .float32 ? true : nil,
-            hasTensorCores: imitatesTensorCores || probes?.works(probe) == true,
+            hasTensorCores: probes?.works(probe) == true, imitatesTensorCores: imitatesTensorCores,
             copiesAsynchronously: imitatesTensorCores
                 || probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
         if imitatesTensorCores { traits.leastAsynchronousProducts = 0 }
