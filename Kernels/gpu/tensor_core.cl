@@ -1,5 +1,5 @@
-// What TENSOR = 1 brings to the kernels behind it: NVIDIA's tensor cores by inline PTX where the host found that they work
-// (NV_PTX = 1), or their operands and sums made without them, for tests (NV_PTX = 0).
+// What TENSOR = 1 brings to the kernels behind it: NVIDIA's tensor cores by inline PTX where the host found that they
+// work (NV_PTX = 1), or their operands and sums made without them, for tests (NV_PTX = 0).
 
 #if TENSOR && !defined(NV_PTX)
 #error "TENSOR = 1 wants NV_PTX: 1 for inline PTX, 0 to imitate it, which is slow and never a device's own choice"

@@ -49,7 +49,7 @@ extension CommandTests {
         func build() throws {
             try expectRefusal(
                 69, "clBuildProgram on \"\(PretendDevice.name)\"", "(-11)",
-                "convolution2d_tiled with -DLANES=4",
+                "elementwise with -DLANES=4",
                 "the compiler's log is empty: NVIDIA's driver compiles by libnvidia-nvvm.so.4",
                 "cannot open shared object file", by: train(fault: "build:3:-11"))
         }

@@ -138,7 +138,8 @@ struct ProbeTrial {
         }
         if localByteCount > 0 { try kernel.setLocalMemory(3, byteCount: localByteCount) }
         try queue.enqueue(kernel, global: [workItems], local: [workItems])
-        return problem(try floats(output), try floats(scratch))
+        guard let problem = problem(try floats(output), try floats(scratch)) else { return nil }
+        return (["\(file):"] + options + [problem]).joined(separator: " ")
     }
 
     // MARK: Numbers
@@ -176,8 +177,11 @@ struct ProbeTrial {
         precondition(output.count == expected.count)
         let wrong = output.indices.filter { output[$0] != expected[$0] }
         guard let first = wrong.first else { return nil }
+        func beginning(_ numbers: [Float]) -> String {
+            numbers.prefix(8).map(\.description).joined(separator: " ")
+        }
         return
             "\(wrong.count) of \(output.count) numbers are wrong: number \(first) is \(output[first]) instead "
-            + "of \(expected[first])"
+            + "of \(expected[first]); they begin with \(beginning(output)) instead of \(beginning(expected))"
     }
 }
