@@ -40,6 +40,25 @@ public final class Program: Sendable {
         }
     }
 
+    /// What the driver made of it, which another process may load: on NVIDIA's, the text of its PTX. Empty where the driver
+    /// has none to give.
+    public func binary() throws -> [UInt8] {
+        let device = context.device
+        let count = try info("clGetProgramInfo", 0) {
+            clGetProgramInfo(handle.pointer, cl_program_info(CL_PROGRAM_BINARY_SIZES), $0, $1, $2)
+        }
+        guard count > 0 else { return [] }
+        var bytes = [UInt8](repeating: 0, count: count)
+        let status = bytes.withUnsafeMutableBytes { bytes in
+            var address = bytes.baseAddress
+            return clGetProgramInfo(
+                handle.pointer, cl_program_info(CL_PROGRAM_BINARIES), MemoryLayout.size(ofValue: address),
+                &address, nil)
+        }
+        try check(status, "clGetProgramInfo", device: device)
+        return bytes
+    }
+
     /// A new kernel object for the function `name`, with arguments of its own.
     public func kernel(named name: String) throws -> Kernel {
         try Kernel(program: self, name: name)

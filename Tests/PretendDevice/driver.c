@@ -219,6 +219,7 @@ static cl_mem create_buffer(cl_context context, cl_mem_flags flags, size_t size,
     // Pages that are never touched take no memory.
     memory->bytes = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory->bytes == MAP_FAILED) abort();
+    if (flags & CL_MEM_COPY_HOST_PTR) memcpy(memory->bytes, host, size);
     return memory;
 }
 
@@ -324,16 +325,25 @@ static cl_int get_program_build_info(cl_program program, cl_device_id device, cl
     ANSWER_TEXT("");
 }
 
-// The binary of NVIDIA's programs is PTX.
+// The binary of NVIDIA's programs is PTX. This one's has the source behind it, so that it can be loaded again.
 static cl_int get_program_info(cl_program program, cl_program_info what, size_t capacity, void *value, size_t *size) {
-    char text[512];
-    snprintf(text, sizeof text, "// of a pretended driver: %s\n.version 8.8\n.target sm_90, texmode_independent\n",
-             program->options);
-    if (what == CL_PROGRAM_BINARY_SIZES) ANSWER(size_t, strlen(text));
+    const char *const head = "// of a pretended driver\n.version 8.8\n.target sm_90, texmode_independent\n";
+    const size_t length = strlen(head) + strlen(program->source);
+    if (what == CL_PROGRAM_BINARY_SIZES) ANSWER(size_t, length);
     if (what != CL_PROGRAM_BINARIES) return CL_INVALID_VALUE;
     if (size) *size = sizeof(char *);
-    if (value) memcpy(*(char **)value, text, strlen(text));
+    if (value) memcpy(mempcpy(*(char **)value, head, strlen(head)), program->source, strlen(program->source));
     return CL_SUCCESS;
+}
+
+static cl_program create_program_with_binary(cl_context context, cl_uint count, const cl_device_id *devices,
+                                             const size_t *lengths, const unsigned char **binaries, cl_int *statuses,
+                                             cl_int *status) {
+    char *text = strndup((const char *)binaries[0], lengths[0]);
+    cl_program program = create_program(context, 1, (const char *[]){text}, NULL, status);
+    free(text);
+    *statuses = CL_SUCCESS;
+    return program;
 }
 
 static cl_int release_program(cl_program program) { return CL_SUCCESS; }
@@ -518,6 +528,7 @@ static cl_icd_dispatch calls = {
     .clEnqueueFillBuffer = fill_buffer,
     .clEnqueueCopyBuffer = copy_buffer,
     .clCreateProgramWithSource = create_program,
+    .clCreateProgramWithBinary = create_program_with_binary,
     .clBuildProgram = build_program,
     .clGetProgramBuildInfo = get_program_build_info,
     .clGetProgramInfo = get_program_info,
