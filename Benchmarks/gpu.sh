@@ -66,7 +66,7 @@ mkdir -p "$out" "$cache/cuda" || exit 74
 out=$(cd "$out" && pwd)
 cache=$(cd "$cache" && pwd)
 scratch=$(mktemp -d)
-rm -rf "$out/operators" "$out/bench.jsonl" "$out/recipes.jsonl" "$out/timings.jsonl"
+rm -rf "$out/operators" "$out/bench.jsonl" "$out/recipes.jsonl" "$out/timings.jsonl" "$out"/nin-*
 exec > >(tee "$out/report.txt") 2>&1
 tee=$!
 # The report is whole before this ends.
@@ -86,7 +86,8 @@ add_library_folder() {
     [[ ":$LD_LIBRARY_PATH:" == *":$1:"* ]] || LD_LIBRARY_PATH=$LD_LIBRARY_PATH${LD_LIBRARY_PATH:+:}$1
 }
 [ ! -d "$carry/lib" ] || LD_LIBRARY_PATH=$carry/lib${LD_LIBRARY_PATH:+:}$LD_LIBRARY_PATH
-roots=${GPU_ROOTS:-/usr/local/nvidia /usr/lib /usr/lib64 /lib /lib64 /usr/local/lib /usr/local/cuda /run/nvidia /run/opengl-driver /opt}
+roots="/usr/local/nvidia /usr/lib /usr/lib64 /lib /lib64 /usr/local/lib /usr/local/cuda /run/nvidia /run/opengl-driver /opt"
+roots=${GPU_ROOTS:-$roots}
 is_64_bit() { [ "$(head -c 5 "$1" 2>/dev/null | od -An -tx1 | tr -d ' \n')" = 7f454c4602 ]; }
 libraries=()
 while IFS= read -r path; do
@@ -232,7 +233,9 @@ start() {
     limits) run limits 15 bash -c "$functions limits" ;;
     profile) run profile 30 bash -c "$functions profile" ;;
     wgmma) run wgmma 20 "$python" Benchmarks/gpu_wgmma.py --out "$out" ;;
-    recipes) run recipes 90 "$python" Benchmarks/gpu_recipes.py "${tools[@]}" --out "$out/recipes.jsonl" "${recipes[@]}" ;;
+    recipes)
+        run recipes 90 "$python" Benchmarks/gpu_recipes.py "${tools[@]}" --out "$out/recipes.jsonl" "${recipes[@]}"
+        ;;
     nin) run nin 120 bash -c "$functions nin" ;;
     copies) run copies 40 bash -c "$functions copies" ;;
     timings)
@@ -247,7 +250,10 @@ start() {
     esac
 }
 # Pieces that are functions run in a shell of their own, which `timeout` can end.
-functions=$(declare -p resin carry device driver scratch out python vendors quick work libraries 2>/dev/null; declare -f system warm limits profile nin copies)
+functions=$(
+    declare -p resin carry device driver scratch out python vendors quick work libraries
+    declare -f system warm limits profile nin copies
+)
 functions+=$'\n'
 
 # How the devices are found comes first, whatever is asked for.
@@ -266,9 +272,10 @@ printf '%s\n' "${failed[@]}" >"$cache/failed"
 
 echo
 echo "== tables ($SECONDS s)"
-[ ! -s "$out/operators/summary.txt" ] || cat "$out/operators/summary.txt"
+[ ! -s "$out/operators/summary.txt" ] || cut -c1-100 "$out/operators/summary.txt"
 [ ! -s "$out/bench.jsonl" ] || "$python" Benchmarks/gpu_bench.py --table "$out/bench.jsonl"
 [ ! -s "$out/recipes.jsonl" ] || "$python" Benchmarks/gpu_recipes.py --table "$out/recipes.jsonl"
+[ ! -s "$out/nin-metrics.jsonl" ] || { echo "the book's NiN, its last epoch:"; tail -1 "$out/nin-metrics.jsonl"; }
 [ ! -s "$out/timings.jsonl" ] || "$python" Benchmarks/gpu_timings.py --table "$out/timings.jsonl"
 echo
 printf '%s\n' "${verdicts[@]}" | awk -F'|' '{ printf "%-10s %s\n", $1, $2 }'

@@ -4,7 +4,7 @@
     python3 gpu_bench.py --resin PROGRAM --device SPEC --out FILE.jsonl [--work NAME,…]
     python3 gpu_bench.py --table FILE.jsonl
     python3 gpu_bench.py --builds [--work …]       # a line a network and precision: arguments of `resin kernels`
-    python3 gpu_bench.py --profiles [--work …]     # a line a network whose layers are timed: name, arguments of `resin bench`
+    python3 gpu_bench.py --profiles [--work …]     # a line a network to be profiled: a name, arguments of `resin bench`
 
 A step is timed from its start to the wait for its end, the median of ten. Launches a second of the smallest networks say
 what a launch costs.

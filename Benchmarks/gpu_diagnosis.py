@@ -35,7 +35,8 @@ def platforms(loader):
 
 
 def main():
-    for library in [*sys.argv[1:], "libnvidia-opencl.so.1", "libnvidia-nvvm.so.4", "libnvidia-ptxjitcompiler.so.1", "libcuda.so.1"]:
+    names = ["libnvidia-opencl.so.1", "libnvidia-nvvm.so.4", "libnvidia-ptxjitcompiler.so.1", "libcuda.so.1"]
+    for library in [*sys.argv[1:], *names]:
         said = loading(library)
         print(f"{library}: {said if isinstance(said, str) else 'can be loaded'}")
     loader = loading("libOpenCL.so.1")
@@ -53,7 +54,8 @@ def main():
         print(f"{name}={os.environ.get(name, '')}")
     known = subprocess.run("ldconfig -p", shell=True, capture_output=True, text=True).stdout
     print("ldconfig -p:")
-    print(*(line for line in known.splitlines() if any(word in line.lower() for word in ["opencl", "nvidia", "cuda"])), sep="\n")
+    words = ["opencl", "nvidia", "cuda"]
+    print(*(line for line in known.splitlines() if any(word in line.lower() for word in words)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -126,10 +126,11 @@ class OpenCL:
 
     def binary(self, program):
         size = ctypes.c_size_t()
-        self.check(self.library.clGetProgramInfo(program, 0x1165, ctypes.sizeof(size), ctypes.byref(size), None), "sizes")
+        ask = self.library.clGetProgramInfo
+        self.check(ask(program, 0x1165, ctypes.c_size_t(8), ctypes.byref(size), None), "clGetProgramInfo")
         data = ctypes.create_string_buffer(size.value)
         pointer = ctypes.cast(data, ctypes.c_char_p)
-        self.check(self.library.clGetProgramInfo(program, 0x1166, ctypes.sizeof(pointer), ctypes.byref(pointer), None), "binary")
+        self.check(ask(program, 0x1166, ctypes.c_size_t(8), ctypes.byref(pointer), None), "clGetProgramInfo")
         return data.raw.rstrip(b"\0")
 
     def buffer(self, data):
@@ -140,7 +141,8 @@ class OpenCL:
         result = struct.pack(f"<{M * N}f", *[-1.0] * (M * N))
         buffers = [self.buffer(data) for data in (a, b, result)]
         for index, buffer in enumerate(buffers):
-            self.check(self.library.clSetKernelArg(kernel, index, ctypes.c_size_t(8), ctypes.byref(buffer)), "clSetKernelArg")
+            status = self.library.clSetKernelArg(kernel, index, ctypes.c_size_t(8), ctypes.byref(buffer))
+            self.check(status, "clSetKernelArg")
         items = ctypes.c_size_t(128)
         self.check(self.library.clEnqueueNDRangeKernel(self.queue, kernel, 1, None, ctypes.byref(items), ctypes.byref(items),
                                                        0, None, None), "clEnqueueNDRangeKernel")
@@ -188,8 +190,8 @@ def main():
         found = opencl.product(program, bfloat16(a), bfloat16(b))
         wrong = [index for index in range(M * N) if found[index] != expected[index]]
         if wrong:
-            raise RuntimeError(f"{len(wrong)} of {M * N} numbers are wrong: number {wrong[0]} is {found[wrong[0]]} instead of "
-                               f"{expected[wrong[0]]}; they begin with {found[:8]} instead of {expected[:8]}")
+            raise RuntimeError(f"{len(wrong)} of {M * N} numbers are wrong: number {wrong[0]} is {found[wrong[0]]} instead "
+                               f"of {expected[wrong[0]]}; they begin with {found[:8]} instead of {expected[:8]}")
 
     program = opencl.from_source(SOURCE)
     ask("the kernel without wgmma runs", lambda: same(program, before))
