@@ -55,6 +55,18 @@ extension CommandTests {
                 "Where this is meant, RESIN_WRITE_LAUNCHES=1 writes \(Self.golden) anew: \(changes.lines)")
         }
 
+        /// Its figures are for who asks a GPU; that it reads what the driver logs is what is checked.
+        @Test("The model of a step predicts each precision from the launches")
+        func model() throws {
+            var program = Program("Benchmarks/step_model.py", "--work", "lenet-28")
+            program.executable = "/usr/bin/env"
+            program.arguments.insert("python3", at: 0)
+            program.folder = PretendDevice.root
+            program.environment["RESIN"] = Program.path
+            let rows = try success(of: program).output.split(separator: "\n").dropFirst(2)
+            #expect(rows.map { $0.split(separator: " ")[3] } == ["exact", "fast", "mixed", "float16"])
+        }
+
         private static func table(_ works: [Work]) -> String {
             var lines = [
                 "What a training step is on a pretended H100 with tensor cores and cp.async (SGD with momentum).",
