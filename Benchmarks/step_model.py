@@ -33,8 +33,8 @@ MULTIPROCESSORS, CLOCK = 132, 1.7e9
 CACHE_BYTES, CACHE_SPEED = 25e6, 5.5e12
 # Of a launch: until all multiprocessors work and after the first has ended; and the least that one takes behind another.
 RAMP, LEAST = 2.5e-6, 3e-6
-# Of a step: uniforms are written, and its end is waited for.
-STEP = 15e-6
+# Of a step, whose end is waited for.
+STEP = 10e-6
 # Operations a clock of one multiprocessor: mma.sync reaches 0.62 of the tensor cores' dense rates.
 MMA = {"16 bits": 2650, "TF32": 1325}
 FMA = 256
@@ -164,7 +164,7 @@ def steps(works, folder):
                     programs[int(number)] = dict(re.findall(r"-D(\w+)=(\S+)", options))
                 elif line.startswith("launch "):
                     launches.append(Launch(line, programs))
-                elif line == "flush" and launches:
+                elif line == "finish" and launches:
                     last, launches = launches, []
             yield (work, form), last
 

@@ -90,8 +90,8 @@ struct PretendLog {
             if line.hasPrefix("build ") { programCount += 1 }
             if line.hasPrefix("wrong: ") { wrongs.append(String(line)) }
             if line.hasPrefix("launch ") { step.append(try Launch(line)) }
-            // A step ends with one.
-            if line == "flush" {
+            // A step is waited for.
+            if line == "finish" {
                 if !step.isEmpty { launches = step }
                 step = []
             }
