@@ -272,7 +272,7 @@ printf '%s\n' "${failed[@]}" >"$cache/failed"
 
 echo
 echo "== tables ($SECONDS s)"
-[ ! -s "$out/operators/summary.txt" ] || cut -c1-100 "$out/operators/summary.txt"
+[ ! -s "$out/operators/summary.txt" ] || cat "$out/operators/summary.txt"
 [ ! -s "$out/bench.jsonl" ] || "$python" Benchmarks/gpu_bench.py --table "$out/bench.jsonl"
 [ ! -s "$out/recipes.jsonl" ] || "$python" Benchmarks/gpu_recipes.py --table "$out/recipes.jsonl"
 [ ! -s "$out/nin-metrics.jsonl" ] || { echo "the book's NiN, its last epoch:"; tail -1 "$out/nin-metrics.jsonl"; }
@@ -285,8 +285,7 @@ if [ ${#failed[@]} -gt 0 ]; then
     for piece in "${failed[@]}"; do
         printf '\n-- %s (%s)\n' "$piece" "$out/$piece.txt"
         { grep -E 'FAILED|failed|CL_|[Ee]rror|^resin: ' "$out/$piece.txt" || tail -3 "$out/$piece.txt"; } |
-            awk '!seen[$0]++ { print substr($0, 1, 400) }' | head -c $((6000 / ${#failed[@]})) |
-            iconv -c -f UTF-8 -t UTF-8
+            awk -v most=$((6000 / ${#failed[@]})) '!seen[$0]++ { sum += length + 1; if (sum <= most || !n++) print }'
     done
     exit 70
 fi

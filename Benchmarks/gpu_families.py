@@ -60,7 +60,7 @@ def main():
     verdicts = {family: "STOPPED" for family in work}
 
     def keep():
-        lines = [f"{family:28}{verdicts[family]}" for family in work]
+        lines = [f"{family:28}{verdicts[family][:90]}" for family in work]
         (arguments.out / "summary.txt").write_text("\n".join(lines) + "\n")
         if arguments.kept:
             right = [family for family in work if verdicts[family].startswith(("OK", "no case"))]

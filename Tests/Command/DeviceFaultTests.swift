@@ -54,7 +54,7 @@ extension CommandTests {
                 "cannot open shared object file", by: train(fault: "build:3:-11"))
         }
 
-        @Test("No memory at any allocation is said to be that, and what to do", arguments: [-4, -6, -61])
+        @Test("No memory at any allocation is said to be that, and what to do", arguments: [-4, -61])
         func memory(code: Int) throws {
             var number = 1
             while true {
