@@ -1,7 +1,10 @@
-// What TENSOR = 1 brings to the kernels behind it: NVIDIA's tensor cores by inline PTX, or their operands made without
-// them, for tests.
+// What TENSOR = 1 brings to the kernels behind it: NVIDIA's tensor cores by inline PTX where the host found that they
+// work (NV_PTX = 1), or their operands and sums made without them, for tests (NV_PTX = 0).
 
-#if TENSOR && (defined(__NV_CL_C_VERSION) || defined(__NVPTX__))
+#if TENSOR && !defined(NV_PTX)
+#error "TENSOR = 1 wants NV_PTX: 1 for inline PTX, 0 to imitate it, which is slow and never a device's own choice"
+#endif
+#if TENSOR && NV_PTX
 #define ON_TENSOR_CORES 1
 // NVIDIA's compiler knows `asm`; clang, which checks these files without a GPU, only the other spelling.
 #ifdef __NV_CL_C_VERSION

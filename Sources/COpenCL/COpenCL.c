@@ -94,6 +94,9 @@
            (cl_program program, cl_device_id device, cl_program_build_info what, size_t capacity,            \
             void *value, size_t *size),                                                                      \
            (program, device, what, capacity, value, size))                                                   \
+    STATUS(clGetProgramInfo,                                                                                 \
+           (cl_program program, cl_program_info what, size_t capacity, void *value, size_t *size),           \
+           (program, what, capacity, value, size))                                                           \
     STATUS(clReleaseProgram, (cl_program program), (program))                                                \
                                                                                                              \
     OBJECT(cl_kernel, clCreateKernel, (cl_program program, const char *name, cl_int *status),                \

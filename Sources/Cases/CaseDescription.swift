@@ -1,5 +1,6 @@
 import Foundation
 import ResinPlan
+import ResinTensor
 
 /// A case as `make_goldens.py` reads it: one line of JSON.
 private struct CaseDescription: Encodable {
@@ -24,11 +25,6 @@ extension OpCase {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// FNV-1a over the description: tells a golden that belongs to an earlier form of its case.
-    package var fingerprint: String {
-        let hash = json.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
-            ($0 ^ UInt64($1)) &* 0x100_0000_01B3
-        }
-        return String(hash, radix: 16)
-    }
+    /// Of the description: tells a golden that belongs to an earlier form of its case.
+    package var fingerprint: String { String(json.utf8.fingerprint, radix: 16) }
 }

@@ -44,16 +44,16 @@ package struct Deviation: Sendable {
     /// The largest error, relative to the largest absolute value of its exact output; infinite where only one
     /// of two numbers is finite.
     package private(set) var worst = 0.0
-    /// The element that is furthest beyond what is allowed, in words; nil where none is.
+    /// The element that is furthest beyond what is allowed, and what its output begins with, in words; nil where none is.
     package private(set) var failure: String?
 
     package init(of outputs: [[Float]], from exact: [[Float]], allowing tolerance: Tolerance) {
         precondition(outputs.map(\.count) == exact.map(\.count), "outputs of other sizes than the exact ones")
         var furthest = 0.0
-        for (number, (output, exact)) in zip(outputs, exact).enumerated() {
+        for (number, (output, exacts)) in zip(outputs, exact).enumerated() {
             let largest = Double(
-                exact.reduce(.leastNormalMagnitude) { max($0, $1.isFinite ? abs($1) : 0) })
-            for (index, (value, exact)) in zip(output, exact).enumerated() {
+                exacts.reduce(.leastNormalMagnitude) { max($0, $1.isFinite ? abs($1) : 0) })
+            for (index, (value, exact)) in zip(output, exacts).enumerated() {
                 if value == exact || value.isNaN && exact.isNaN { continue }
                 let difference = abs(Double(value) - Double(exact)) / largest
                 let error = difference.isFinite ? difference : .infinity
@@ -65,8 +65,13 @@ package struct Deviation: Sendable {
                 furthest = error - allowed
                 failure =
                     "element \(index) of output \(number) is \(value) instead of \(exact), "
-                    + "off by \(error) of the largest value, more than \(allowed)"
+                    + "off by \(error) of the largest value, more than \(allowed); it begins with "
+                    + "\(Self.beginning(output)) instead of \(Self.beginning(exacts))"
             }
         }
+    }
+
+    private static func beginning(_ values: [Float]) -> String {
+        values.prefix(8).map(\.description).joined(separator: " ")
     }
 }

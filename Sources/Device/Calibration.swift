@@ -18,7 +18,7 @@ extension DeviceExecutor {
         }
     }
 
-    /// Enough to fill the device: a few long work-items a core, or many short ones a multiprocessor.
+    /// Enough to fill the device, in whole groups: a few long work-items a core, or many short ones a multiprocessor.
     private var workItems: Int { traits.computeUnits * (traits.kind == .cpu ? 4 : 4096) }
 
     private func calibrationKernel(_ name: String) throws -> Kernel {
@@ -51,7 +51,9 @@ extension DeviceExecutor {
         let limit = min(openCLDevice.maximumAllocationByteCount, openCLDevice.memoryByteCount / 4)
         let chunk = traits.kind == .cpu ? 1 << 12 : 1
         let itemByteCount = 4 * traits.lanes * chunk
-        let items = max(min(Self.copyByteCount, limit) / itemByteCount, 1)
+        // Whole groups, of which a GPU has more than one.
+        let group = calibrationGroup
+        let items = max(min(Self.copyByteCount, limit) / itemByteCount / group, 1) * group
         let byteCount = items * itemByteCount
         let (from, to) = (
             try Buffer(context: context, byteCount: byteCount),
@@ -70,10 +72,13 @@ extension DeviceExecutor {
         return 2 * Double(byteCount) / times.min()!
     }
 
+    private var calibrationGroup: Int { traits.kind == .cpu ? 1 : traits.groupWorkItems }
+
+    /// - Parameter global: whole groups.
     private func seconds(of kernel: Kernel, global: Int) throws -> Double {
         let clock = ContinuousClock()
         let start = clock.now
-        try queue.enqueue(kernel, global: [global], local: traits.kind == .cpu ? [1] : [])
+        try queue.enqueue(kernel, global: [global], local: [calibrationGroup])
         try queue.finish()
         return (clock.now - start) / .seconds(1)
     }

@@ -65,15 +65,22 @@ package final class DeviceExecutor: Executor {
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
-        var options = key.options
-        if openCLDevice.extensions.contains("cl_nv_compiler_options"),
-            let limit = GroupTile.registerLimit(in: options)
-        {
-            options.append(limit)
+        do {
+            var options = key.options
+            if openCLDevice.extensions.contains("cl_nv_compiler_options"),
+                let limit = GroupTile.registerLimit(in: options)
+            {
+                options.append(limit)
+            }
+            let program = try Program(context: context, source: key.source, options: options)
+            programs[key] = program
+            return program
+        } catch let error as OpenCLError where error.call == "clBuildProgram" {
+            let name = "\(key.files.last ?? "") with \(key.options.joined(separator: " "))"
+            throw OpenCLError(
+                code: error.code, call: error.call, device: error.device,
+                detail: "\(name): \(error.detail ?? "")")
         }
-        let program = try Program(context: context, source: key.source, options: options)
-        programs[key] = program
-        return program
     }
 
     // MARK: Memory

@@ -15,6 +15,8 @@ package struct DeviceTraits: Hashable, Sendable {
     package var kind: Kind
     /// Tiles that convolutions may use, where they run in local memory; none where they do not.
     package var groupTiles: [GroupTile]
+    /// Whether tensor cores are used by inline PTX; where not, tiles for them run imitated.
+    private let usesPTX: Bool
 
     /// How the operands of tensor cores come to local memory, where channels allow.
     package var staging: Staging
@@ -39,15 +41,17 @@ package struct DeviceTraits: Hashable, Sendable {
     /// - Parameters:
     ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.
     ///   - hasTensorCores: whether `mma.sync` has worked with the operands that will be multiplied.
+    ///   - imitatesTensorCores: whether to choose as if it had, and imitate them.
     ///   - staging: what of `ldmatrix` and `cp.async` has.
     package init(
         _ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil,
-        hasTensorCores: Bool = false, staging: Staging = .words
+        hasTensorCores: Bool = false, imitatesTensorCores: Bool = false, staging: Staging = .words
     ) {
         let isGPU = asGPU ?? (device.type == .gpu)
         kind = isGPU ? .gpu : .cpu
         lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
-        let usesTensorCores = hasTensorCores && math == .fast
+        let usesTensorCores = (hasTensorCores || imitatesTensorCores) && math == .fast
+        usesPTX = hasTensorCores && !imitatesTensorCores
         let staging = usesTensorCores ? staging : .words
         self.staging = staging
         groupTiles =
@@ -90,5 +94,8 @@ package struct DeviceTraits: Hashable, Sendable {
     package var usesTensorCores: Bool { groupTiles.contains { $0.usesTensorCores } }
 
     /// What every program is built with.
-    var options: [String] { ["-DLANES=\(lanes)", "-DLONG_WORK_ITEMS=\(kind == .cpu ? 1 : 0)"] }
+    var options: [String] {
+        ["-DLANES=\(lanes)", "-DLONG_WORK_ITEMS=\(kind == .cpu ? 1 : 0)"]
+            + (usesTensorCores ? ["-DNV_PTX=\(usesPTX ? 1 : 0)"] : [])
+    }
 }

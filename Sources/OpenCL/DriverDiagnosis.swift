@@ -59,6 +59,17 @@ public enum DriverDiagnosis {
         return place
     }()
 
+    /// What may be the cause where a program does not build and the compiler says nothing: NVIDIA's driver loads its
+    /// compiler when it is first asked.
+    static func silentCompiler(of device: Device) -> String {
+        let start = OpenCLError.silentCompiler
+        guard device.vendor.lowercased().contains("nvidia") else { return start }
+        let name = "libnvidia-nvvm.so.4"
+        if dlopen(name, RTLD_LAZY | RTLD_LOCAL) != nil { return "\(start), although \(name) can be loaded" }
+        return "\(start): NVIDIA's driver compiles by \(name), which cannot be loaded: "
+            + "\(String(cString: dlerror())); it is a part of the driver, and belongs beside libnvidia-opencl.so.1"
+    }
+
     /// What may be the cause where a driver finds nothing: variables that hide devices, and the system's files
     /// of GPUs.
     private static func circumstances(of driver: String) -> String {

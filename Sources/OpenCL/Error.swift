@@ -31,7 +31,7 @@ public struct OpenCLError: Error, Hashable, Sendable, CustomStringConvertible {
         case kernelFault
         /// A program that does not compile, or a call that nobody should make.
         case defect
-        /// The device is lost, or cannot be used.
+        /// The device is lost, or cannot be used; or its driver has no compiler.
         case device
     }
 
@@ -39,12 +39,16 @@ public struct OpenCLError: Error, Hashable, Sendable, CustomStringConvertible {
         switch code {
         case CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY, CL_INVALID_BUFFER_SIZE: .outOfMemory
         case CL_OUT_OF_RESOURCES, CL_INVALID_COMMAND_QUEUE, -9999: .kernelFault
+        case CL_BUILD_PROGRAM_FAILURE where detail?.contains(Self.silentCompiler) == true: .device
         case CL_BUILD_PROGRAM_FAILURE, CL_INVALID_KERNEL_NAME, CL_INVALID_ARG_SIZE, CL_INVALID_KERNEL_ARGS,
             CL_INVALID_VALUE, CL_INVALID_WORK_GROUP_SIZE:
             .defect
         default: .device
         }
     }
+
+    /// Of a program that does not build, and nobody says why.
+    static let silentCompiler = "the compiler's log is empty"
 
     /// For example: `clEnqueueNDRangeKernel on "Tesla V100": CL_INVALID_WORK_GROUP_SIZE (-54): kernel add,
     /// global [7], local [4]`.

@@ -114,7 +114,7 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         }
         var traits = DeviceTraits(
             openCL, math: math, asGPU: kernels != nil || precision != .float32 ? true : nil,
-            hasTensorCores: imitated != nil || probes?.works(probe) == true,
+            hasTensorCores: probes?.works(probe) == true, imitatesTensorCores: imitated != nil,
             staging: min(best, staging ?? best))
         if imitated != nil { traits.leastPieceProducts = 0 }
         if let leastPieceProducts { traits.leastPieceProducts = leastPieceProducts }

@@ -191,7 +191,7 @@ extension LaunchDescription {
         var result: [String: String] = [:]
         for option in options {
             let parts = option.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
-            if parts.count == 2, parts[0] != "LANES", parts[0] != "LONG_WORK_ITEMS" {
+            if parts.count == 2, !["LANES", "LONG_WORK_ITEMS", "NV_PTX"].contains(parts[0]) {
                 result[parts[0]] = parts[1]
             }
         }

@@ -12,7 +12,7 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
     /// The largest error, relative to the largest absolute value of the exact result; nil where there is none
     /// that is finite.
     public var worstError: Double?
-    /// What is wrong, nil where nothing is.
+    /// Every case that went wrong, with what its programs are built with; nil where none did.
     public var failure: String?
     /// Why there is no case: what the device does without.
     public var reason: String?
@@ -118,14 +118,26 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         let reference = ReferenceExecutor()
         var result = OperatorCheck(family: name, cases: cases.count)
         var worst = 0.0
+        var failures: [String] = []
         for opCase in cases {
-            let deviation = Deviation(
-                of: try opCase.run(on: executor, in: precision),
-                from: try opCase.run(on: reference, in: precision),
-                allowing: opCase.tolerance(of: arithmetic, in: precision))
-            worst = max(worst, deviation.worst)
-            if result.failure == nil { result.failure = deviation.failure.map { "\(opCase): \($0)" } }
+            func note(_ failure: String) throws {
+                failures.append(
+                    "\(opCase): \(failure)\n" + (try opCase.programs(on: executor, in: precision)))
+            }
+            let exact = try opCase.run(on: reference, in: precision)
+            do {
+                let deviation = Deviation(
+                    of: try opCase.run(on: executor, in: precision), from: exact,
+                    allowing: opCase.tolerance(of: arithmetic, in: precision))
+                worst = max(worst, deviation.worst)
+                if let failure = deviation.failure { try note(failure) }
+            } catch let error as ResinError {
+                // The device may be of no use from here on.
+                try note("\(error.message)\nthe cases behind it were not run")
+                break
+            }
         }
+        if !failures.isEmpty { result.failure = failures.joined(separator: "\n") }
         // JSON has no infinity.
         if worst.isFinite { result.worstError = worst }
         return result
@@ -147,5 +159,13 @@ extension OpCase {
         guard let executor = executor as? DeviceExecutor else { return false }
         let graph = executor.makePlan(try makeGraph().inPrecision(precision)).graph
         return graph.nodes.contains { executor.usesWinograd(for: $0, in: graph) }
+    }
+
+    /// A line a kernel that it launches: name, and what its program is built with.
+    fileprivate func programs(on executor: any Executor, in precision: Precision) throws -> String {
+        let plan = executor.makePlan(try makeGraph().inPrecision(precision))
+        return executor.launches(of: plan).map { launch in
+            "  \(launch.kernel) \(launch.options.joined(separator: " "))"
+        }.joined(separator: "\n")
     }
 }

@@ -85,13 +85,51 @@ struct KernelsCommand: ParsableCommand {
     @OptionGroup var plan: PlanArguments
     @Flag(help: "As JSON, with the programs' text.")
     var json = false
+    @Option(
+        help: ArgumentHelp(
+            "Builds them, and writes there what the driver made of each, and what it said.",
+            valueName: "folder"))
+    var build: String?
 
     func run() throws {
-        let programs = try plan.explanation().0.programs
+        let (explanation, device) = try plan.explanation()
+        let programs = explanation.programs
+        if let build { return try self.build(programs, on: device, folder: build) }
         if json { return try printJSON(programs) }
         for program in programs {
             print("\(program.files.last ?? "") \(program.options.joined(separator: " "))")
             for kernel in program.kernels { print("  \(kernel.name), launches: \(kernel.launches)") }
+        }
+    }
+
+    /// Writes NAME.ptx and NAME.log of each.
+    private func build(_ programs: [Explanation.Program], on device: ComputeDevice, folder: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        } catch {
+            throw ResinError(.cannotWrite, "cannot make the folder \(folder): \(error.localizedDescription)")
+        }
+        var failures = 0
+        for program in programs {
+            let built = try device.build(program)
+            let kernels = program.kernels.map(\.name).joined(separator: ", ")
+            let log = """
+                \(kernels)
+                \(program.options.joined(separator: " "))
+                \(built.builds ? "built" : "FAILED") in \(decimals(built.seconds, 3)) s
+                \(built.log)
+
+                """
+            try AtomicFile.write(Data(log.utf8), to: "\(folder)/\(built.name).log")
+            if built.builds { try AtomicFile.write(built.binary, to: "\(folder)/\(built.name).ptx") }
+            if !built.builds {
+                failures += 1
+                note("\(built.name): \(built.log)")
+            }
+        }
+        print("\(plan.network): \(programs.count - failures) of \(programs.count) programs built")
+        if failures > 0 {
+            throw ResinError(.noDevice, "\(failures) of \(programs.count) programs do not build")
         }
     }
 }

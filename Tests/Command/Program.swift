@@ -3,6 +3,8 @@ import Testing
 
 /// The program `resin` with its arguments, run as a child process: what a person gets from the shell.
 struct Program {
+    /// Another program in its place.
+    var executable = Self.path
     var arguments: [String]
     var environment: [String: String] = [:]
     var folder: String?
@@ -48,7 +50,8 @@ struct Program {
             let limit = program.fileSizeLimit.map { "ulimit -f \($0); " } ?? ""
             process.executableURL = URL(fileURLWithPath: "/bin/bash")
             process.arguments =
-                ["-c", program.preparation + limit + "exec \"$0\" \"$@\"", Program.path] + program.arguments
+                ["-c", program.preparation + limit + "exec \"$0\" \"$@\"", program.executable]
+                + program.arguments
             process.environment = ProcessInfo.processInfo.environment
                 .merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }.merging(program.environment) { $1 }
             process.currentDirectoryURL = URL(fileURLWithPath: program.folder ?? files.path)

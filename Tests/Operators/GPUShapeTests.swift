@@ -1,5 +1,8 @@
 import ResinCases
 import ResinDevice
+import ResinGraph
+import ResinPlan
+import ResinTensor
 import ResinTestDevices
 import Testing
 
@@ -18,6 +21,22 @@ struct GPUShapeTests {
         var traits = DeviceTraits.gpu()
         traits.groupWorkItems = 32
         try expectAgreement(of: opCase, traits)
+    }
+
+    /// An image of one pixel and one vector of channels leaves a group's work-items to the third dimension.
+    @Test("A group has at most 64 work-items along its third dimension, as NVIDIA wants it")
+    func thirdDimension() throws {
+        let shape = Shape(images: 256, height: 1, width: 1, channels: 4)
+        var graph = Graph()
+        let vector = graph.addParameter(
+            Parameter(name: "input", layout: .vector(shape.count), role: .shift))
+        let pixels = try graph.apply(.unflatten(Op.Unflatten(shape: shape)), to: [vector], name: "input")
+        let op = Op.GlobalAveragePoolGradient(extent: 1)
+        graph.results = try graph.apply(.globalAveragePoolGradient(op), to: pixels, name: "pool")
+        try SharedExecutors.use(.gpu()) { executor in
+            let launches = executor.launches(of: executor.makePlan(graph))
+            #expect(launches.map(\.local) == [[1, 1, 64]])
+        }
     }
 
     @Test("Twice the same run gives the same bits", arguments: families)

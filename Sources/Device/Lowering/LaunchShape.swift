@@ -3,6 +3,9 @@ import ResinPlan
 import ResinTensor
 
 extension Lowering {
+    /// Work-items that a group may have along the third dimension: NVIDIA's devices have the fewest.
+    private static let mostOfThirdDimension = 64
+
     /// The groups of a kernel that does not care how large they are, and the global size that they divide. On a CPU
     /// every work-item is a group, the cheapest to start. On a GPU a group has `groupWorkItems`, as many side by side
     /// along channels as one access to memory serves: left alone, drivers take what divides the global size, which
@@ -18,7 +21,8 @@ extension Lowering {
                 let most = dimension == 0 && global.count > 1 ? min(left, 32) : left
                 while items < min(size, most) { items *= 2 }
             } else {
-                while items < left && size % (2 * items) == 0 { items *= 2 }
+                let most = dimension == 2 ? min(left, Self.mostOfThirdDimension) : left
+                while items < most && size % (2 * items) == 0 { items *= 2 }
             }
             local.append(items)
             left /= items

@@ -3,24 +3,27 @@ import ResinOpenCL
 
 extension Probe {
     /// The largest of a few sizes that can be had as one buffer and is there from its first to its last word: drivers
-    /// promise a quarter of the memory, often give more, and allocate at first use only.
+    /// promise a quarter of the memory, often give more, and allocate at first use only. From small to large, and no more
+    /// than three quarters: what others hold of the device stays untouched, and a refusal ends it.
     func largestAllocation(on device: Device) throws -> ProbeResult {
-        let total = device.memoryByteCount
-        let parts = [(1, 1), (15, 16), (7, 8), (3, 4), (5, 8), (1, 2), (3, 8), (1, 4), (1, 8)]
-        let sizes = parts.map { total / $0.1 * $0.0 } + [device.maximumAllocationByteCount]
-        var reasons: [String] = []
-        for size in Set(sizes.map { $0 / 4096 * 4096 }).sorted(by: >) where size > 0 {
+        let eighth = device.memoryByteCount / 8
+        let sizes = [1, 2, 3, 4, 5, 6].map { $0 * eighth } + [device.maximumAllocationByteCount]
+        var largest: Int?
+        for size in sizes.map({ $0 / 4096 * 4096 }).sorted()
+        where size > largest ?? 0 && size <= 6 * eighth {
+            var problem: String?
             do {
-                if let problem = try touch(size, on: device) {
-                    reasons.append("\(size) bytes: \(problem)")
-                } else {
-                    return yes(byteCount: size)
-                }
+                problem = try touch(size, on: device)
             } catch {
-                reasons.append("\(size) bytes: \(error)")
+                problem = "\(error)"
             }
+            guard let problem else {
+                largest = size
+                continue
+            }
+            return largest.map { yes(byteCount: $0) } ?? no("\(size) bytes: \(problem)")
         }
-        return no(reasons.last ?? "the device reports no memory")
+        return largest.map { yes(byteCount: $0) } ?? no("the device reports no memory")
     }
 
     /// A context of its own for each size, since one that has run out of memory may stay unusable.

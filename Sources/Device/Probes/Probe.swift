@@ -1,5 +1,6 @@
 import ResinKernels
 import ResinOpenCL
+import ResinTensor
 
 /// Something that one driver can do and another cannot, whatever it says: found out by compiling a small kernel
 /// (Kernels/probes), running it, and comparing its numbers with the host's.
@@ -55,14 +56,13 @@ package enum Probe: String, CaseIterable, Sendable {
 
     /// A compiler's log may be long; its beginning says what is wrong.
     package func no(_ reason: String) -> ProbeResult {
-        ProbeResult(name: rawValue, works: false, reason: String(reason.prefix(600)))
+        ProbeResult(name: rawValue, works: false, reason: String(reason.prefix(4000)))
     }
 
     /// Changes when a kernel of the probes does, so that old answers are not taken for new ones.
     package static var fingerprint: UInt64 {
         let text = allCases.map(\.rawValue) + ProbeTrial.files.map { String(cString: kernel_source($0)) }
-        // FNV-1a.
-        return text.joined().utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+        return text.joined().utf8.fingerprint
     }
 }
 

@@ -103,9 +103,10 @@ struct ProbeTrial {
             localByteCount = device.localMemoryByteCount / 256 * 256
             options = ["-DLOCAL_WORDS=\(localByteCount / 4)"]
             input = [0]
-            problem = { output, _ in
-                let wrong = Int(output.reduce(0, +))
-                return wrong == 0 ? nil : "\(wrong) of \(device.localMemoryByteCount / 4) words are lost"
+            problem = { [localByteCount] output, _ in
+                // What is not a number was not written at all.
+                let wrong = output.map { Int(exactly: $0) ?? localByteCount / 256 }.reduce(0, +)
+                return wrong == 0 ? nil : "\(wrong) of \(localByteCount / 4) words are lost"
             }
         case .largestAllocation, .pinnedStaging: preconditionFailure("\(probe) is the host's affair")
         }
@@ -137,7 +138,8 @@ struct ProbeTrial {
         }
         if localByteCount > 0 { try kernel.setLocalMemory(3, byteCount: localByteCount) }
         try queue.enqueue(kernel, global: [workItems], local: [workItems])
-        return problem(try floats(output), try floats(scratch))
+        guard let problem = problem(try floats(output), try floats(scratch)) else { return nil }
+        return (["\(file):"] + options + [problem]).joined(separator: " ")
     }
 
     // MARK: Numbers
@@ -175,8 +177,11 @@ struct ProbeTrial {
         precondition(output.count == expected.count)
         let wrong = output.indices.filter { output[$0] != expected[$0] }
         guard let first = wrong.first else { return nil }
+        func beginning(_ numbers: [Float]) -> String {
+            numbers.prefix(8).map(\.description).joined(separator: " ")
+        }
         return
             "\(wrong.count) of \(output.count) numbers are wrong: number \(first) is \(output[first]) instead "
-            + "of \(expected[first])"
+            + "of \(expected[first]); they begin with \(beginning(output)) instead of \(beginning(expected))"
     }
 }
