@@ -6,7 +6,9 @@ import ResinTraining
 enum DeviceCache {
     /// A folder below `resin` in the user's cache folder: `$XDG_CACHE_HOME`, else `~/.cache`.
     static func folder(_ subject: String, environment: [String: String]) -> String {
-        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") { return "\(cache)/resin/\(subject)" }
+        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") {
+            return "\(cache)/resin/\(subject)"
+        }
         return (environment["HOME"] ?? NSHomeDirectory()) + "/.cache/resin/\(subject)"
     }
 

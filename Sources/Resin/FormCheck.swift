@@ -92,7 +92,7 @@ public struct FormCheck: Codable, Hashable, Sendable {
 
     /// Copies to local memory, too, where there are any: cases are small.
     private static func executor(on device: ComputeDevice) throws -> DeviceExecutor? {
-        try device.makeExecutor(leastAsynchronousProducts: 0) as? DeviceExecutor
+        try device.makeExecutor(leastPieceProducts: 0) as? DeviceExecutor
     }
 
     // MARK: Choosing
@@ -116,7 +116,7 @@ public struct FormCheck: Codable, Hashable, Sendable {
             for launch in executor.launches(of: plan) {
                 // Sizes of tiles and the like make programs of their own, but no other form.
                 let definitions = launch.options.filter { option in
-                    ["LANES", "LONG_WORK_ITEMS", "ALIGNED", "MIXED", "TENSOR", "ASYNC"].contains {
+                    ["LANES", "LONG_WORK_ITEMS", "ALIGNED", "MIXED", "TENSOR", "STAGING"].contains {
                         option.hasPrefix("-D\($0)=")
                     }
                 }

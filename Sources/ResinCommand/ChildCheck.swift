@@ -60,7 +60,8 @@ struct ChildCheck {
         }
         // Some compilers take minutes.
         var seconds = 0.0
-        while ended.wait(timeout: .now() + min(secondsAllowed - seconds, Self.secondsInSilence)) == .timedOut {
+        while ended.wait(timeout: .now() + min(secondsAllowed - seconds, Self.secondsInSilence)) == .timedOut
+        {
             seconds += Self.secondsInSilence
             if seconds >= secondsAllowed {
                 kill(process.processIdentifier, SIGKILL)
