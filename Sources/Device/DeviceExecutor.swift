@@ -16,6 +16,10 @@ package final class DeviceExecutor: Executor {
     /// What convolutions read outside the image; as long as the longest run of taps and channels asked for.
     private(set) var zeros: Buffer
 
+    /// Whether the arena is not a number when a plan is prepared: what a kernel leaves out is then not taken for what an
+    /// earlier plan left there.
+    package var spoilsMemory = false
+
     private var programs: [ProgramKey: Program] = [:]
     private var regions: [Region: Buffer] = [:]
     /// Shared by all plans, which run one after another; grown when a larger plan is prepared.
@@ -159,6 +163,7 @@ package final class DeviceExecutor: Executor {
             if zeros.byteCount < 4 * run {
                 zeros = try Self.makeZeros(byteCount: 4 * run, context, queue)
             }
+            if spoilsMemory { try arena?.spoil(queue) }
             return try CommandList(plan, executor: self, arena: arena)
         }
     }

@@ -24,7 +24,9 @@ struct PretendDevice: Sendable {
 
     /// What the program's loader and caches find.
     var environment: [String: String] {
-        ["OCL_ICD_VENDORS": folder / "vendors", "XDG_CACHE_HOME": folder / "cache"]
+        [
+            "OCL_ICD_VENDORS": folder / "vendors", "XDG_CACHE_HOME": folder / "cache", "RESIN_UNCHECKED": "1",
+        ]
     }
 
     /// - Parameter fault: as PRETEND_FAULT has it.
