@@ -176,7 +176,7 @@ extension DeviceDescription {
 }
 
 /// Turns the device's errors into what a person can act on.
-func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+package func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as OpenCLError {
