@@ -101,8 +101,8 @@ static const struct {
     {"tile", (const char[]){
 #embed "gpu/tile.cl"
     , '\0'}},
-    {"tile_async", (const char[]){
-#embed "gpu/tile_async.cl"
+    {"tile_pieces", (const char[]){
+#embed "gpu/tile_pieces.cl"
     , '\0'}},
     {"calibration", (const char[]){
 #embed "probes/calibration.cl"

@@ -16,8 +16,8 @@
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; with one split filter_sums is dw [KH·KW·C][O] and bias_sums db [O],
 // with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's.
-// Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; ASYNC,
-// for which both are the activations in 16 bytes.
+// Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; with
+// STAGING both are the activations in 16 bytes.
 
 #define A_SLOTS (TILE_M / SOURCE_WIDTH)
 #define A_LOADS (TILE_K / (THREADS / A_SLOTS))
@@ -30,7 +30,7 @@ typedef struct {
     int n, i, j;
 } Pixel;
 
-static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g) {
+INLINED Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g) {
     pixel.j += by;
     while (pixel.j >= g->output_width) {
         pixel.j -= g->output_width;
@@ -42,48 +42,66 @@ static inline Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g)
     return pixel;
 }
 
-#if ASYNC
-// The place in local memory of what a work-item copies.
-#define A_PIECE(l) MN_MAJOR(K_ALONG(l, A_SLOTS), id % A_SLOTS, A_SLOTS)
-#define B_PIECE(l) MN_MAJOR(K_ALONG(l, B_SLOTS), id % B_SLOTS, B_SLOTS)
-#define MOVE_A(l, from, inside) copy_piece(a[stage] + A_PIECE(l), from, inside)
-#define MOVE_B(l, from, inside) copy_piece(b[stage] + B_PIECE(l), from, inside)
+// The row r of A, the element of the filter's rows, and the output channel o that a work-item brings, and the pixels of
+// its next chunk.
+typedef struct {
+    int r, tap_y, tap_x, channel, o;
+    Pixel pixel[A_LOADS];
+} Share;
+
+// What is on its way to local memory, see convolution2d_tiled.cl.
+typedef struct {
+#if STAGING
+    WordRun a[A_LOADS], b[B_LOADS];
 #else
-#define MOVE_A(l, from, inside) \
-    a_next[l] = (inside) ? LOAD_WIDE(SOURCE_WIDTH, from) : (ACTIVATIONS(SOURCE_WIDTH))(0)
-#define MOVE_B(l, from, inside) \
-    b_next[l] = (inside) ? LOAD_WIDE(RESULT_WIDTH, from) : (ACTIVATIONS(RESULT_WIDTH))(0)
+    ACTIVATIONS(SOURCE_WIDTH) a[A_LOADS];
+    ACTIVATIONS(RESULT_WIDTH) b[B_LOADS];
+#endif
+} Brought;
+
+#if STAGING
+// The place in local memory of what a work-item brings.
+#define A_PIECE(id, l) MN_MAJOR(K_ALONG(id, l, A_SLOTS), (id) % A_SLOTS, A_SLOTS)
+#define B_PIECE(id, l) MN_MAJOR(K_ALONG(id, l, B_SLOTS), (id) % B_SLOTS, B_SLOTS)
+#define BRING_A(from, inside) fetch(&next->a[l], a + A_PIECE(id, l), from, inside)
+#define BRING_B(from, inside) fetch(&next->b[l], b + B_PIECE(id, l), from, inside)
+#define MULTIPLY multiply_mn_major
+#else
+#define BRING_A(from, inside) next->a[l] = (inside) ? LOAD_WIDE(SOURCE_WIDTH, from) : (ACTIVATIONS(SOURCE_WIDTH))(0)
+#define BRING_B(from, inside) next->b[l] = (inside) ? LOAD_WIDE(RESULT_WIDTH, from) : (ACTIVATIONS(RESULT_WIDTH))(0)
+#define MULTIPLY multiply
 #endif
 
-#define LOAD_A                                                                                      \
-    UNROLL for (int l = 0; l < A_LOADS; l++) {                                                      \
-        const int y = pixel[l].i * g.stride_height + tap_y, x_ = pixel[l].j * g.stride_width + tap_x; \
-        const bool inside = pixel[l].n < g.images && r < rows && (uint)y < (uint)g.height &&        \
-                            (uint)x_ < (uint)g.width;                                               \
-        const int at = ((pixel[l].n * g.height + y) * g.width + x_) * g.channels + channel;         \
-        MOVE_A(l, x + at, inside);                                                                  \
-        pixel[l] = advance(pixel[l], TILE_K, &g);                                                   \
+// Past the last chunk of a split come operands that nobody multiplies.
+INLINED void bring(Brought *next, __local WordRun *a, __local WordRun *b, __global const activation *x,
+                         __global const activation *dy, Share *share, int chunk, int id,
+                         const TiledGradientGeometry *g) {
+    const int rows = g->kernel_height * g->kernel_width * g->channels;
+    UNROLL for (int l = 0; l < A_LOADS; l++) {
+        const Pixel pixel = share->pixel[l];
+        const int top = pixel.i * g->stride_height + share->tap_y, left = pixel.j * g->stride_width + share->tap_x;
+        const bool inside = pixel.n < g->images && share->r < rows && (uint)top < (uint)g->height &&
+                            (uint)left < (uint)g->width;
+        BRING_A(x + ((pixel.n * g->height + top) * g->width + left) * g->channels + share->channel, inside);
+        share->pixel[l] = advance(pixel, TILE_K, g);
     }
-
-#define LOAD_B                                                                                      \
-    UNROLL for (int l = 0; l < B_LOADS; l++) {                                                      \
-        const int k = chunk * TILE_K + K_ALONG(l, B_SLOTS);                                         \
-        MOVE_B(l, dy + (size_t)k * g.output_channels + o, k < pixels && o < g.output_channels);     \
+    UNROLL for (int l = 0; l < B_LOADS; l++) {
+        const int k = chunk * TILE_K + K_ALONG(id, l, B_SLOTS);
+        BRING_B(dy + (size_t)k * g->output_channels + share->o,
+                k < g->images * g->output_height * g->output_width && share->o < g->output_channels);
     }
+    commit_copies();
+}
 
-#define STORE_A(tile) STORE_ALONG(tile, PITCH_M, A_SLOTS, SOURCE_WIDTH, a_next, A_LOADS)
-#define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, RESULT_WIDTH, b_next, B_LOADS)
-
-// Two neighbours of row m, those of `product`.
-#define STORE_PAIR(m, product, component)                                                           \
-    {                                                                                               \
-        const int row = row_tile * TILE_M + MN_ROW(m), column = first_channel + MN_COLUMN(product, 0); \
-        if (row < rows && column < g.output_channels) {                                             \
-            __global float2 *to = (__global float2 *)(stored + (size_t)row * g.output_channels + column); \
-            const float2 pair = (float2)(sums[m][0].component, sums[m][1].component);               \
-            *to = g.accumulates ? *to + pair : pair;                                                \
-        }                                                                                           \
-    }
+INLINED void put(const Brought *next, __local WordRun *a, __local WordRun *b, int id) {
+#if STAGING
+    UNROLL for (int l = 0; l < A_LOADS; l++) place_rounded(a + A_PIECE(id, l), next->a[l]);
+    UNROLL for (int l = 0; l < B_LOADS; l++) place_rounded(b + B_PIECE(id, l), next->b[l]);
+#else
+    STORE_ALONG(id, a, PITCH_M, A_SLOTS, SOURCE_WIDTH, next->a, A_LOADS)
+    STORE_ALONG(id, b, PITCH_N, B_SLOTS, RESULT_WIDTH, next->b, B_LOADS)
+#endif
+}
 
 // What was brought, to be added up.
 #if PAIRED
@@ -95,6 +113,34 @@ OVERLOADED float8 as_floats(ushort8 value) {
 #else
 #define as_floats(value) (value)
 #endif
+
+#define ADDS_BROUGHT (STAGING != 2)
+#if PAIRED
+#define AS_ACTIVATIONS(piece) as_ushort8(piece)
+#else
+#define AS_ACTIVATIONS(piece) (piece)
+#endif
+// bias_sum += the chunk's dy that a work-item brought: from its registers, or where it came without, from local memory.
+INLINED FLOATS(RESULT_WIDTH) with_bias(FLOATS(RESULT_WIDTH) bias_sum, const Brought *brought,
+                                             __local const WordRun *b, int id) {
+    UNROLL for (int l = 0; l < B_LOADS; l++) {
+#if !ADDS_BROUGHT
+        bias_sum += as_floats(((__local const ACTIVATIONS(RESULT_WIDTH) *)b)[B_PIECE(id, l)]);
+#elif STAGING
+        bias_sum += as_floats(AS_ACTIVATIONS(brought->b[l]));
+#else
+        bias_sum += as_floats(brought->b[l]);
+#endif
+    }
+    return bias_sum;
+}
+
+// Two neighbours of a row, where there are so many.
+INLINED void store_pair(float2 pair, __global float *to, int count, int accumulates) {
+    if (count <= 0) return;
+    __global float2 *at = (__global float2 *)to;
+    *at = accumulates ? *at + pair : pair;
+}
 
 __kernel TILED_GROUP
 void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
@@ -117,87 +163,63 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
     const int split = group / (channel_tiles * row_tiles);
     const int pixels = g.images * g.output_height * g.output_width;
     const int chunks = (pixels + TILE_K - 1) / TILE_K;
+    const int first_chunk = (int)((long)chunks * split / g.splits);
     const int end_chunk = (int)((long)chunks * (split + 1) / g.splits);
-    int chunk = (int)((long)chunks * split / g.splits);
     const bool adds_bias = g.has_bias && row_tile == 0;
 
-    // The element of the filter's rows, and the output channel, that this work-item brings.
-    const int r = row_tile * TILE_M + id % A_SLOTS * SOURCE_WIDTH;
-    const int o = first_channel + id % B_SLOTS * RESULT_WIDTH;
-    const int channel = r % g.channels;
-    const int tap_x = r / g.channels % g.kernel_width - g.padding_width;
-    const int tap_y = r / (g.channels * g.kernel_width) - g.padding_height;
-    Pixel pixel[A_LOADS];
+    Share share;
+    share.r = row_tile * TILE_M + id % A_SLOTS * SOURCE_WIDTH;
+    share.o = first_channel + id % B_SLOTS * RESULT_WIDTH;
+    share.channel = share.r % g.channels;
+    share.tap_x = share.r / g.channels % g.kernel_width - g.padding_width;
+    share.tap_y = share.r / (g.channels * g.kernel_width) - g.padding_height;
     UNROLL for (int l = 0; l < A_LOADS; l++) {
-        const int k = chunk * TILE_K + K_ALONG(l, A_SLOTS);
-        pixel[l].j = k % g.output_width;
-        pixel[l].i = k / g.output_width % g.output_height;
-        pixel[l].n = k / (g.output_width * g.output_height);
+        const int k = first_chunk * TILE_K + K_ALONG(id, l, A_SLOTS);
+        share.pixel[l].j = k % g.output_width;
+        share.pixel[l].i = k / g.output_width % g.output_height;
+        share.pixel[l].n = k / (g.output_width * g.output_height);
     }
 
-    Sums sums;
-    UNROLL for (int m = 0; m < THREAD_M; m++)
-        UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
+    SumRow sums[THREAD_M];
+    clear_sums(sums);
     FLOATS(RESULT_WIDTH) bias_sum = (FLOATS(RESULT_WIDTH))(0.0f);
-
-#if ASYNC
-    UNROLL for (int stage = 0; stage < STAGES - 1; stage++, chunk++) {
-        LOAD_A
-        LOAD_B
-        COMMIT_COPIES
+    Brought next;
+    UNROLL for (int stage = 0; stage < STAGES - 1; stage++) {
+        bring(&next, a[stage], b[stage], x, dy, &share, first_chunk + stage, id, &g);
+        if (ADDS_BROUGHT && adds_bias && first_chunk + stage < end_chunk)
+            bias_sum = with_bias(bias_sum, &next, b[stage], id);
+        put(&next, a[stage], b[stage], id);
     }
-    // `chunk` is the one that is copied; that of `current` is multiplied.
-    for (int current = 0; chunk < end_chunk + STAGES - 1; chunk++, current = (current + 1) % STAGES) {
-        AWAIT_CHUNK
+    for (int chunk = first_chunk, at = 0, stage = STAGES - 1; chunk < end_chunk;
+         chunk++, at = next_stage(at), stage = next_stage(stage)) {
+        await_chunk();
+        // The chunk is there, and the one before it has been multiplied by all.
         barrier(CLK_LOCAL_MEM_FENCE);
-        // The chunk before `current` has been multiplied by all. Past the split's last come some that nobody wants.
-        const int stage = (current + STAGES - 1) % STAGES;
-        LOAD_A
-        LOAD_B
-        COMMIT_COPIES
-        if (adds_bias)
-            UNROLL for (int l = 0; l < B_LOADS; l++)
-                bias_sum += as_floats(((__local const ACTIVATIONS(RESULT_WIDTH) *)b[current])[B_PIECE(l)]);
-        MULTIPLY_MN_MAJOR(a[current], b[current])
+        const int later = chunk + STAGES - 1;
+        bring(&next, a[stage], b[stage], x, dy, &share, later, id, &g);
+        if (!ADDS_BROUGHT && adds_bias) bias_sum = with_bias(bias_sum, &next, b[at], id);
+        MULTIPLY(sums, a[at], b[at], id);
+        if (ADDS_BROUGHT && adds_bias && later < end_chunk) bias_sum = with_bias(bias_sum, &next, b[stage], id);
+        put(&next, a[stage], b[stage], id);
     }
-    AWAIT_COPIES
+    await_copies();
     barrier(CLK_LOCAL_MEM_FENCE);
-#else
-    ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
-    ACTIVATIONS(RESULT_WIDTH) b_next[B_LOADS];
-    int current = 0;
-    LOAD_A
-    LOAD_B
-    STORE_A(a[0])
-    STORE_B(b[0])
-    barrier(CLK_LOCAL_MEM_FENCE);
-    while (chunk < end_chunk) {
-        if (adds_bias) UNROLL for (int l = 0; l < B_LOADS; l++) bias_sum += as_floats(b_next[l]);
-        chunk++;
-        // Past the last chunk of the split these bring what nobody multiplies.
-        LOAD_A
-        LOAD_B
-        MULTIPLY(a[current], b[current])
-        current ^= 1;
-        STORE_A(a[current])
-        STORE_B(b[current])
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-#endif
 
     __global float *stored = filter_sums + (size_t)split * g.split_stride;
-#if ASYNC
     UNROLL for (int m = 0; m < THREAD_M; m++) {
-        STORE_PAIR(m, 0, s0)
-        STORE_PAIR(m, 1, s1)
-        STORE_PAIR(m, 2, s2)
-        STORE_PAIR(m, 3, s3)
-    }
+#if STAGING
+        const int row = row_tile * TILE_M + MN_ROW(id, m), column = first_channel + MN_COLUMN(id, 0, 0);
+        if (row >= rows) continue;
+        __global float *to = stored + (size_t)row * g.output_channels + column;
+        const int count = g.output_channels - column;
+        store_pair((float2)(sums[m][0].s0, sums[m][1].s0), to, count, g.accumulates);
+        store_pair((float2)(sums[m][0].s1, sums[m][1].s1), to + 8, count - 8, g.accumulates);
+        store_pair((float2)(sums[m][0].s2, sums[m][1].s2), to + 16, count - 16, g.accumulates);
+        store_pair((float2)(sums[m][0].s3, sums[m][1].s3), to + 24, count - 24, g.accumulates);
 #else
-    UNROLL for (int m = 0; m < THREAD_M; m++) {
-        const int row = row_tile * TILE_M + TILE_ROW(m);
+        const int row = row_tile * TILE_M + TILE_ROW(id, m);
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-            const int column = first_channel + TILE_COLUMN(v);
+            const int column = first_channel + TILE_COLUMN(id, v);
             const int count = g.output_channels - column;
             if (row < rows && count > 0) {
                 __global float *to = stored + (size_t)row * g.output_channels + column;
@@ -205,8 +227,8 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
                 store_run(sums[m][v], to, count, RESULT_WIDTH);
             }
         }
-    }
 #endif
+    }
 
     // The tiles are free: bias sums [B_STEP][TILE_N].
     __local float *brought = (__local float *)b;

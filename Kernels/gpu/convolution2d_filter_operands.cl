@@ -1,4 +1,4 @@
-// A convolution's filter as products with K-major tiles take it (tile_async.cl): rounded once to what tensor cores
+// A convolution's filter as products with K-major tiles take it (tile_pieces.cl): rounded once to what tensor cores
 // multiply, with the channels that are summed innermost. tensor_core.cl is in front.
 //
 // Buffers: filter [T][C][O], T taps as they are stored; operands, float32 rounded to TF32 or activations' 16 bits.

@@ -13,12 +13,12 @@
 // A_STEP-th pixel of the tile, and of B as many rows or columns as there are; it keeps the place of its own k,
 // and needs no division to move it on.
 //
-// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with ASYNC the
+// Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with STAGING the
 // operands of convolution2d_filter_operands.cl; bias [O]; mask and result [N][H′][W′][O], the latter perhaps among
 // another value's channels.
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
-// likewise for O and for where it lies; ASYNC, for which C is a multiple of SOURCE_WIDTH, the activations in 16 bytes,
-// and WHOLE_TAPS, 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
+// likewise for O and for where it lies; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
+// WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
 // before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
 
 // Where a k is.
@@ -26,7 +26,7 @@ typedef struct {
     int row, column, channel;
 } Tap;
 
-static inline Tap advance(Tap tap, int by, const ConvolutionGeometry *g) {
+INLINED Tap advance(Tap tap, int by, const ConvolutionGeometry *g) {
     tap.channel += by;
     while (tap.channel >= g->source_channels) {
         tap.channel -= g->source_channels;
@@ -43,68 +43,94 @@ static inline Tap advance(Tap tap, int by, const ConvolutionGeometry *g) {
 #define A_LOADS (TILE_M / A_STEP)
 
 // Where the tap lies in the whole filter.
+INLINED int filter_tap(Tap tap, const ConvolutionGeometry *g) {
 #if TRANSPOSED
-#define FILTER_ROW (g.filter_rows - 1 - g.first_row - tap.row * g.tap_step_height)
-#define FILTER_COLUMN (g.filter_columns - 1 - g.first_column - tap.column * g.tap_step_width)
+    return (g->filter_rows - 1 - g->first_row - tap.row * g->tap_step_height) * g->filter_columns +
+           g->filter_columns - 1 - g->first_column - tap.column * g->tap_step_width;
 #else
-#define FILTER_ROW tap.row
-#define FILTER_COLUMN tap.column
+    return tap.row * g->filter_columns + tap.column;
 #endif
+}
 
-// Whether there is such a k, and the tap has a pixel for the work-item's l-th row of A.
+// Whether there is such a k.
+INLINED bool is_k(Tap tap, const ConvolutionGeometry *g) {
 #if WHOLE_TAPS
-#define IS_K (tap.row < g.tap_rows && tap.channel < g.source_channels)
+    return tap.row < g->tap_rows && tap.channel < g->source_channels;
 #else
-#define IS_K (tap.row < g.tap_rows)
+    return tap.row < g->tap_rows;
 #endif
-#define IS_INSIDE(l)                                                                                \
-    (IS_K && (uint)(top[l] + tap.row) < (uint)g.source_height &&                    \
-     (uint)(left[l] + tap.column) < (uint)g.source_width)
+}
 
+INLINED Tap next_chunk(Tap tap, const ConvolutionGeometry *g) {
 #if WHOLE_TAPS
-static inline Tap next_chunk(Tap tap, const ConvolutionGeometry *g) {
     if (++tap.column < g->tap_columns) return tap;
     tap.column = 0;
     if (++tap.row < g->tap_rows) return tap;
     tap.row = 0;
     tap.channel += TILE_K;
     return tap;
-}
 #else
-static inline Tap next_chunk(Tap tap, const ConvolutionGeometry *g) { return advance(tap, TILE_K, g); }
+    return advance(tap, TILE_K, g);
 #endif
+}
 
-#if ASYNC
-// A work-item copies the same k of B as of A, for every A_STEP-th channel of the tile, and moves on to the next chunk.
+// The rows of A that a work-item brings: the place of their first tap, and where its pixel begins in the source.
+typedef struct {
+    int top[A_LOADS], left[A_LOADS], base[A_LOADS];
+} Rows;
+
+INLINED bool is_inside(const Rows *rows, int l, Tap tap, const ConvolutionGeometry *g) {
+    return is_k(tap, g) && (uint)(rows->top[l] + tap.row) < (uint)g->source_height &&
+           (uint)(rows->left[l] + tap.column) < (uint)g->source_width;
+}
+
+INLINED int source_offset(Tap tap, const ConvolutionGeometry *g) {
+    return (tap.row * g->source_width + tap.column) * g->source_channels + tap.channel;
+}
+
+// A chunk is brought: its operands are on their way to a stage of local memory, held in registers if they go through
+// them; and then put there. Past the last chunk come zeros, which nobody multiplies.
+#if STAGING
+// A work-item brings the same k of B as of A, for every A_STEP-th channel of the tile.
 #define B_LOADS (TILE_N / A_STEP)
 #if WHOLE_TAPS
-#define COPY_A copy_piece_cached
+#define FETCH_A fetch_cached
 #else
-#define COPY_A copy_piece
+#define FETCH_A fetch
 #endif
-#define COPY(a, b)                                                                                  \
-    {                                                                                               \
-        const int offset =                                                                          \
-            (tap.row * g.source_width + tap.column) * g.source_channels + tap.channel;              \
-        const int filter_offset =                                                                   \
-            (FILTER_ROW * g.filter_columns + FILTER_COLUMN) * g.source_channels + tap.channel;      \
-        UNROLL for (int l = 0; l < A_LOADS; l++)                                                    \
-            COPY_A((a) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                          \
-                   source + base[l] + offset, IS_INSIDE(l));                                        \
-        UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
-            const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
-            copy_piece((b) + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),                      \
-                       filter + channel * filter_step + filter_offset,                              \
-                       IS_K && channel < g.result_channels);                                        \
-        }                                                                                           \
-        COMMIT_COPIES                                                                               \
-        tap = next_chunk(tap, &g);                                                                  \
-    }
+#define MULTIPLY multiply_k_major
 typedef activation filter_value;
+typedef struct {
+    WordRun a[A_LOADS], b[B_LOADS];
+} Brought;
+
+INLINED void bring(Brought *next, __local WordRun *a, __local WordRun *b, __global const activation *source,
+                         __global const filter_value *filter, const Rows *rows, Tap tap, int chunk,
+                         int first_channel, int id, const ConvolutionGeometry *g) {
+    const int offset = source_offset(tap, g), filter_offset = filter_tap(tap, g) * g->source_channels + tap.channel;
+    const int filter_step = g->filter_rows * g->filter_columns * g->source_channels;
+    UNROLL for (int l = 0; l < A_LOADS; l++)
+        FETCH_A(&next->a[l], a + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS), source + rows->base[l] + offset,
+                is_inside(rows, l, tap, g));
+    UNROLL for (int l = 0; l < B_LOADS; l++) {
+        const int channel = first_channel + id / A_SLOTS + l * A_STEP;
+        fetch(&next->b[l], b + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS),
+              filter + channel * filter_step + filter_offset, is_k(tap, g) && channel < g->result_channels);
+    }
+    commit_copies();
+}
+
+INLINED void put(const Brought *next, __local WordRun *a, __local WordRun *b, int id) {
+    UNROLL for (int l = 0; l < A_LOADS; l++)
+        place_rounded(a + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS), next->a[l]);
+    UNROLL for (int l = 0; l < B_LOADS; l++)
+        place(b + K_MAJOR(id / A_SLOTS + l * A_STEP, id % A_SLOTS), next->b[l]);
+}
 #else
+#define MULTIPLY multiply
 typedef float filter_value;
 #if TRANSPOSED
-// A work-item brings the same k of B as of A, for every A_STEP-th channel of the tile.
+// As with STAGING.
 #define B_WIDTH SOURCE_WIDTH
 #define B_LOADS (TILE_N / A_STEP)
 #else
@@ -113,22 +139,40 @@ typedef float filter_value;
 #define B_SLOTS (TILE_N / RESULT_WIDTH)
 #define B_LOADS (TILE_K / (THREADS / B_SLOTS))
 #endif
+typedef struct {
+    ACTIVATIONS(SOURCE_WIDTH) a[A_LOADS];
+    FLOATS(B_WIDTH) b[B_LOADS];
+} Brought;
 
-#define LOAD_A                                                                                      \
-    {                                                                                               \
-        const int offset =                                                                          \
-            (tap.row * g.source_width + tap.column) * g.source_channels + tap.channel;              \
-        UNROLL for (int l = 0; l < A_LOADS; l++) {                                                  \
-            a_next[l] = IS_INSIDE(l) ? LOAD_WIDE(SOURCE_WIDTH, source + base[l] + offset)           \
-                                     : (ACTIVATIONS(SOURCE_WIDTH))(0);                              \
-        }                                                                                           \
+INLINED void bring(Brought *next, __local WordRun *a, __local WordRun *b, __global const activation *source,
+                         __global const filter_value *filter, const Rows *rows, Tap tap, int chunk,
+                         int first_channel, int id, const ConvolutionGeometry *g) {
+    const int offset = source_offset(tap, g);
+    UNROLL for (int l = 0; l < A_LOADS; l++)
+        next->a[l] = is_inside(rows, l, tap, g) ? LOAD_WIDE(SOURCE_WIDTH, source + rows->base[l] + offset)
+                                                : (ACTIVATIONS(SOURCE_WIDTH))(0);
+#if TRANSPOSED
+    const int filter_offset = filter_tap(tap, g) * g->result_channels;
+    UNROLL for (int l = 0; l < B_LOADS; l++) {
+        const int channel = first_channel + id / A_SLOTS + l * A_STEP;
+        const bool inside = is_k(tap, g) && channel < g->result_channels;
+        next->b[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)(filter_offset + channel) * g->source_channels +
+                                                     tap.channel)
+                            : (FLOATS(B_WIDTH))(0.0f);
     }
+#else
+    const int depth = g->tap_rows * g->tap_columns * g->source_channels;
+    const int channel = first_channel + id % B_SLOTS * B_WIDTH;
+    UNROLL for (int l = 0; l < B_LOADS; l++) {
+        const int k = chunk * TILE_K + K_ALONG(id, l, B_SLOTS);
+        const bool inside = k < depth && channel < g->result_channels;
+        next->b[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)k * g->result_channels + channel)
+                            : (FLOATS(B_WIDTH))(0.0f);
+    }
+#endif
+}
 
 // Along k in memory, down a column of the tile in local memory.
-#define STORE_DOWN(tile, pitch, values, loads)                                                      \
-    UNROLL for (int l = 0; l < (loads); l++)                                                        \
-        store_down((__local Word *)(tile), id % A_SLOTS * SOURCE_WIDTH, id / A_SLOTS + l * A_STEP,  \
-                   (pitch) * 4, values[l]);
 #if PAIRED
 OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, ushort4 value) {
     __local Word *to = tile + k / 2 * pitch + column;
@@ -149,48 +193,31 @@ OVERLOADED void store_down(__local Word *tile, int k, int column, int pitch, flo
 }
 #endif
 
+INLINED void put(const Brought *next, __local WordRun *a, __local WordRun *b, int id) {
+    UNROLL for (int l = 0; l < A_LOADS; l++)
+        store_down((__local Word *)a, id % A_SLOTS * SOURCE_WIDTH, id / A_SLOTS + l * A_STEP, PITCH_M * 4, next->a[l]);
 #if TRANSPOSED
-#define LOAD_B                                                                                      \
-    {                                                                                               \
-        const int offset = (FILTER_ROW * g.filter_columns + FILTER_COLUMN) * g.result_channels;     \
-        UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
-            const int channel = first_channel + id / A_SLOTS + l * A_STEP;                          \
-            const bool inside = IS_K && channel < g.result_channels;                                \
-            b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)(offset + channel) *           \
-                                                    g.source_channels + tap.channel)                \
-                               : (FLOATS(B_WIDTH))(0.0f);                                           \
-        }                                                                                           \
-    }
-#define STORE_B(tile) STORE_DOWN(tile, PITCH_N, b_next, B_LOADS)
+    UNROLL for (int l = 0; l < B_LOADS; l++)
+        store_down((__local Word *)b, id % A_SLOTS * SOURCE_WIDTH, id / A_SLOTS + l * A_STEP, PITCH_N * 4, next->b[l]);
 #else
-#define LOAD_B                                                                                      \
-    {                                                                                               \
-        const int channel = first_channel + id % B_SLOTS * B_WIDTH;                                 \
-        UNROLL for (int l = 0; l < B_LOADS; l++) {                                                  \
-            const int k = chunk * TILE_K + K_ALONG(l, B_SLOTS);                                     \
-            const bool inside = k < depth && channel < g.result_channels;                           \
-            b_next[l] = inside ? LOAD_WIDE(B_WIDTH, filter + (size_t)k * g.result_channels + channel) \
-                               : (FLOATS(B_WIDTH))(0.0f);                                           \
-        }                                                                                           \
-    }
-#define STORE_B(tile) STORE_ALONG(tile, PITCH_N, B_SLOTS, B_WIDTH, b_next, B_LOADS)
+    STORE_ALONG(id, b, PITCH_N, B_SLOTS, B_WIDTH, next->b, B_LOADS)
 #endif
+}
 #endif
 
 // Where a pixel of the grid is in the result. The forward pass's grid is its result.
+INLINED int result_pixel(int position, const ConvolutionGeometry *g) {
 #if TRANSPOSED
-static inline int result_pixel(int position, const ConvolutionGeometry *g) {
     const int j = position % g->grid_width;
     const int i = position / g->grid_width % g->grid_height;
     const int n = position / (g->grid_width * g->grid_height);
     const int row = i * g->result_step_height + g->phase_height;
     const int column = j * g->result_step_width + g->phase_width;
     return (n * g->result_height + row) * g->result_width + column;
-}
-#define RESULT_PIXEL(position) result_pixel(position, &g)
 #else
-#define RESULT_PIXEL(position) (position)
+    return position;
 #endif
+}
 
 __kernel TILED_GROUP
 void convolution2d_tiled(__global const activation *restrict source, __global const filter_value *restrict filter,
@@ -206,68 +233,50 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
     const int first_pixel = group / channel_tiles * TILE_M;
     const int first_channel = group % channel_tiles * TILE_N;
     const int grid = g.grid_images * g.grid_height * g.grid_width;
-    const int depth = g.tap_rows * g.tap_columns * g.source_channels;
-    const int chunks = (depth + TILE_K - 1) / TILE_K;
+    const int chunks = (g.tap_rows * g.tap_columns * g.source_channels + TILE_K - 1) / TILE_K;
 
-    int top[A_LOADS], left[A_LOADS], base[A_LOADS];
+    Rows rows;
     UNROLL for (int l = 0; l < A_LOADS; l++) {
         const int position = first_pixel + id / A_SLOTS + l * A_STEP;
         const int j = position % g.grid_width;
         const int i = position / g.grid_width % g.grid_height;
         const int n = position / (g.grid_width * g.grid_height);
         // A pixel past the last is far above the image, where every tap reads zeros.
-        top[l] = position < grid ? i * g.stride_height + g.origin_height : -(1 << 30);
-        left[l] = j * g.stride_width + g.origin_width;
-        base[l] = position < grid ? ((n * g.source_height + top[l]) * g.source_width + left[l]) * g.source_channels : 0;
+        rows.top[l] = position < grid ? i * g.stride_height + g.origin_height : -(1 << 30);
+        rows.left[l] = j * g.stride_width + g.origin_width;
+        rows.base[l] = position < grid ? ((n * g.source_height + rows.top[l]) * g.source_width + rows.left[l]) *
+                                             g.source_channels
+                                       : 0;
     }
 
-    Sums sums;
-    UNROLL for (int m = 0; m < THREAD_M; m++)
-        UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
-
+    SumRow sums[THREAD_M];
+    clear_sums(sums);
     Tap tap = {0, 0, 0};
     tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, &g);
-#if ASYNC
-    const int filter_step = g.filter_rows * g.filter_columns * g.source_channels;
-    UNROLL for (int stage = 0; stage < STAGES - 1; stage++) COPY(a[stage], b[stage])
-    for (int chunk = 0; chunk < chunks; chunk++) {
-        AWAIT_CHUNK
-        barrier(CLK_LOCAL_MEM_FENCE);
-        // The chunk before this one has been multiplied by all. Past the last one come zeros.
-        const int next = (chunk + STAGES - 1) % STAGES;
-        COPY(a[next], b[next])
-        MULTIPLY_K_MAJOR(a[chunk % STAGES], b[chunk % STAGES])
-    }
-    AWAIT_COPIES
-#else
-    ACTIVATIONS(SOURCE_WIDTH) a_next[A_LOADS];
-    FLOATS(B_WIDTH) b_next[B_LOADS];
-    int chunk = 0;
-    LOAD_A
-    LOAD_B
-    STORE_DOWN(a[0], PITCH_M, a_next, A_LOADS)
-    STORE_B(b[0])
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (; chunk < chunks; ) {
-        const int current = chunk & 1;
-        chunk++;
-        // Past the last chunk these bring zeros, which nobody multiplies.
+    Brought next;
+    UNROLL for (int stage = 0; stage < STAGES - 1; stage++) {
+        bring(&next, a[stage], b[stage], source, filter, &rows, tap, stage, first_channel, id, &g);
+        put(&next, a[stage], b[stage], id);
         tap = next_chunk(tap, &g);
-        LOAD_A
-        LOAD_B
-        MULTIPLY(a[current], b[current])
-        STORE_DOWN(a[current ^ 1], PITCH_M, a_next, A_LOADS)
-        STORE_B(b[current ^ 1])
-        barrier(CLK_LOCAL_MEM_FENCE);
     }
-#endif
+    for (int chunk = 0, at = 0, stage = STAGES - 1; chunk < chunks;
+         chunk++, at = next_stage(at), stage = next_stage(stage)) {
+        await_chunk();
+        // The chunk is there, and the one before it has been multiplied by all.
+        barrier(CLK_LOCAL_MEM_FENCE);
+        bring(&next, a[stage], b[stage], source, filter, &rows, tap, chunk + STAGES - 1, first_channel, id, &g);
+        tap = next_chunk(tap, &g);
+        MULTIPLY(sums, a[at], b[at], id);
+        put(&next, a[stage], b[stage], id);
+    }
+    await_copies();
 
     UNROLL for (int m = 0; m < THREAD_M; m++) {
-        const int position = first_pixel + TILE_ROW(m);
+        const int position = first_pixel + TILE_ROW(id, m);
         if (position < grid) {
-            const int pixel = RESULT_PIXEL(position);
+            const int pixel = result_pixel(position, &g);
             UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-                const int channel = first_channel + TILE_COLUMN(v);
+                const int channel = first_channel + TILE_COLUMN(id, v);
                 const int count = g.result_channels - channel;
                 if (count > 0) {
                     const size_t at = (size_t)pixel * g.result_stride + g.result_first + channel;

@@ -17,38 +17,46 @@
 // rows g and g + 8, columns 2t and 2t + 1. Which rows and columns of the tile these are is free: here row run g of
 // every eight is the rows g and g + 8 of two products, and column run g the columns g of four products, so that
 // operands come from local memory in runs of four, and a lane's results are runs of four again. Elsewhere the same
-// operands and sums are made without tensor cores, for tests. With ASYNC = 1 they come to local memory another way, and
-// lie there otherwise: see tile_async.cl.
+// operands and sums are made without tensor cores, for tests. Where STAGING is not 0 operands come to local memory in
+// pieces of 16 bytes, and lie there otherwise: see tile_pieces.cl.
 //
-// Constants: TENSOR; ASYNC; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4.
+// Constants: TENSOR; STAGING; TILE_M, TILE_N, TILE_WORDS; THREAD_M, THREAD_N, multiples of 4; SOURCE_WIDTH. LANES is 4.
 // With TENSOR, TILE_M is a multiple of 8 · THREAD_M, TILE_N of 32, TILE_WORDS of 8.
+
+// What works on a work-item's sums and operands is made part of its caller, so that these stay in registers.
+#define INLINED static inline __attribute__((always_inline))
 
 #define THREADS_M (TILE_M / THREAD_M)
 #define THREADS_N (TILE_N / THREAD_N)
 #define THREADS (THREADS_M * THREADS_N)
 #define TILED_GROUP __attribute__((reqd_work_group_size(THREADS, 1, 1)))
 
-// Row run `q` and column run `v` of a work-item's sums, as runs of the tile; and the runs from one k to the next, which
-// are more than needed, so that loads and stores meet few banks twice.
+// Row run `q` and column run `v` of the sums of work-item `id`, as runs of the tile; and the runs from one k to the
+// next, which are more than needed, so that loads and stores meet few banks twice.
 #if TENSOR
-#define WARP (id / 32)
 #define WARPS_N (TILE_N / 32)
-#define ROW_RUN(q) (WARP / WARPS_N * (2 * THREAD_M) + (q) * 8 + id % 32 / 4)
-#define COLUMN_RUN(v) (WARP % WARPS_N * 8 + id % 4 * 2 + (v))
+#define ROW_RUN(id, q) ((id) / 32 / WARPS_N * (2 * THREAD_M) + (q) * 8 + (id) % 32 / 4)
+#define COLUMN_RUN(id, v) ((id) / 32 % WARPS_N * 8 + (id) % 4 * 2 + (v))
 #define PITCH_M (TILE_M / 4 + 2)
 #define PITCH_N (TILE_N / 4 + 2)
 #else
-#define ROW_RUN(q) ((q) * THREADS_M + id / THREADS_N)
-#define COLUMN_RUN(v) ((v) * THREADS_N + id % THREADS_N)
+#define ROW_RUN(id, q) ((q) * THREADS_M + (id) / THREADS_N)
+#define COLUMN_RUN(id, v) ((v) * THREADS_N + (id) % THREADS_N)
 #define PITCH_M (TILE_M / 4 + 1)
 #define PITCH_N (TILE_N / 4 + 1)
 #endif
 
 // Row `m` of a work-item's sums is this row of the tile, and column run `v` starts at this column.
-#define TILE_ROW(m) (ROW_RUN((m) / 4) * 4 + (m) % 4)
-#define TILE_COLUMN(v) (COLUMN_RUN(v) * 4)
+#define TILE_ROW(id, m) (ROW_RUN(id, (m) / 4) * 4 + (m) % 4)
+#define TILE_COLUMN(id, v) (COLUMN_RUN(id, v) * 4)
 
-typedef float4 Sums[THREAD_M][THREAD_N / 4];
+// A row of a work-item's sums, of which it has THREAD_M.
+typedef float4 SumRow[THREAD_N / 4];
+
+INLINED void clear_sums(SumRow *sums) {
+    UNROLL for (int m = 0; m < THREAD_M; m++)
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++) sums[m][v] = (float4)(0.0f);
+}
 
 // Whether a word of local memory is two operands. An image that is loaded a channel at a time would take so many
 // registers that they spill; its operands are multiplied as TF32, which both of 16 bits are too.
@@ -64,8 +72,8 @@ typedef float4 WordRun;
 #endif
 #define TILE_K (TILE_WORDS * K_A_WORD)
 
-// Chunks of A and of B that local memory holds (tile_async.cl has more).
-#if !ASYNC
+// Chunks of A and of B that local memory holds.
+#if !STAGING
 #define STAGES 2
 #define A_RUNS (TILE_WORDS * PITCH_M)
 #define B_RUNS (TILE_WORDS * PITCH_N)
@@ -146,12 +154,12 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
 #endif
 #define OPERAND(width, value) JOIN(OPERAND_, width)(value)
 
-// Loads along the rows or columns of a tile: `slots` of them a k, and a work-item's l-th is of this k. Those of one
-// word come one after the other where a work-item stores words.
-#if ASYNC
-#define K_ALONG(l, slots) (id / (slots) + (l) * (THREADS / (slots)))
+// Loads along the rows or columns of a tile: `slots` of them a k, and the l-th of work-item `id` is of this k. Those of
+// one word come one after the other where a work-item stores words.
+#if STAGING
+#define K_ALONG(id, l, slots) ((id) / (slots) + (l) * (THREADS / (slots)))
 #else
-#define K_ALONG(l, slots) ((id / (slots) + (l) / K_A_WORD * (THREADS / (slots))) * K_A_WORD + (l) % K_A_WORD)
+#define K_ALONG(id, l, slots) (((id) / (slots) + (l) / K_A_WORD * (THREADS / (slots))) * K_A_WORD + (l) % K_A_WORD)
 #endif
 #if PAIRED
 #define RUN_1 uint
@@ -162,10 +170,10 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
 #define RUN_4 float4
 #define WORDS_ALONG(width, values, l) OPERAND(width, values[l])
 #endif
-#define STORE_ALONG(tile, pitch, slots, width, values, loads)                                       \
+#define STORE_ALONG(id, tile, pitch, slots, width, values, loads)                                   \
     UNROLL for (int l = 0; l < (loads); l += K_A_WORD)                                              \
-        *(__local JOIN(RUN_, width) *)((__local Word *)(tile) + K_ALONG(l, slots) / K_A_WORD * (pitch) * 4 + \
-                                       id % (slots) * width) = WORDS_ALONG(width, values, l);
+        *(__local JOIN(RUN_, width) *)((__local Word *)(tile) + K_ALONG(id, l, slots) / K_A_WORD * (pitch) * 4 + \
+                                       (id) % (slots) * width) = WORDS_ALONG(width, values, l);
 
 #if ON_TENSOR_CORES
 #if PAIRED
@@ -177,7 +185,7 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
 #endif
 
 // Rows m and m + 1 of the sums, column `v` of their two runs: an instruction, and its words in the manual's order.
-#define MULTIPLY_PAIR(m, v, a0, a1, a2, a3, b0, b1)                                                 \
+#define MULTIPLY_PAIR(sums, m, v, a0, a1, a2, a3, b0, b1)                                           \
     {                                                                                               \
         float c0 = sums[m][0].v, c1 = sums[m][1].v, c2 = sums[m + 1][0].v, c3 = sums[m + 1][1].v;   \
         PTX(MMA "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"                             \
@@ -188,27 +196,32 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
         sums[m + 1][0].v = c2;                                                                      \
         sums[m + 1][1].v = c3;                                                                      \
     }
-#define MULTIPLY_COLUMN(q, v)                                                                       \
-    MULTIPLY_PAIR(4 * (q), v, rows.s0, rows.s1, later_rows.s0, later_rows.s1, columns.v, later_columns.v) \
-    MULTIPLY_PAIR(4 * (q) + 2, v, rows.s2, rows.s3, later_rows.s2, later_rows.s3, columns.v, later_columns.v)
+
+#if !STAGING
+// Four rows of the sums, a column of each of two runs; `early` and `late` have words w and w + 4.
+#define MULTIPLY_COLUMN(sums, m, v, early_rows, late_rows, early_columns, late_columns)             \
+    MULTIPLY_PAIR(sums, m, v, early_rows.s0, early_rows.s1, late_rows.s0, late_rows.s1, early_columns.v, \
+                  late_columns.v)                                                                   \
+    MULTIPLY_PAIR(sums, m + 2, v, early_rows.s2, early_rows.s3, late_rows.s2, late_rows.s3, early_columns.v, \
+                  late_columns.v)
 
 // sums += a · b over one chunk, eight words at a time: a lane brings words w and w + 4. The loop counts what is the
 // same for all lanes: compilers take one that begins at a lane's own word for one that lanes may leave apart.
-#define MULTIPLY(a, b)                                                                              \
-    UNROLL for (int first = 0; first < TILE_WORDS; first += 8) {                                    \
-        const int w = first + id % 4;                                                               \
-        const int column_run = WARP % WARPS_N * 8 + id % 32 / 4;                                    \
-        const WordRun columns = B_RUN(b, w, column_run);                                            \
-        const WordRun later_columns = B_RUN(b, w + 4, column_run);                                  \
-        UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const WordRun rows = A_RUN(a, w, ROW_RUN(q));                                           \
-            const WordRun later_rows = A_RUN(a, w + 4, ROW_RUN(q));                                 \
-            MULTIPLY_COLUMN(q, s0)                                                                  \
-            MULTIPLY_COLUMN(q, s1)                                                                  \
-            MULTIPLY_COLUMN(q, s2)                                                                  \
-            MULTIPLY_COLUMN(q, s3)                                                                  \
-        }                                                                                           \
+INLINED void multiply(SumRow *sums, __local const WordRun *a, __local const WordRun *b, int id) {
+    const int column_run = id / 32 % WARPS_N * 8 + id % 32 / 4;
+    UNROLL for (int first = 0; first < TILE_WORDS; first += 8) {
+        const int w = first + id % 4;
+        const WordRun early_columns = B_RUN(b, w, column_run), late_columns = B_RUN(b, w + 4, column_run);
+        UNROLL for (int q = 0; q < THREAD_M / 4; q++) {
+            const WordRun early_rows = A_RUN(a, w, ROW_RUN(id, q)), late_rows = A_RUN(a, w + 4, ROW_RUN(id, q));
+            MULTIPLY_COLUMN(sums, 4 * q, s0, early_rows, late_rows, early_columns, late_columns)
+            MULTIPLY_COLUMN(sums, 4 * q, s1, early_rows, late_rows, early_columns, late_columns)
+            MULTIPLY_COLUMN(sums, 4 * q, s2, early_rows, late_rows, early_columns, late_columns)
+            MULTIPLY_COLUMN(sums, 4 * q, s3, early_rows, late_rows, early_columns, late_columns)
+        }
     }
+}
+#endif
 #else
 // The first or the second k of a run of words.
 #if PAIRED
@@ -217,26 +230,30 @@ OVERLOADED uint4 paired(ushort4 first, ushort4 second) {
 #define OF_K(words, k) (words)
 #endif
 
-#define MULTIPLY_ROW(m, value)                        \
-    UNROLL for (int v = 0; v < THREAD_N / 4; v++)     \
-        sums[m][v] = fma((float4)(value), columns[v], sums[m][v]);
+// row += value · columns.
+INLINED void multiply_row(float4 *row, float value, const float4 *columns) {
+    UNROLL for (int v = 0; v < THREAD_N / 4; v++) row[v] = fma((float4)(value), columns[v], row[v]);
+}
 
+#if !STAGING
 // sums += a · b over one chunk. Two steps at a time: unrolled as a whole, compilers fetch so far ahead that only half
 // as many work-groups fit into the registers.
-#define MULTIPLY(a, b)                                                                              \
-    _Pragma("unroll 2") for (int k = 0; k < TILE_K; k++) {                                          \
-        const int w = k / K_A_WORD;                                                                 \
-        float4 columns[THREAD_N / 4];                                                               \
-        UNROLL for (int v = 0; v < THREAD_N / 4; v++)                                               \
-            columns[v] = OF_K(B_RUN(b, w, COLUMN_RUN(v)), k % K_A_WORD);                            \
-        UNROLL for (int q = 0; q < THREAD_M / 4; q++) {                                             \
-            const float4 rows = OF_K(A_RUN(a, w, ROW_RUN(q)), k % K_A_WORD);                        \
-            MULTIPLY_ROW(4 * q + 0, rows.s0)                                                        \
-            MULTIPLY_ROW(4 * q + 1, rows.s1)                                                        \
-            MULTIPLY_ROW(4 * q + 2, rows.s2)                                                        \
-            MULTIPLY_ROW(4 * q + 3, rows.s3)                                                        \
-        }                                                                                           \
+INLINED void multiply(SumRow *sums, __local const WordRun *a, __local const WordRun *b, int id) {
+    _Pragma("unroll 2") for (int k = 0; k < TILE_K; k++) {
+        const int w = k / K_A_WORD;
+        SumRow columns;
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++)
+            columns[v] = OF_K(B_RUN(b, w, COLUMN_RUN(id, v)), k % K_A_WORD);
+        UNROLL for (int q = 0; q < THREAD_M / 4; q++) {
+            const float4 rows = OF_K(A_RUN(a, w, ROW_RUN(id, q)), k % K_A_WORD);
+            multiply_row(sums[4 * q + 0], rows.s0, columns);
+            multiply_row(sums[4 * q + 1], rows.s1, columns);
+            multiply_row(sums[4 * q + 2], rows.s2, columns);
+            multiply_row(sums[4 * q + 3], rows.s3, columns);
+        }
     }
+}
+#endif
 #endif
 
 // The first `count` of four floats; all of them in one store where addresses are multiples of 16 bytes. Without

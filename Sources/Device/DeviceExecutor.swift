@@ -65,12 +65,13 @@ package final class DeviceExecutor: Executor {
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
+        let options = openCLDevice.compilerOptions(key.options)
         do {
-            let program = try Program(context: context, source: key.source, options: key.options)
+            let program = try Program(context: context, source: key.source, options: options)
             programs[key] = program
             return program
         } catch let error as OpenCLError where error.call == "clBuildProgram" {
-            let name = "\(key.files.last ?? "") with \(key.options.joined(separator: " "))"
+            let name = "\(key.files.last ?? "") with \(options.joined(separator: " "))"
             throw OpenCLError(
                 code: error.code, call: error.call, device: error.device,
                 detail: "\(name): \(error.detail ?? "")")
@@ -127,9 +128,9 @@ package final class DeviceExecutor: Executor {
         node.op.onDevice.form(of: node, in: graph, on: traits).usesWinograd
     }
 
-    /// Whether a convolution's operands come to local memory without registers between, see `DeviceTraits`.
-    package func copiesAsynchronously(for node: Node, in graph: Graph) -> Bool {
-        node.op.onDevice.form(of: node, in: graph, on: traits).copiesAsynchronously
+    /// How a convolution's operands come to local memory.
+    package func staging(for node: Node, in graph: Graph) -> Staging {
+        node.op.onDevice.form(of: node, in: graph, on: traits).staging
     }
 
     package func makeRoom(for plans: [Plan]) throws {
@@ -172,6 +173,15 @@ extension DeviceDescription {
             platformDevice: "\(device.platformIndex):\(device.deviceIndex)",
             memoryByteCount: device.memoryByteCount, computeUnits: device.computeUnits,
             version: device.version)
+    }
+}
+
+extension ResinOpenCL.Device {
+    /// A program's options as its compiler takes them: NVIDIA's is also told how many registers a work-item may have.
+    package func compilerOptions(_ options: [String]) -> [String] {
+        guard extensions.contains("cl_nv_compiler_options"), let limit = GroupTile.registerLimit(in: options)
+        else { return options }
+        return options + [limit]
     }
 }
 

@@ -18,12 +18,12 @@ package struct DeviceTraits: Hashable, Sendable {
     /// Whether tensor cores are used by inline PTX; where not, tiles for them run imitated.
     private let usesPTX: Bool
 
-    /// Whether `cp.async` brings the operands of tensor cores to local memory, where channels allow.
-    package var copiesAsynchronously: Bool
-    /// The least multiply-adds of a convolution or an input's gradient with which it does: the filter has to be put in order
-    /// for it, by a launch of its own, which should not show beside the product. An estimate, of about 5 µs on a large
-    /// GPU; none has measured it.
-    package var leastAsynchronousProducts = 1 << 28
+    /// How the operands of tensor cores come to local memory, where channels allow.
+    package var staging: Staging
+    /// The least multiply-adds of a convolution or an input's gradient with which they come in pieces: the filter has to be
+    /// put in order for it, by a launch of its own, which should not show beside the product. An estimate, of about 5 µs on
+    /// a large GPU; none has measured it.
+    package var leastPieceProducts = 1 << 28
 
     /// In a group of a kernel that is not particular about it: a power of two.
     package var groupWorkItems: Int
@@ -42,23 +42,23 @@ package struct DeviceTraits: Hashable, Sendable {
     ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.
     ///   - hasTensorCores: whether `mma.sync` has worked with the operands that will be multiplied.
     ///   - imitatesTensorCores: whether to choose as if it had, and imitate them.
-    ///   - copiesAsynchronously: whether `cp.async` has, and `ldmatrix`, which takes what it brings.
+    ///   - staging: what of `ldmatrix` and `cp.async` has.
     package init(
         _ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil,
-        hasTensorCores: Bool = false, imitatesTensorCores: Bool = false, copiesAsynchronously: Bool = false
+        hasTensorCores: Bool = false, imitatesTensorCores: Bool = false, staging: Staging = .words
     ) {
         let isGPU = asGPU ?? (device.type == .gpu)
         kind = isGPU ? .gpu : .cpu
         lanes = isGPU ? 4 : min(max(device.nativeFloatVectorWidth, 4), 16)
         let usesTensorCores = (hasTensorCores || imitatesTensorCores) && math == .fast
         usesPTX = hasTensorCores && !imitatesTensorCores
-        let copiesAsynchronously = usesTensorCores && copiesAsynchronously
-        self.copiesAsynchronously = copiesAsynchronously
+        let staging = usesTensorCores ? staging : .words
+        self.staging = staging
         groupTiles =
             !isGPU
             ? []
             : (usesTensorCores ? GroupTile.onTensorCores : GroupTile.all).filter {
-                $0.localByteCount(copyingAsynchronously: copiesAsynchronously) <= device.localMemoryByteCount
+                $0.localByteCount(staging) <= device.localMemoryByteCount
                     && $0.workItems <= device.maximumWorkGroupSize
             }
         groupWorkItems = 256

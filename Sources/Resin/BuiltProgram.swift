@@ -28,7 +28,8 @@ extension ComputeDevice {
         let clock = ContinuousClock()
         let start = clock.now
         do {
-            let built = try Program(context: context, source: program.source, options: program.options)
+            let built = try Program(
+                context: context, source: program.source, options: openCL.compilerOptions(program.options))
             result.seconds = (clock.now - start) / .seconds(1)
             result.log = try built.buildLog()
             result.binary = try built.binary()

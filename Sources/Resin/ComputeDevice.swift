@@ -96,23 +96,28 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
                 + (problems.isEmpty ? "" : "\nOf the drivers:" + lines(problems)))
     }
 
-    /// - Parameter leastAsynchronousProducts: see `DeviceTraits`.
+    /// - Parameters:
+    ///   - staging: another than the best that is known to work.
+    ///   - leastPieceProducts: see `DeviceTraits`.
     package func makeExecutor(
-        profiling: Bool = false, leastAsynchronousProducts: Int? = nil
+        profiling: Bool = false, staging: Staging? = nil, leastPieceProducts: Int? = nil
     ) throws -> any Executor {
         guard let openCL else { return ReferenceExecutor(index: details.index) }
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
         let probes = mayHaveTensorCores ? DeviceProbes.kept(for: self) : nil
         let kernels = try KernelChoice.ofEnvironment()
-        let imitatesTensorCores = kernels == .tensorCores && details.type != .gpu
+        let imitated = details.type == .gpu ? nil : kernels?.imitatedStaging
+        var best = imitated ?? .words
+        if probes?.works(.ldmatrix) == true {
+            best = probes?.works(.cpAsync) == true ? .asynchronousPieces : .pieces
+        }
         var traits = DeviceTraits(
             openCL, math: math, asGPU: kernels != nil || precision != .float32 ? true : nil,
-            hasTensorCores: probes?.works(probe) == true, imitatesTensorCores: imitatesTensorCores,
-            copiesAsynchronously: imitatesTensorCores
-                || probes?.works(.cpAsync) == true && probes?.works(.ldmatrix) == true)
-        if imitatesTensorCores { traits.leastAsynchronousProducts = 0 }
-        if let leastAsynchronousProducts { traits.leastAsynchronousProducts = leastAsynchronousProducts }
+            hasTensorCores: probes?.works(probe) == true, imitatesTensorCores: imitated != nil,
+            staging: min(best, staging ?? best))
+        if imitated != nil { traits.leastPieceProducts = 0 }
+        if let leastPieceProducts { traits.leastPieceProducts = leastPieceProducts }
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
     }
@@ -147,8 +152,19 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
 /// are compared and debugged without one. The environment variable `RESIN_KERNELS` says so.
 private enum KernelChoice: String, CaseIterable {
     case gpu
-    /// A GPU's, with tensor cores and copies to local memory that are imitated.
+    /// A GPU's, with tensor cores and asynchronous copies to local memory that are imitated.
     case tensorCores = "tensor-cores"
+    /// The same without these copies.
+    case tensorCoresByRegisters = "tensor-cores-by-registers"
+
+    /// Nil where no tensor cores are imitated.
+    var imitatedStaging: Staging? {
+        switch self {
+        case .gpu: nil
+        case .tensorCores: .asynchronousPieces
+        case .tensorCoresByRegisters: .pieces
+        }
+    }
 
     /// - Throws: `ResinError(.usage)` where the variable has another value.
     static func ofEnvironment() throws -> KernelChoice? {
@@ -156,7 +172,7 @@ private enum KernelChoice: String, CaseIterable {
             return nil
         }
         guard let choice = KernelChoice(rawValue: text) else {
-            let known = allCases.map(\.rawValue).joined(separator: " or ")
+            let known = allCases.map(\.rawValue).joined(separator: ", ")
             throw ResinError(.usage, "RESIN_KERNELS is '\(text)'; it may be \(known), or not set")
         }
         return choice

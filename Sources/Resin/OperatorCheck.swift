@@ -36,7 +36,9 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
 
     /// Which a device has depends, but for the direct ones.
     private enum Kernels: Equatable {
-        case direct, winograd, tensorCores, copies
+        case direct, winograd, tensorCores
+        /// Tensor cores' operands in pieces, and how they come.
+        case staged(Staging)
         /// Everything that has activations, stored in 16 bits; for GPUs.
         case halves(Precision)
     }
@@ -46,7 +48,11 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
             // Those of the convolutions that `--math exact` does without.
             let others: [(String, Kernels)] =
                 family == .convolution
-                ? [("Winograd", .winograd), ("tensor cores", .tensorCores), ("asynchronous copies", .copies)]
+                ? [
+                    ("Winograd", .winograd), ("tensor cores", .tensorCores),
+                    ("pieces through registers", .staged(.pieces)),
+                    ("asynchronous copies", .staged(.asynchronousPieces)),
+                ]
                 : []
             return ([(family.rawValue, .direct)] + others).map {
                 Family(name: $0, cases: family.cases.filter(\.isChecked), kernels: $1)
@@ -68,16 +74,18 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         var device = device
         device.math = kernels == .direct ? .exact : .fast
         var leastProducts: Int?
+        var staging: Staging?
         switch kernels {
-        case .direct, .winograd, .tensorCores: break
-        // Cases are small: copies would not pay.
-        case .copies: leastProducts = 0
+        case .direct, .winograd: break
+        case .tensorCores: staging = .words
+        // Cases are small: pieces would not pay.
+        case .staged(let way): (leastProducts, staging) = (0, way)
         case .halves(let precision):
             leastProducts = 0
             // On a CPU none of its own: what would run there are a GPU's.
             if device.details.type == .gpu { device.precision = precision }
         }
-        return try run(family, on: device.makeExecutor(leastAsynchronousProducts: leastProducts))
+        return try run(family, on: device.makeExecutor(staging: staging, leastPieceProducts: leastProducts))
     }
 
     package static func run(_ name: String, on executor: any Executor) throws -> OperatorCheck {
@@ -96,9 +104,10 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         case .tensorCores:
             if arithmetic != .tensorCores { cases = [] }
             reason = "it has no tensor cores that are known to work"
-        case .copies:
-            if traits?.copiesAsynchronously != true { cases = [] }
-            reason = "it has no asynchronous copies that are known to work"
+        case .staged(let way):
+            if traits?.staging != way { cases = [] }
+            reason =
+                "it has no \(way == .pieces ? "loads of matrices" : "asynchronous copies") that are known to work"
         case .halves(let chosen):
             precision = chosen
             if traits?.kind != .gpu { cases = [] }

@@ -114,7 +114,8 @@ extension CommandTests {
             for family in families {
                 #expect(family.failure == nil, "\(family)")
                 let optional = [
-                    "Winograd", "tensor cores", "asynchronous copies", "mixed precision",
+                    "Winograd", "tensor cores", "pieces through registers", "asynchronous copies",
+                    "mixed precision",
                     "mixed precision in float16",
                 ]
                 let isEmpty = optional.contains(family.family) && family.reason != nil

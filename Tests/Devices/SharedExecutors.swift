@@ -52,13 +52,13 @@ extension DeviceTraits {
     /// - Parameter tile: the only one; the smallest meets most edges, and a CPU's compiler is quickest with
     ///   it.
     package static func gpu(
-        _ tile: GroupTile = GroupTile.all.last!, math: MathMode = .exact, copiesAsynchronously: Bool = false
+        _ tile: GroupTile = GroupTile.all.last!, math: MathMode = .exact, staging: Staging = .words
     ) -> DeviceTraits {
         var traits = DeviceTraits(OpenCLDevices.all[0], math: math, asGPU: true)
         traits.groupTiles = [tile]
-        traits.copiesAsynchronously = copiesAsynchronously
-        // What is tested is small: copies would not pay.
-        traits.leastAsynchronousProducts = 0
+        traits.staging = staging
+        // What is tested is small: pieces would not pay.
+        traits.leastPieceProducts = 0
         return traits
     }
 }

@@ -31,60 +31,62 @@ struct GroupTileTests {
         for opCase in layer.cases { try expectExactness(of: opCase, .gpu(tile)) }
     }
 
-    /// Operands that are copied as they lie in memory, in float32 and in 16 bits, of channels that a tile
-    /// does and does not end with. A CPU copies them at once, into the same places; `make ptx` interprets
-    /// what a GPU would do, with every tile.
+    /// Operands in pieces as they lie in memory, in float32 and in 16 bits, of channels that a tile does and does not end
+    /// with. A CPU copies them at once, into the same places; `make ptx` interprets what a GPU would do, with every tile.
     @Test(
-        "So do operands that are copied asynchronously",
+        "So do operands that come in pieces",
         arguments: [
             (0, Precision.float32, layersOfTiles[0]), (3, .mixed, layersOfTiles[0]),
             (4, .mixed, layersOfTiles[4]),
-        ])
-    func asynchronousCopies(
-        _ tileIndex: Int, precision: Precision, layer: ConvolutionConfiguration
+        ], [Staging.pieces, .asynchronousPieces])
+    func pieces(
+        _ form: (tileIndex: Int, precision: Precision, layer: ConvolutionConfiguration), staging: Staging
     ) throws {
-        let traits = DeviceTraits.gpu(GroupTile.onTensorCores[tileIndex], copiesAsynchronously: true)
-        for opCase in layer.cases { try expectExactness(of: opCase, traits, in: precision) }
+        let traits = DeviceTraits.gpu(GroupTile.onTensorCores[form.tileIndex], staging: staging)
+        for opCase in form.layer.cases { try expectExactness(of: opCase, traits, in: form.precision) }
     }
 
     /// With the smallest tile. What is large takes a CPU too long in this form.
     @Test(
-        "Asynchronous copies meet every stride and padding",
-        arguments: [\ConvolutionConfiguration.forward, \.inputGradient, \.filterGradient])
-    func asynchronousWindows(_ pass: KeyPath<ConvolutionConfiguration, OpCase> & Sendable) throws {
-        let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, copiesAsynchronously: true)
+        "Pieces meet every stride and padding",
+        arguments: [\ConvolutionConfiguration.forward, \.inputGradient, \.filterGradient],
+        [Staging.pieces, .asynchronousPieces])
+    func windows(
+        _ pass: KeyPath<ConvolutionConfiguration, OpCase> & Sendable, staging: Staging
+    ) throws {
+        let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, staging: staging)
         let cases = try ConvolutionConfiguration.all.map { $0[keyPath: pass] }.filter {
-            try areCopied($0, traits) && $0.makeGraph().cost.flops < 40_000_000
+            try comesInPieces($0, traits) && $0.makeGraph().cost.flops < 40_000_000
         }
         #expect(cases.count >= 15)
         for opCase in cases { try expectExactness(of: opCase, traits) }
     }
 
-    private func areCopied(
+    private func comesInPieces(
         _ opCase: OpCase, _ traits: DeviceTraits, in precision: Precision = .float32
     ) throws -> Bool {
         let graph = try opCase.makeGraph().inPrecision(precision)
         return try SharedExecutors.use(traits) { executor in
-            graph.nodes.contains { executor.copiesAsynchronously(for: $0, in: graph) }
+            graph.nodes.contains { executor.staging(for: $0, in: graph) == traits.staging }
         }
     }
 
-    @Test("Copies are of whole pieces, and for products that are worth a filter put in order")
-    func copySelection() throws {
-        func areCopied(
+    @Test("Pieces are whole, and for products that are worth a filter put in order")
+    func pieceSelection() throws {
+        func comeInPieces(
             _ layer: ConvolutionConfiguration, _ precision: Precision = .float32, leastProducts: Int = 0
         ) throws -> [Bool] {
-            var traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, copiesAsynchronously: true)
-            traits.leastAsynchronousProducts = leastProducts
-            return try layer.cases.map { try self.areCopied($0, traits, in: precision) }
+            var traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, staging: .pieces)
+            traits.leastPieceProducts = leastProducts
+            return try layer.cases.map { try comesInPieces($0, traits, in: precision) }
         }
-        #expect(try areCopied(layersOfTiles[0]) == [true, true, true])
-        #expect(try areCopied(layersOfTiles[0], .mixed) == [true, true, true])
-        #expect(try areCopied(layersOfTiles[0], leastProducts: 1 << 28) == [false, false, true])
+        #expect(try comeInPieces(layersOfTiles[0]) == [true, true, true])
+        #expect(try comeInPieces(layersOfTiles[0], .mixed) == [true, true, true])
+        #expect(try comeInPieces(layersOfTiles[0], leastProducts: 1 << 28) == [false, false, true])
         // 4 floats are 16 bytes, 4 halves are not.
         let narrow = ConvolutionConfiguration([1, 31, 29, 4], to: 8, 3, stride: 3, padding: 2, gives: 11, 11)
-        #expect(try areCopied(narrow) == [true, true, true])
-        #expect(try areCopied(narrow, .mixed) == [false, true, false])
-        #expect(try areCopied(layersOfTiles[1]) == [false, true, false])
+        #expect(try comeInPieces(narrow) == [true, true, true])
+        #expect(try comeInPieces(narrow, .mixed) == [false, true, false])
+        #expect(try comeInPieces(layersOfTiles[1]) == [false, true, false])
     }
 }

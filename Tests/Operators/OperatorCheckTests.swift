@@ -29,10 +29,11 @@ struct OperatorCheckTests {
         "Every family passes with a GPU's kernels, imitated where need be", .needsDevice,
         arguments: OperatorCheck.families)
     func gpu(_ family: String) throws {
-        let copies = family == "asynchronous copies"
-        let tiles = copies || family == "tensor cores" ? GroupTile.onTensorCores : GroupTile.all
+        let staging = ["tensor cores": .words, "pieces through registers": .pieces].merging(
+            ["asynchronous copies": Staging.asynchronousPieces]) { $1 }[family]
+        let tiles = staging == nil ? GroupTile.all : GroupTile.onTensorCores
         let traits = DeviceTraits.gpu(
-            tiles.last!, math: Self.optional.contains(family) ? .fast : .exact, copiesAsynchronously: copies)
+            tiles.last!, math: Self.optional.contains(family) ? .fast : .exact, staging: staging ?? .words)
         let check = try SharedExecutors.use(traits) { try OperatorCheck.run(family, on: $0) }
         #expect(check.failure == nil && check.worstError != nil)
         #expect(check.cases >= 8)

@@ -18,7 +18,8 @@ protocol ConvolutionForm: Sendable {
     var writesChannelViews: Bool { get }
     /// Floats that its kernels may read from the buffer of zeros.
     var zeroCount: Int { get }
-    var copiesAsynchronously: Bool { get }
+    /// How operands come to local memory, where they do.
+    var staging: Staging { get }
     /// Whether it is minimal filtering, whose sums are rounded differently.
     static var isWinograd: Bool { get }
 
@@ -29,7 +30,7 @@ extension ConvolutionForm {
     var workspaceByteCount: Int { 0 }
     var writesChannelViews: Bool { false }
     var zeroCount: Int { 0 }
-    var copiesAsynchronously: Bool { false }
+    var staging: Staging { .words }
     static var isWinograd: Bool { false }
 }
 
@@ -78,7 +79,7 @@ extension ConvolutionPass {
             name: Form.name, reason: Form.reason,
             workspaceByteCount: foldedByteCount == 0 ? form.workspaceByteCount : byteCount + foldedByteCount,
             writesChannelViews: direction == .forward && form.writesChannelViews, zeroCount: form.zeroCount,
-            usesWinograd: Form.isWinograd, copiesAsynchronously: form.copiesAsynchronously
+            usesWinograd: Form.isWinograd, staging: form.staging
         ) { lowering in
             // The other taps' gradients: nothing but padding is under them.
             if direction == .filterGradient, tap != nil { lowering.clear(lowering.node.outputs[0]) }

@@ -69,9 +69,9 @@ struct KernelFile: Hashable, Sendable {
 
     // Convolutions of GPUs.
     static let tiled = KernelFile(
-        name: "convolution2d_tiled", preamble: ["tensor_core", "tile", "tile_async"])
+        name: "convolution2d_tiled", preamble: ["tensor_core", "tile", "tile_pieces"])
     static let tiledFilterGradient = KernelFile(
-        name: "convolution2d_filter_gradient_tiled", preamble: ["tensor_core", "tile", "tile_async"])
+        name: "convolution2d_filter_gradient_tiled", preamble: ["tensor_core", "tile", "tile_pieces"])
     static let filterOperands = KernelFile(
         name: "convolution2d_filter_operands", preamble: ["tensor_core"])
     static let winogradStages = KernelFile(

@@ -81,7 +81,7 @@ struct DeviceForm: NodeForm {
     var zeroCount = 0
     /// Whether its sums are made from transformed or rounded operands, so that they differ more from the exact ones.
     var usesWinograd = false
-    var copiesAsynchronously = false
+    var staging = Staging.words
     var lower: @Sendable (inout Lowering) -> Void
 }
 

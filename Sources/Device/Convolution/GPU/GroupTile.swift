@@ -1,3 +1,15 @@
+/// How the operands of tensor cores come to local memory: STAGING of Kernels/gpu/tile.cl.
+package enum Staging: Int, Comparable, Sendable {
+    /// In the order in which they are multiplied, word by word through registers.
+    case words
+    /// As they lie in memory, in pieces of 16 bytes: through registers, to be taken by `ldmatrix`.
+    case pieces
+    /// The same, by `cp.async`.
+    case asynchronousPieces
+
+    package static func < (one: Staging, other: Staging) -> Bool { one.rawValue < other.rawValue }
+}
+
 /// The part of a matrix product that a work-group holds, with its operands in local memory (Kernels/gpu/tile.cl).
 /// The sum has the same order with every tile of a kind, so the choice among them is one of speed alone.
 package struct GroupTile: Hashable, Sendable {
@@ -43,19 +55,38 @@ package struct GroupTile: Hashable, Sendable {
     ]
 
     package var workItems: Int { rows / itemRows * (columns / itemColumns) }
-    /// Of both operands two chunks, with the padding of tile.cl, or the three of tile_async.cl.
-    func localByteCount(copyingAsynchronously copiesAsynchronously: Bool) -> Int {
+    /// Of both operands two chunks, with the padding of tile.cl, or the two or three of tile_pieces.cl.
+    func localByteCount(_ staging: Staging) -> Int {
         let padding = usesTensorCores ? 8 : 4
-        return 4 * depth
-            * (copiesAsynchronously ? 3 * (rows + columns) : 2 * (rows + padding + columns + padding))
+        let chunks =
+            switch staging {
+            case .words: 2 * (rows + padding + columns + padding)
+            case .pieces: 2 * (rows + columns)
+            case .asynchronousPieces: 3 * (rows + columns)
+            }
+        return 4 * depth * chunks
     }
 
-    func definitions(copyingAsynchronously copiesAsynchronously: Bool) -> [(String, Int)] {
+    /// - Parameter fitsTwice: whether its compiler finds registers enough where two groups share a multiprocessor.
+    func definitions(_ staging: Staging, fitsTwice: Bool = true) -> [(String, Int)] {
         [
             ("TILE_M", rows), ("TILE_N", columns), ("TILE_WORDS", depth), ("THREAD_M", itemRows),
             ("THREAD_N", itemColumns), ("TENSOR", usesTensorCores ? 1 : 0),
-            ("ASYNC", copiesAsynchronously ? 1 : 0),
-        ]
+            ("STAGING", staging.rawValue),
+        ] + (staging > .words && fitsTwice && workItems == 256 ? [(Self.registers, 128)] : [])
+    }
+
+    /// The definition that says how many registers a work-item may have, where a compiler takes such an order: with 128 two
+    /// groups of 256 share a multiprocessor of NVIDIA's, whose 65,536 smaller ones share without. Operands that come word by
+    /// word need more.
+    static let registers = "REGISTERS"
+
+    /// What NVIDIA's compiler is told by it.
+    static func registerLimit(in options: [String]) -> String? {
+        options.lazy.compactMap { option in
+            option.hasPrefix("-D\(registers)=")
+                ? "-cl-nv-maxrregcount=" + option.dropFirst("-D\(registers)=".count) : nil
+        }.first
     }
 
     func groups(rows: Int, columns: Int) -> Int {

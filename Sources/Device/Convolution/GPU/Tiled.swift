@@ -10,7 +10,7 @@ extension ConvolutionGeometry {
     }
 }
 
-/// The filter of a product whose operands `cp.async` brings, as Kernels/gpu/convolution2d_filter_operands.cl puts it.
+/// The filter of a product whose operands come in pieces, as Kernels/gpu/convolution2d_filter_operands.cl puts it.
 struct FilterOperands {
     private let taps: Int
     /// Of the filter as it is stored.
@@ -18,17 +18,19 @@ struct FilterOperands {
     private let outputs: Int
     /// Whether the outputs are summed: for the input's gradient.
     private let isTransposed: Bool
-    /// Values that a copy of 16 bytes brings.
+    /// Values that a piece of 16 bytes holds.
     let pieceWidth: Int
+    let staging: Staging
 
-    /// Nil where operands go through registers: where the device has no such copies, a pixel's channels are not whole pieces
-    /// of 16 bytes, or the product is too small.
+    /// Nil where operands come word by word: where the device cannot take pieces, a pixel's channels are not whole pieces,
+    /// or the product is too small.
     init?(_ pass: ConvolutionPass, _ traits: DeviceTraits) {
         (taps, isTransposed) = (pass.window.kernel.area, pass.isTransposed)
         (channels, outputs) = (pass.image.channels, pass.result.channels)
         pieceWidth = pass.pieceWidth
-        guard traits.copiesAsynchronously, (isTransposed ? outputs : channels) % pieceWidth == 0,
-            pass.result.pixels * taps * channels * outputs >= traits.leastAsynchronousProducts
+        staging = traits.staging
+        guard staging > .words, (isTransposed ? outputs : channels) % pieceWidth == 0,
+            pass.result.pixels * taps * channels * outputs >= traits.leastPieceProducts
         else { return nil }
     }
 
@@ -81,7 +83,7 @@ struct TiledConvolution: ConvolutionForm {
 
     var workspaceByteCount: Int { operands?.byteCount ?? 0 }
     var writesChannelViews: Bool { true }
-    var copiesAsynchronously: Bool { operands != nil }
+    var staging: Staging { operands?.staging ?? .words }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
         let offset = pass.offset(&lowering)
@@ -116,7 +118,7 @@ extension Lowering {
         let sourceWidth = operands?.pieceWidth ?? loadWidth(channels: Int(geometry.sourceChannels))
         launch(
             "convolution2d_tiled", in: .tiled,
-            defining: tile.definitions(copyingAsynchronously: operands != nil) + [
+            defining: tile.definitions(operands?.staging ?? .words) + [
                 ("TRANSPOSED", isTransposed ? 1 : 0), ("SOURCE_WIDTH", sourceWidth),
                 ("RESULT_WIDTH", geometry.resultLoadWidth),
                 ("WHOLE_TAPS", operands?.hasWholeTaps == true ? 1 : 0),

@@ -51,18 +51,19 @@ struct TiledFilterGradient: ConvolutionForm {
     static let reason = TiledConvolution.reason
 
     private let split: TiledGradientSplit
-    /// Values that a copy of 16 bytes brings to local memory; nil where operands go through registers.
-    private let pieceWidth: Int?
+    let staging: Staging
+    /// Values that a piece holds; nil where operands come word by word.
+    private var pieceWidth: Int?
 
     init?(_ pass: ConvolutionPass, _ traits: DeviceTraits) {
         guard !traits.groupTiles.isEmpty else { return nil }
         split = TiledGradientSplit(pass.window, image: pass.image, gradient: pass.result, traits.groupTiles)
         let areWhole = [pass.image, pass.result].allSatisfy { $0.channels % pass.pieceWidth == 0 }
-        pieceWidth = traits.copiesAsynchronously && areWhole ? pass.pieceWidth : nil
+        staging = areWhole ? traits.staging : .words
+        if staging > .words { pieceWidth = pass.pieceWidth }
     }
 
     var workspaceByteCount: Int { split.partialByteCount }
-    var copiesAsynchronously: Bool { pieceWidth != nil }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
         let filterCount = split.rows * split.columns
@@ -72,12 +73,12 @@ struct TiledFilterGradient: ConvolutionForm {
         let (filter, bias) = (pass.filter(in: lowering), pass.biasGradient(in: lowering))
         lowering.multiply(
             lowering.input(0), lowering.input(1), into: isSplit ? .workspace : filter,
-            bias: isSplit ? .workspace : bias, split, geometry, pieceWidth: pieceWidth)
+            bias: isSplit ? .workspace : bias, split, geometry, staging, pieceWidth: pieceWidth)
         guard isSplit else { return }
         let values = filterCount + (pass.hasBias ? pass.result.channels : 0)
         lowering.launch(
             "convolution2d_filter_gradient_reduce", in: .tiledFilterGradient,
-            defining: split.definitions(geometry, pieceWidth: pieceWidth),
+            defining: split.definitions(geometry, staging, pieceWidth: pieceWidth),
             global: [values.roundedUp(toMultipleOf: Self.reduceItems)],
             local: [Self.reduceItems],
             [
@@ -90,8 +91,11 @@ struct TiledFilterGradient: ConvolutionForm {
 }
 
 extension TiledGradientSplit {
-    func definitions(_ geometry: TiledGradientGeometry, pieceWidth: Int?) -> [(String, Int)] {
-        tile.definitions(copyingAsynchronously: pieceWidth != nil) + [
+    func definitions(
+        _ geometry: TiledGradientGeometry, _ staging: Staging, pieceWidth: Int?
+    ) -> [(String, Int)] {
+        // Floats through registers: 64 sums, 16 on their way, and every operand one by one.
+        tile.definitions(staging, fitsTwice: staging != .pieces || pieceWidth != 4) + [
             ("SOURCE_WIDTH", pieceWidth ?? loadWidth(channels: Int(geometry.channels))),
             ("RESULT_WIDTH", pieceWidth ?? loadWidth(channels: Int(geometry.outputChannels))),
         ]
@@ -102,13 +106,14 @@ extension Lowering {
     /// Sums of so many batches, in splits.
     mutating func multiply(
         _ images: Argument, _ gradients: Argument, into sums: Argument, bias: Argument,
-        _ split: TiledGradientSplit, _ geometry: TiledGradientGeometry, pieceWidth: Int? = nil,
+        _ split: TiledGradientSplit, _ geometry: TiledGradientGeometry, _ staging: Staging = .words,
+        pieceWidth: Int? = nil,
         batches: Int = 1
     ) {
         let groups = split.tile.groups(rows: split.rows, columns: split.columns) * split.splits
         launch(
             "convolution2d_filter_gradient_tiled", in: .tiledFilterGradient,
-            defining: split.definitions(geometry, pieceWidth: pieceWidth),
+            defining: split.definitions(geometry, staging, pieceWidth: pieceWidth),
             global: [groups * split.tile.workItems, batches], local: [split.tile.workItems, 1],
             [images, gradients, sums, bias, .geometry(geometry)])
     }
