@@ -110,6 +110,9 @@ static const struct {
     {"probe_half", (const char[]){
 #embed "probes/probe_half.cl"
     , '\0'}},
+    {"probe_loops", (const char[]){
+#embed "probes/probe_loops.cl"
+    , '\0'}},
     {"probe_memory", (const char[]){
 #embed "probes/probe_memory.cl"
     , '\0'}},
@@ -129,3 +132,5 @@ const char *kernel_source(const char *name) {
         if (strcmp(files[i].name, name) == 0) return files[i].source;
     return NULL;
 }
+
+const char *kernel_source_at(size_t place) { return place < sizeof files / sizeof *files ? files[place].source : NULL; }

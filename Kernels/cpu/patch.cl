@@ -9,9 +9,14 @@
     UNROLL for (int m = 0; m < ROWS; m++)      \
         UNROLL for (int v = 0; v < COLUMNS; v++) to[m][v] = from[m][v];
 
-// Brings floats into the cache; OpenCL's own prefetch does nothing in PoCL.
+// Brings floats into the cache. OpenCL's own prefetch does nothing in PoCL, which compiles for the processor itself; a
+// compiler to SPIR-V knows of no other.
 static inline void prefetch_floats(__global const float *from, int count) {
+#if __has_builtin(__builtin_prefetch) && (defined(__x86_64__) || defined(__aarch64__))
     for (int e = 0; e < count; e += 16) __builtin_prefetch(from + e);
+#else
+    prefetch(from, count);
+#endif
 }
 
 // Copies `count` floats; what is written past them, up to a whole vector, is written again later or never read.

@@ -163,12 +163,19 @@ INLINED void multiply_mn_major(SumRow *sums, __local const WordRun *a, __local c
     }
 }
 #else
+#if STAGING == 1
+// What is on its way takes registers meanwhile: one step at a time leaves enough for two groups a multiprocessor.
+#define STEPS _Pragma("unroll 1")
+#else
+#define STEPS UNROLL
+#endif
+
 // A lane's place in A is that of k lane % 4 and row lane / 4 of its warp; in B likewise.
 INLINED void multiply_mn_major(SumRow *sums, __local const WordRun *a, __local const WordRun *b, int id) {
     const int lane = id % 32, piece = lane / 16;
     const int row = MN_MAJOR(lane % 4, WARP_ROW(id) / 4 + piece, PIECES(TILE_M)) * 4 + lane / 4 % 4;
     const int column = MN_MAJOR(lane % 4, WARP_COLUMN(id) / 4 + piece, PIECES(TILE_N)) * 4 + lane / 4 % 4;
-    UNROLL for (int k = 0; k < TILE_K; k += 8) {
+    STEPS for (int k = 0; k < TILE_K; k += 8) {
         __local const float *a_values = (__local const float *)a + k * TILE_M;
         __local const float *b_values = (__local const float *)b + k * TILE_N;
         const float4 columns01 = WHEN_READ((float4)(b_values[column], b_values[column + 4 * TILE_N],

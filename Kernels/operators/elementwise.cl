@@ -5,7 +5,7 @@
 
 #define FOR_EACH_VECTOR(at, left)                                                                   \
     for (int vector = get_global_id(0) * chunk, at = vector * LANES, left = count - at;             \
-         vector < (int)(get_global_id(0) + 1) * chunk && left > 0; vector++, at += LANES, left -= LANES)
+         vector < (int)(get_global_id(0) + 1) * chunk && at < count; vector++, at += LANES, left -= LANES)
 
 // x = 0.
 __kernel void clear(__global float *x, int count, int chunk) {

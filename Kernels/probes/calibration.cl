@@ -22,9 +22,6 @@ __kernel WORK_GROUP void calibration_multiply_add(__global float *result, float 
     STORE(sums[0], result + get_global_id(0) * LANES);
 }
 
-#ifndef __has_builtin
-#define __has_builtin(name) 0
-#endif
 #if __has_builtin(__builtin_nontemporal_store)
 #define STORE_STREAMING(value, pointer) __builtin_nontemporal_store(value, pointer)
 #else

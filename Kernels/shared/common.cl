@@ -13,6 +13,10 @@ typedef JOIN(uint, LANES) uint_lanes;
 
 #define OVERLOADED static inline __attribute__((overloadable))
 
+#ifndef __has_builtin
+#define __has_builtin(name) 0
+#endif
+
 // ALIGNED (0 or 1): whether every vector in global memory is whole and lies at a multiple of its size. A GPU then moves
 // it by one instruction, where vload and vstore, which promise no more than a float's alignment, take one a lane.
 #if ALIGNED
@@ -41,14 +45,17 @@ OVERLOADED void store_lanes(lanes value, __local float *pointer) { *(__local una
 // All loops over register tiles must disappear for the tile to live in registers.
 #define UNROLL _Pragma("unroll")
 
-// A work-item takes every size(0)-th vector of channels, of which `left` are left.
-#define FOR_EACH_CHANNELS(channel, left, channels)                                         \
-    for (int channel = get_global_id(0) * LANES, left = (channels) - channel; left > 0;    \
+// A work-item takes every size(0)-th vector of channels, of which `left` are left. The bound is not `left > 0`: of a
+// program with a loop like that, Intel's compiler (2026.22.10) makes kernels further on that do nothing.
+#define FOR_EACH_CHANNELS(channel, left, channels)                                                  \
+    for (int channel = get_global_id(0) * LANES, left = (channels) - channel; channel < (channels); \
          channel += get_global_size(0) * LANES, left = (channels) - channel)
 
 // The first `count` floats at `pointer`, zeros in the other lanes; and storing the first `count` lanes. Where channels
 // are few, every vector is a part of one, so that CPUs with masked moves use them.
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && LANES == 16
+#if LANES == 16 && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && \
+    __has_builtin(__builtin_ia32_loadups512_mask) && __has_builtin(__builtin_ia32_storeups512_mask) && \
+    __has_builtin(__builtin_ia32_loaddquqi128_mask) && __has_builtin(__builtin_ia32_storedquqi128_mask)
 #define MASKED_MOVES 16
 #define FIRST_LANES(count) ((ushort)((1u << (count)) - 1u))
 
@@ -63,7 +70,7 @@ OVERLOADED void store_first(lanes value, __global float *pointer, int count) {
     else
         __builtin_ia32_storeups512_mask((float *)(size_t)pointer, value, FIRST_LANES(count));
 }
-#elif defined(__AVX__) && LANES == 8
+#elif LANES == 8 && defined(__AVX__) && __has_builtin(__builtin_ia32_maskloadps256)
 #define MASKED_MOVES 8
 typedef float2 unaligned_float2 __attribute__((aligned(4)));
 typedef float4 unaligned_float4 __attribute__((aligned(4)));

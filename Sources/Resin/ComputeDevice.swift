@@ -196,12 +196,7 @@ extension Trainer {
         _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
         device: ComputeDevice
     ) throws {
-        // A trainer refuses these by themselves.
-        let channels = dataset.train.channels
-        guard (1...dataset.train.images).contains(configuration.batch),
-            channels == network.input.channels, channels == configuration.mean.count,
-            channels == configuration.standardDeviation.count
-        else { return }
+        guard configuration.fits(network, dataset) else { return }
         let executor = try device.makeExecutor(configuration)
         let plans = try RunPlans(network, dataset, configuration, on: executor)
         try plans.checkThatItFits(network, dataset, configuration, on: executor)
@@ -221,6 +216,15 @@ extension Trainer {
         device: ComputeDevice
     ) throws {
         try self.init(network, dataset, configuration, on: device.makeExecutor(configuration))
+    }
+}
+
+extension TrainingConfiguration {
+    /// Whether there is something to plan; a trainer refuses what is not by itself.
+    func fits(_ network: Network, _ dataset: DatasetOutline) -> Bool {
+        let channels = dataset.train.channels
+        return (1...dataset.train.images).contains(batch)
+            && [network.input.channels, mean.count, standardDeviation.count].allSatisfy { $0 == channels }
     }
 }
 

@@ -43,24 +43,18 @@ public struct DeviceProbes: Codable, Hashable, Sendable {
     public static func cacheFolder(
         environment: [String: String] = ProcessInfo.processInfo.environment
     ) -> String {
-        if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") { return cache + "/resin/probes" }
-        return (environment["HOME"] ?? NSHomeDirectory()) + "/.cache/resin/probes"
+        DeviceCache.folder("probes", environment: environment)
     }
 
     /// Where a device's answers are kept, nil for the reference executor.
     public static func cachePath(for device: ComputeDevice, folder: String = cacheFolder()) -> String? {
-        guard let openCL = device.openCL else { return nil }
-        let key = [openCL.platformName, openCL.name, openCL.driverVersion].joined(separator: " ")
-        let name = key.map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == ".") ? $0 : "-" }
-        return "\(folder)/\(String(name)) \(String(Probe.fingerprint, radix: 16)).json"
+        DeviceCache.path(in: folder, for: device, fingerprint: Probe.fingerprint)
     }
 
     /// The answers kept for a device, nil where there are none, or none that can be read.
     public static func kept(for device: ComputeDevice, folder: String = cacheFolder()) -> DeviceProbes? {
         guard let path = cachePath(for: device, folder: folder),
-            let bytes = try? ReadableFile(path).prefix(1 << 20),
-            let probes = try? JSONDecoder().decode(DeviceProbes.self, from: Data(bytes)),
-            probes.results.map(\.name) == names
+            let probes = DeviceCache.read(path, as: DeviceProbes.self), probes.results.map(\.name) == names
         else { return nil }
         return probes
     }
@@ -74,16 +68,6 @@ public struct DeviceProbes: Codable, Hashable, Sendable {
     /// - Throws: `ResinError(.cannotWrite)`.
     public func keep(for device: ComputeDevice, folder: String = cacheFolder()) throws {
         guard let path = Self.cachePath(for: device, folder: folder) else { return }
-        do {
-            try FileManager.default.createDirectory(
-                at: URL(fileURLWithPath: folder), withIntermediateDirectories: true)
-        } catch {
-            throw ResinError(
-                .cannotWrite,
-                "cannot make the folder \(folder): \(error.localizedDescription); set XDG_CACHE_HOME")
-        }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        try AtomicFile.write(try encoder.encode(self), to: path)
+        try DeviceCache.write(self, to: path)
     }
 }

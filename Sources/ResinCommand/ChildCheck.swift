@@ -10,7 +10,12 @@ struct ChildCheck {
     /// `platform:device`, an index, or `reference`.
     var device: String
     var math = MathMode.fast
+    var precision = Precision.float32
     var secondsAllowed: Double
+    /// What is being checked, where the name does not tell.
+    var told: String?
+
+    private static let secondsInSilence = 30.0
 
     enum Outcome<Result> {
         case ended(Result)
@@ -37,6 +42,7 @@ struct ChildCheck {
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe")
         process.arguments = [
             "check-one", kind.rawValue, name, "--device", device, "--math", math.rawValue,
+            "--precision", precision.rawValue,
         ]
         // A backtrace of a driver is of no use here, and takes seconds.
         process.environment = ProcessInfo.processInfo.environment
@@ -52,10 +58,17 @@ struct ChildCheck {
         } catch {
             throw ResinError(.failure, "cannot run this program a second time: \(error.localizedDescription)")
         }
-        if ended.wait(timeout: .now() + secondsAllowed) == .timedOut {
-            kill(process.processIdentifier, SIGKILL)
-            ended.wait()
-            return .failed("it had not ended after \(Int(secondsAllowed)) s")
+        // Some compilers take minutes.
+        var seconds = 0.0
+        while ended.wait(timeout: .now() + min(secondsAllowed - seconds, Self.secondsInSilence)) == .timedOut
+        {
+            seconds += Self.secondsInSilence
+            if seconds >= secondsAllowed {
+                kill(process.processIdentifier, SIGKILL)
+                ended.wait()
+                return .failed("it had not ended after \(Int(secondsAllowed)) s")
+            }
+            note("\(Int(seconds)) s: \(told ?? "\(kind.rawValue) \(name)") on \(device) goes on")
         }
         if process.terminationReason == .uncaughtSignal {
             return .failed("the driver crashed (signal \(process.terminationStatus))")
@@ -100,13 +113,58 @@ extension DeviceProbes {
     }
 }
 
+extension ComputeDevice {
+    /// Has the driver checked on what a training takes, where it has not been.
+    func passForms(
+        of network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration
+    ) throws {
+        var device = self
+        (device.math, device.precision) = (configuration.math, configuration.precision)
+        try device.pass(FormCheck.cases(beforeTraining: network, dataset, configuration, on: device))
+    }
+
+    /// Runs cases in a process of its own, keeps what was right, and refuses the device where something was not.
+    ///
+    /// - Throws: `ResinError(.selfCheck)` that names the device, what is wrong, and the other devices.
+    func pass(_ cases: [String]) throws {
+        guard !cases.isEmpty else { return }
+        note(
+            "checking \(details.name) with driver \(driver ?? "") once: \(cases.count) small cases of the kernels "
+                + "that are wanted")
+        if let failure = try checked(cases).failure {
+            let others = try ComputeDevice.all().filter { $0.details.index != details.index }
+                .map { "\n  --device \($0.details.platformDevice ?? "reference"): \($0.details.name)" }
+            throw ResinError(
+                .selfCheck,
+                "'\(details.name)' with driver \(driver ?? "") computes something else than it should and is not used: ",
+                lines: "\(failure)\nUpdate the driver, or take another device:\(others.joined())")
+        }
+    }
+
+    func checked(_ cases: [String]) throws -> FormCheck {
+        let child = ChildCheck(
+            kind: .forms, name: cases.joined(separator: "\n"), device: details.platformDevice ?? "reference",
+            math: math, precision: precision, secondsAllowed: 900, told: "\(cases.count) cases")
+        switch try child.run(as: FormCheck.self) {
+        case .failed(let reason): return FormCheck(cases: cases, failure: reason)
+        case .ended(let check):
+            do {
+                try check.keep(for: self)
+            } catch let error as ResinError {
+                note("what was found is not kept: \(error.message)")
+            }
+            return check
+        }
+    }
+}
+
 /// What `ChildCheck` runs. Not for people, so no help lists it.
 struct CheckOneCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check-one", abstract: "One check of 'devices --check', in this process.",
         shouldDisplay: false)
 
-    enum Kind: String, CaseIterable, ExpressibleByArgument { case probe, training, operators }
+    enum Kind: String, CaseIterable, ExpressibleByArgument { case probe, training, forms, operators }
 
     @Argument var kind: Kind
     @Argument var name: String
@@ -117,6 +175,8 @@ struct CheckOneCommand: ParsableCommand {
         switch kind {
         case .probe: try printJSON(DeviceProbes.run(name, on: device))
         case .training: try printJSON(SelfCheck(on: device).verdict)
+        case .forms:
+            try printJSON(FormCheck.run(name.split(separator: "\n").map(String.init), on: device))
         case .operators: try printJSON(OperatorCheck.run(name, on: device))
         }
     }

@@ -6,12 +6,13 @@ struct DevicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "devices", abstract: "Lists all devices of all OpenCL platforms.",
         discussion: """
-            --check also trains a small network on each for a step and compares with the reference, and tries what \
-            the driver can do beyond what OpenCL promises. Each try has a process of its own, which may crash. The \
-            answers are kept in the user's cache folder, by device and driver version.
+            --check also trains a small network on each for a step, runs small cases of every kernel in every form \
+            that the device would choose, compares with the reference, and tries what the driver can do beyond what \
+            OpenCL promises. Each try has a process of its own, which may crash. The answers are kept in the user's \
+            cache folder, by device and driver version.
             """)
 
-    @Flag(help: "Also train a small network on each for a step, and try what the driver can do.")
+    @Flag(help: "Also run small cases of every kernel on each, and try what the driver can do.")
     var check = false
 
     @Flag(help: "With --check: also run each family of operators and compare with the reference.")
@@ -38,10 +39,11 @@ struct DevicesCommand: ParsableCommand {
         var check: String?
         var driver: String?
         var probes: [ProbeResult]?
+        var forms: FormCheck?
         var operators: [OperatorCheck]?
 
         enum CodingKeys: String, CodingKey {
-            case index, name, vendor, type, platform, version, check, driver, probes, operators
+            case index, name, vendor, type, platform, version, check, driver, probes, forms, operators
             case platformDevice = "platform_device"
             case memoryByteCount = "memory_bytes"
             case computeUnits = "compute_units"
@@ -62,6 +64,7 @@ struct DevicesCommand: ParsableCommand {
             try values.encodeIfPresent(driver, forKey: .driver)
             try values.encodeIfPresent(check, forKey: .check)
             try values.encodeIfPresent(probes, forKey: .probes)
+            try values.encodeIfPresent(forms, forKey: .forms)
             try values.encodeIfPresent(operators, forKey: .operators)
         }
     }
@@ -111,8 +114,9 @@ struct DevicesCommand: ParsableCommand {
         func child(_ kind: CheckOneCommand.Kind, _ name: String, _ seconds: Double) -> ChildCheck {
             ChildCheck(kind: kind, name: name, device: specification, secondsAllowed: seconds)
         }
-        func say(_ line: String) {
-            guard !json else { return }
+        let isSilent = json
+        @Sendable func say(_ line: String) {
+            guard !isSilent else { return }
             print("   \(line)")
             // A check may take a while, and the next may hang.
             fflush(nil)
@@ -126,6 +130,10 @@ struct DevicesCommand: ParsableCommand {
         }
         say(row.check!)
         if device.driver != nil {
+            let forms = try device.checked(FormCheck.cases(of: device, all: true))
+            row.forms = forms
+            say(describe(forms))
+            if forms.failure != nil { isRight = false }
             let kept = again ? nil : DeviceProbes.kept(for: device)
             let results = try (kept ?? DeviceProbes.found(for: device)).results
             row.probes = results
@@ -133,18 +141,26 @@ struct DevicesCommand: ParsableCommand {
             if kept != nil { say("(as found before with driver \(device.driver!); --again asks anew)") }
         }
         guard operators else { return isRight }
-        row.operators = []
-        for family in OperatorCheck.families {
-            let result: OperatorCheck
-            switch try child(.operators, family, 300).run(as: OperatorCheck.self) {
-            case .ended(let check): result = check
-            case .failed(let reason): result = OperatorCheck(family: family, cases: 0, failure: reason)
-            }
-            row.operators?.append(result)
-            say(describe(result))
-            if result.failure != nil { isRight = false }
+        // Compilers take most of the time, and a core each.
+        let found = InOrder<OperatorCheck>(count: OperatorCheck.families.count) {
+            say(Self.describe($0))
         }
-        return isRight
+        try concurrently(OperatorCheck.families.count) { index in
+            let family = OperatorCheck.families[index]
+            switch try child(.operators, family, 900).run(as: OperatorCheck.self) {
+            case .ended(let check): found.set(check, at: index)
+            case .failed(let reason):
+                found.set(OperatorCheck(family: family, cases: 0, failure: reason), at: index)
+            }
+        }
+        row.operators = found.all
+        return isRight && found.all.allSatisfy { $0.failure == nil }
+    }
+
+    private func describe(_ check: FormCheck) -> String {
+        if let failure = check.failure { return "every form FAILED: \(failure)" }
+        let error = check.worstError.map { String(format: "%.1e", $0) } ?? "infinite"
+        return "every form OK: \(check.cases.count) cases, worst relative error \(error)"
     }
 
     private func describe(_ result: ProbeResult) -> String {
@@ -158,7 +174,7 @@ struct DevicesCommand: ParsableCommand {
         count < 1 << 20 ? "\(count >> 10) KiB" : "\(decimals(Double(count) / Double(1 << 30), 1)) GiB"
     }
 
-    private func describe(_ result: OperatorCheck) -> String {
+    private static func describe(_ result: OperatorCheck) -> String {
         let name = result.family.padding(toLength: 27, withPad: " ", startingAt: 0)
         if let failure = result.failure { return "\(name)FAILED: \(failure)" }
         if let reason = result.reason { return "\(name)0 cases: \(reason)" }

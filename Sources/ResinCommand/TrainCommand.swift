@@ -142,7 +142,8 @@ struct TrainCommand: ParsableCommand {
                 })
         }
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
-            try Trainer(network, dataset, configuration, device: device)
+            try device.passForms(of: network, dataset, configuration)
+            return try Trainer(network, dataset, configuration, device: device)
         }
         Interruption.protectWork()
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
@@ -169,6 +170,7 @@ struct TrainCommand: ParsableCommand {
                 configuration.data, side: configuration.input.height, split: configuration.split,
                 seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest,
                 willRead: { try Trainer.plan(network, $0, configuration, device: device) })
+            try device.passForms(of: network, dataset, configuration)
             return try Trainer(network, dataset, configuration, device: device)
         }
         Interruption.protectWork()

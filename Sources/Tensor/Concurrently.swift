@@ -33,6 +33,30 @@ package func concurrently(_ count: Int, _ work: (Int) -> Void) {
     }
 }
 
+/// What `concurrently` gives, told in the order of the indices, each as soon as those before it are there.
+package final class InOrder<Value: Sendable>: Sendable {
+    private let state: Mutex<(values: [Value?], told: Int)>
+    private let tell: @Sendable (Value) -> Void
+
+    package init(count: Int, _ tell: @escaping @Sendable (Value) -> Void) {
+        state = Mutex(([Value?](repeating: nil, count: count), 0))
+        self.tell = tell
+    }
+
+    package func set(_ value: Value, at index: Int) {
+        state.withLock { state in
+            state.values[index] = value
+            while state.told < state.values.count, let next = state.values[state.told] {
+                tell(next)
+                state.told += 1
+            }
+        }
+    }
+
+    /// Those that are there.
+    package var all: [Value] { state.withLock { $0.values.compactMap { $0 } } }
+}
+
 /// A value that another thread makes while this one does something else.
 package final class Background<Value: Sendable>: Sendable {
     private let made = Mutex<Value?>(nil)

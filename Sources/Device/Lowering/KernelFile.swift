@@ -111,6 +111,15 @@ struct KernelFile: Hashable, Sendable {
     }
 }
 
+/// All device code together.
+package enum KernelText {
+    /// Changes when any of it does.
+    package static let fingerprint: UInt64 = {
+        let files = (0...).lazy.map { kernel_source_at($0) }.prefix { $0 != nil }
+        return (files.map { String(cString: $0!) } + [Activation.openCLText]).joined().utf8.fingerprint
+    }()
+}
+
 extension Activation {
     /// The kernel of its gradient; that of its value has its own name.
     var gradientKernel: String { "\(identifier)_gradient" }

@@ -16,6 +16,7 @@ package enum Probe: String, CaseIterable, Sendable {
     case shuffle = "shfl.sync"
     case subGroups = "sub-groups"
     case subGroupShuffles = "sub-group shuffles"
+    case longLoops = "long loops"
     case localMemory = "local memory"
     case largestAllocation = "largest allocation"
     case pinnedStaging = "pinned staging"
@@ -24,8 +25,8 @@ package enum Probe: String, CaseIterable, Sendable {
     private var isForNVIDIAOnly: Bool {
         switch self {
         case .inlinePTX, .tf32, .bfloat16, .float16, .ldmatrix, .cpAsync, .shuffle: true
-        case .halfStorage, .halfArithmetic, .subGroups, .subGroupShuffles, .localMemory, .largestAllocation,
-            .pinnedStaging:
+        case .halfStorage, .halfArithmetic, .subGroups, .subGroupShuffles, .longLoops, .localMemory,
+            .largestAllocation, .pinnedStaging:
             false
         }
     }

@@ -3,7 +3,9 @@ import ResinOpenCL
 
 /// A probe's kernel, what it is given, and what it must give.
 struct ProbeTrial {
-    static let files = ["probe_half", "probe_memory", "probe_mma", "probe_ptx", "probe_subgroups"]
+    static let files = [
+        "probe_half", "probe_loops", "probe_memory", "probe_mma", "probe_ptx", "probe_subgroups",
+    ]
 
     let file: String
     let options: [String]
@@ -98,6 +100,16 @@ struct ProbeTrial {
                     ? Self.difference(Array(output.prefix(64)), sums)
                     : Self.difference(Array(output.suffix(64)), neighbours)
             }
+        case .longLoops:
+            let side = 1024
+            (file, options, workItems) = ("probe_loops", [], 64)
+            input = [Float(side)]
+            problem = { output, words in
+                if let rounds = output.first(where: { $0 != Float(side * side) }) {
+                    return "a work-item's loops end after \(rounds) of \(side * side) rounds"
+                }
+                return Self.difference(words, (0..<64).map { Self.word(of: $0, side: side) })
+            }
         case .localMemory:
             (file, workItems) = ("probe_memory", 64)
             localByteCount = device.localMemoryByteCount / 256 * 256
@@ -171,6 +183,15 @@ struct ProbeTrial {
             }
         }
         return result
+    }
+
+    /// What Kernels/probes/probe_loops.cl computes.
+    private static func word(of workItem: UInt32, side: Int) -> Float {
+        var word = workItem
+        for _ in 0..<side {
+            for j in 0..<UInt32(side) { word = (word ^ j) &* 1_664_525 &+ 1_013_904_223 }
+        }
+        return Float(word >> 16)
     }
 
     private static func difference(_ output: [Float], _ expected: [Float]) -> String? {

@@ -67,13 +67,12 @@ package struct GroupTile: Hashable, Sendable {
         return 4 * depth * chunks
     }
 
-    /// - Parameter fitsTwice: whether its compiler finds registers enough where two groups share a multiprocessor.
-    func definitions(_ staging: Staging, fitsTwice: Bool = true) -> [(String, Int)] {
+    func definitions(_ staging: Staging) -> [(String, Int)] {
         [
             ("TILE_M", rows), ("TILE_N", columns), ("TILE_WORDS", depth), ("THREAD_M", itemRows),
             ("THREAD_N", itemColumns), ("TENSOR", usesTensorCores ? 1 : 0),
             ("STAGING", staging.rawValue),
-        ] + (staging > .words && fitsTwice && workItems == 256 ? [(Self.registers, 128)] : [])
+        ] + (staging > .words && workItems == 256 ? [(Self.registers, 128)] : [])
     }
 
     /// The definition that says how many registers a work-item may have, where a compiler takes such an order: with 128 two

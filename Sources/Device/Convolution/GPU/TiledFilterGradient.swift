@@ -94,8 +94,7 @@ extension TiledGradientSplit {
     func definitions(
         _ geometry: TiledGradientGeometry, _ staging: Staging, pieceWidth: Int?
     ) -> [(String, Int)] {
-        // Floats through registers: 64 sums, 16 on their way, and every operand one by one.
-        tile.definitions(staging, fitsTwice: staging != .pieces || pieceWidth != 4) + [
+        tile.definitions(staging) + [
             ("SOURCE_WIDTH", pieceWidth ?? loadWidth(channels: Int(geometry.channels))),
             ("RESULT_WIDTH", pieceWidth ?? loadWidth(channels: Int(geometry.outputChannels))),
         ]
