@@ -114,8 +114,16 @@ extension DeviceProbes {
 }
 
 extension ComputeDevice {
-    /// `RESIN_UNCHECKED=1`: for tests of drivers that compute nothing or are known to be wrong.
-    static let areUnchecked = ProcessInfo.processInfo.environment["RESIN_UNCHECKED"] == "1"
+    /// `RESIN_CHECK=off`: for tests of drivers that compute nothing or are known to be wrong.
+    ///
+    /// - Throws: `ResinError(.usage)` where the variable has another value.
+    static func areUnchecked() throws -> Bool {
+        let choice = ProcessInfo.processInfo.environment["RESIN_CHECK"] ?? ""
+        guard ["", "off"].contains(choice) else {
+            throw ResinError(.usage, "RESIN_CHECK is '\(choice)'; it may be off, or not set")
+        }
+        return choice == "off"
+    }
 
     /// Has the driver checked on what a training takes, where it has not been, in a process of its own; what was right
     /// is kept.
@@ -125,13 +133,13 @@ extension ComputeDevice {
         beforeTraining network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
         note: (String) -> Void
     ) throws {
+        let isUnchecked = try Self.areUnchecked()
         var device = self
         (device.math, device.precision) = (configuration.math, configuration.precision)
         let cases = try FormCheck.cases(beforeTraining: network, dataset, configuration, on: device)
         guard !cases.isEmpty else { return }
-        if Self.areUnchecked {
-            note("\(details.name) is not checked, as RESIN_UNCHECKED=1 says: what it computes may be wrong")
-            return
+        if isUnchecked {
+            return note("RESIN_CHECK=off: what \(details.name) computes is not checked, and may be wrong")
         }
         note(
             "checking \(details.name) with driver \(driver ?? "") once, on \(cases.count) small cases of the kernels "

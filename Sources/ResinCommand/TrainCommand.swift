@@ -217,9 +217,8 @@ struct TrainCommand: ParsableCommand {
         let configuration = trainer.configuration
         // Shown when the data were read, before there was a log.
         for line in trainer.dataset.notes { try reporter.keep("note: \(line)") }
-        let driver =
-            device.driver.map { ", \(ComputeDevice.areUnchecked ? "not " : "")checked with driver \($0)" }
-            ?? ""
+        let isUnchecked = try ComputeDevice.areUnchecked()
+        let driver = device.driver.map { ", \(isUnchecked ? "not " : "")checked with driver \($0)" } ?? ""
         try reporter.say("device \(device)\(driver)")
         try reporter.say("plan: \(trainer.memory.description)")
         try reporter.say(

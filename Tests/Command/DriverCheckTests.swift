@@ -80,7 +80,7 @@ extension CommandTests {
         @Test("A device whose kernels all do nothing is refused, though its driver says that all is well")
         func idle() throws {
             var program = try PretendDevice.shared.get().program("train", "lenet", "--out", folder / "run")
-            program.environment["RESIN_UNCHECKED"] = "0"
+            program.environment["RESIN_CHECK"] = ""
             try expectRefusal(70, "'\(PretendDevice.name)' with driver", "numbers are wrong", by: program)
         }
 
