@@ -28,7 +28,7 @@ extension CommandTests {
             program.environment["RESIN_CHECK"] = "on"
             try expectRefusal(64, "RESIN_CHECK is 'on'", by: program)
             program.environment["RESIN_CHECK"] = ""
-            try expectRefusal(70, PretendDevice.name, "is not used", "element", by: program)
+            try expectRefusal(70, PretendDevice.name, "is not used", "are wrong", by: program)
         }
 
         /// −36 is CL_INVALID_COMMAND_QUEUE, and −9999 no code of OpenCL's at all.
