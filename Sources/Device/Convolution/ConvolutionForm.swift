@@ -78,7 +78,9 @@ extension ConvolutionPass {
         return DeviceForm(
             name: Form.name, reason: Form.reason,
             workspaceByteCount: foldedByteCount == 0 ? form.workspaceByteCount : byteCount + foldedByteCount,
-            writesChannelViews: direction == .forward && form.writesChannelViews, zeroCount: form.zeroCount,
+            // What is added lies as the result does, which is then whole.
+            writesChannelViews: direction == .forward && form.writesChannelViews && !epilogue.adds,
+            zeroCount: form.zeroCount,
             usesWinograd: Form.isWinograd, staging: form.staging
         ) { lowering in
             // The other taps' gradients: nothing but padding is under them.
