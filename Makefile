@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libturbojpeg0-dev curl
 
-.PHONY: help setup build run own test fuzz lint layers format bench carry simulate ptx goldens clean
+.PHONY: help setup build run own test fuzz lint layers format bench carry simulate portability ptx goldens clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -24,6 +24,7 @@ own: setup            ## build and run Examples/OwnNetwork, a package that depen
 	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 
 test: setup lint layers simulate ## run everything that CI runs
+	@.ci/install mesa-opencl-icd
 	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	$(SWIFT) test -c $(CONFIGURATION) --skip-build
@@ -53,6 +54,10 @@ carry: setup          ## fill carry/ with what Benchmarks/gpu.sh needs on a mach
 simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
+
+portability: build    ## run the program on every OpenCL implementation that can be installed, and print a table
+	@.ci/install python3-venv
+	@.ci/portability $(RESIN)
 
 ptx: build            ## compile the GPU's kernels for NVIDIA offline, and interpret those for tensor cores
 	@.ci/install clang-15 libclc-15 python3-venv

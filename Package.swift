@@ -73,8 +73,8 @@ let package = Package(
         tests(
             "Operators",
             [
-                "Resin", "ResinCases", "ResinTestDevices", "ResinReference", "ResinDevice", "ResinOpenCL",
-                "ResinPlan", "ResinGraph", "ResinTensor",
+                "Resin", "ResinCases", "ResinTestDevices", "ResinReference", "ResinDevice", "ResinTraining",
+                "ResinOpenCL", "ResinPlan", "ResinNetworks", "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens", "README.md"]),
         tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"]),
         tests(

@@ -28,4 +28,9 @@ struct Arena {
         let (piece, offset) = location(offset)
         return try piece.subBuffer(offset: offset, byteCount: byteCount)
     }
+
+    /// Not a number, everywhere.
+    func spoil(_ queue: Queue) throws {
+        for piece in pieces { try queue.fill(piece, byte: 0xFF) }
+    }
 }

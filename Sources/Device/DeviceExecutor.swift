@@ -16,6 +16,10 @@ package final class DeviceExecutor: Executor {
     /// What convolutions read outside the image; as long as the longest run of taps and channels asked for.
     private(set) var zeros: Buffer
 
+    /// Whether the arena is not a number when a plan is prepared: what a kernel leaves out is then not taken for what an
+    /// earlier plan left there.
+    package var spoilsMemory = false
+
     private var programs: [ProgramKey: Program] = [:]
     private var regions: [Region: Buffer] = [:]
     /// Shared by all plans, which run one after another; grown when a larger plan is prepared.
@@ -65,18 +69,13 @@ package final class DeviceExecutor: Executor {
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
+        let options = openCLDevice.compilerOptions(key.options)
         do {
-            var options = key.options
-            if openCLDevice.extensions.contains("cl_nv_compiler_options"),
-                let limit = GroupTile.registerLimit(in: options)
-            {
-                options.append(limit)
-            }
             let program = try Program(context: context, source: key.source, options: options)
             programs[key] = program
             return program
         } catch let error as OpenCLError where error.call == "clBuildProgram" {
-            let name = "\(key.files.last ?? "") with \(key.options.joined(separator: " "))"
+            let name = "\(key.files.last ?? "") with \(options.joined(separator: " "))"
             throw OpenCLError(
                 code: error.code, call: error.call, device: error.device,
                 detail: "\(name): \(error.detail ?? "")")
@@ -166,6 +165,7 @@ package final class DeviceExecutor: Executor {
             if zeros.byteCount < 4 * run {
                 zeros = try Self.makeZeros(byteCount: 4 * run, context, queue)
             }
+            if spoilsMemory { try arena?.spoil(queue) }
             return try CommandList(plan, executor: self, arena: arena)
         }
     }
@@ -188,8 +188,17 @@ extension DeviceDescription {
     }
 }
 
+extension ResinOpenCL.Device {
+    /// A program's options as its compiler takes them: NVIDIA's is also told how many registers a work-item may have.
+    package func compilerOptions(_ options: [String]) -> [String] {
+        guard extensions.contains("cl_nv_compiler_options"), let limit = GroupTile.registerLimit(in: options)
+        else { return options }
+        return options + [limit]
+    }
+}
+
 /// Turns the device's errors into what a person can act on.
-func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+package func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as OpenCLError {

@@ -28,7 +28,7 @@ package struct DeviceTraits: Hashable, Sendable {
     /// In a group of a kernel that is not particular about it: a power of two.
     package var groupWorkItems: Int
     var computeUnits: Int
-    var localMemoryByteCount: Int
+    package var localMemoryByteCount: Int
     /// Whether convolutions may use minimal filtering, which rounds differently from a direct sum.
     var allowsWinograd: Bool
     /// On GPUs, the least harmonic mean of a convolution's channels with which it does: what is transformed goes through

@@ -75,8 +75,9 @@ struct Liveness {
         return nil
     }
 
-    mutating func addWorkspace(_ byteCount: Int, at node: Int) -> Int {
-        blocks.append(Block(byteCount: byteCount, lifetime: node...node))
+    /// Scratch memory that nodes need besides.
+    mutating func addBlock(_ byteCount: Int, _ lifetime: ClosedRange<Int>) -> Int {
+        blocks.append(Block(byteCount: byteCount, lifetime: lifetime))
         return blocks.count - 1
     }
 }

@@ -67,9 +67,10 @@ public struct FormCheck: Codable, Hashable, Sendable {
         guard let openCL = device.openCL, let executor = try executor(on: device) else { return result }
         let loops = Probe.longLoops.run(on: openCL)
         if !loops.works {
-            result.failure = "\(loops.reason ?? loops.name), as kernels' must not"
+            result.failure = "\(loops.name): \(loops.reason ?? "no")"
             return result
         }
+        executor.spoilsMemory = true
         let reference = ReferenceExecutor()
         let chosen = Set(names)
         var worst = 0.0
@@ -105,14 +106,18 @@ public struct FormCheck: Codable, Hashable, Sendable {
         /// What has to be compiled.
         private(set) var programs: Set<[String]> = []
         private let cost: Double
+        /// Whether it is of so few numbers that a kernel can hardly be wrong.
+        let isTiny: Bool
 
         init(_ opCase: OpCase, on executor: DeviceExecutor, in precision: Precision) throws {
+            let counts = opCase.inputs.map { $0.shape.reduce(1, *) }
             self.init(
-                opCase.name, executor.makePlan(try opCase.makeGraph().inPrecision(precision)), on: executor)
+                opCase.name, executor.makePlan(try opCase.makeGraph().inPrecision(precision)), on: executor,
+                isTiny: counts.max() ?? 0 < 100)
         }
 
-        init(_ name: String, _ plan: Plan, on executor: DeviceExecutor) {
-            self.name = name
+        package init(_ name: String, _ plan: Plan, on executor: DeviceExecutor, isTiny: Bool = false) {
+            (self.name, self.isTiny) = (name, isTiny)
             for launch in executor.launches(of: plan) {
                 // Sizes of tiles and the like make programs of their own, but no other form.
                 let definitions = launch.options.filter { option in
@@ -150,7 +155,7 @@ public struct FormCheck: Codable, Hashable, Sendable {
     }
 
     /// Few and cheap cases that have all of the wanted forms between them, as far as any has: always the one that gives
-    /// most for its price.
+    /// most for its price, a tiny one only where no other is left.
     ///
     /// - Parameter programs: what will be compiled anyway.
     private static func choice(
@@ -159,14 +164,14 @@ public struct FormCheck: Codable, Hashable, Sendable {
         var (wanted, built) = (wanted, programs)
         var chosen: [Candidate] = []
         while true {
-            var best: (candidate: Candidate, value: Double)?
-            for candidate in candidates {
-                let gain = candidate.forms.intersection(wanted).count
-                guard gain > 0 else { continue }
-                let value = Double(gain) / candidate.price(besides: built)
-                if value > best?.value ?? 0 { best = (candidate, value) }
+            let values = candidates.map { candidate in
+                let gain =
+                    Double(candidate.forms.intersection(wanted).count) / candidate.price(besides: built)
+                return candidate.isTiny ? 1e-6 * gain : gain
             }
-            guard let best = best?.candidate else { return chosen }
+            guard let (best, value) = zip(candidates, values).max(by: { $0.1 < $1.1 }), value > 0 else {
+                return chosen
+            }
             chosen.append(best)
             wanted.subtract(best.forms)
             built.formUnion(best.programs)

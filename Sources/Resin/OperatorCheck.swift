@@ -115,6 +115,7 @@ public struct OperatorCheck: Codable, Hashable, Sendable {
         }
         guard !cases.isEmpty else { return OperatorCheck(family: name, cases: 0, reason: reason) }
 
+        (executor as? DeviceExecutor)?.spoilsMemory = true
         let reference = ReferenceExecutor()
         var result = OperatorCheck(family: name, cases: cases.count)
         var worst = 0.0

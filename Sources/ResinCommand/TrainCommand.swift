@@ -142,7 +142,7 @@ struct TrainCommand: ParsableCommand {
                 })
         }
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
-            try device.passForms(of: network, dataset, configuration)
+            try check(device, network, dataset, configuration)
             return try Trainer(network, dataset, configuration, device: device)
         }
         Interruption.protectWork()
@@ -170,12 +170,22 @@ struct TrainCommand: ParsableCommand {
                 configuration.data, side: configuration.input.height, split: configuration.split,
                 seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest,
                 willRead: { try Trainer.plan(network, $0, configuration, device: device) })
-            try device.passForms(of: network, dataset, configuration)
+            try check(device, network, dataset, configuration)
             return try Trainer(network, dataset, configuration, device: device)
         }
         Interruption.protectWork()
         let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)
         try finish(run, device)
+    }
+
+    private func check(
+        _ device: ComputeDevice, _ network: Network, _ dataset: Dataset,
+        _ configuration: TrainingConfiguration
+    ) throws {
+        try device.check(beforeTraining: network, dataset, configuration) { line in
+            // A program reads what the others tell.
+            if ![.json, .none].contains(progress ?? .auto) { note(line) }
+        }
     }
 
     private func tellThatItIsOver(
@@ -207,7 +217,9 @@ struct TrainCommand: ParsableCommand {
         let configuration = trainer.configuration
         // Shown when the data were read, before there was a log.
         for line in trainer.dataset.notes { try reporter.keep("note: \(line)") }
-        try reporter.say("device \(device)")
+        let isUnchecked = try ComputeDevice.areUnchecked()
+        let driver = device.driver.map { ", \(isUnchecked ? "not " : "")checked with driver \($0)" } ?? ""
+        try reporter.say("device \(device)\(driver)")
         try reporter.say("plan: \(trainer.memory.description)")
         try reporter.say(
             "\(configuration.network) on \(configuration.data): input \(configuration.input), "

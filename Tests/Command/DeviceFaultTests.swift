@@ -21,6 +21,16 @@ extension CommandTests {
             return program
         }
 
+        @Test("A device that computes nothing is refused before it trains, unless the check is left out")
+        func check() throws {
+            var program = train(fault: "build:1000:-11")
+            try success(of: program)
+            program.environment["RESIN_CHECK"] = "on"
+            try expectRefusal(64, "RESIN_CHECK is 'on'", by: program)
+            program.environment["RESIN_CHECK"] = ""
+            try expectRefusal(70, PretendDevice.name, "is not used", "element", by: program)
+        }
+
         /// −36 is CL_INVALID_COMMAND_QUEUE, and −9999 no code of OpenCL's at all.
         @Test("A kernel that faults is no lack of memory", arguments: [-5, -36, -9999])
         func kernelFault(code: Int) throws {

@@ -43,6 +43,18 @@ final class Folder: Sendable {
         (text(name) ?? "").split(separator: "\n").map(String.init)
     }
 
+    /// Compiles functions in C that stand before the OpenCL loader's; what `LD_PRELOAD` has to be.
+    func preload(_ source: String) throws -> String {
+        try write(source, to: "preload.c")
+        let compiler = Process()
+        compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        compiler.arguments = ["clang", "-shared", "-fPIC", "-o", self / "preload.so", self / "preload.c"]
+        try compiler.run()
+        compiler.waitUntilExit()
+        try #require(compiler.terminationStatus == 0)
+        return self / "preload.so" + " libOpenCL.so.1"
+    }
+
     func holds(_ name: String) -> Bool { FileManager.default.fileExists(atPath: self / name) }
 }
 

@@ -105,8 +105,9 @@ struct ProbeTrial {
             (file, options, workItems) = ("probe_loops", [], 64)
             input = [Float(side)]
             problem = { output, words in
-                if let rounds = output.first(where: { $0 != Float(side * side) }) {
-                    return "a work-item's loops end after \(rounds) of \(side * side) rounds"
+                if let rounds = output.first(where: { $0 != Float(side * side) && $0.isFinite }) {
+                    return
+                        "a work-item's loops end after \(Int(rounds)) of \(side * side) rounds: sums lack the rest"
                 }
                 return Self.difference(words, (0..<64).map { Self.word(of: $0, side: side) })
             }
