@@ -16,8 +16,10 @@
 
 // Runs `take`, which adds row y + reach's share to row y's, for reach = GROUP_Y / 2, GROUP_Y / 4, … 1. Every row has
 // stored its share in local memory before.
-#define HALVE(reach, y, take)                                 \
-    for (int reach = GROUP_Y / 2; reach > 0; reach /= 2) {       \
+#define HALVE(reach, y, take) HALVE_ROWS(GROUP_Y, reach, y, take)
+// The same of another number of rows, a power of two, too.
+#define HALVE_ROWS(rows, reach, y, take)                       \
+    for (int reach = (rows) / 2; reach > 0; reach /= 2) {        \
         barrier(CLK_LOCAL_MEM_FENCE);                         \
         if (y < reach) { take; }                               \
     }

@@ -23,6 +23,19 @@ struct GPUShapeTests {
         try expectAgreement(of: opCase, traits)
     }
 
+    @Test(
+        "The last group of a launch combines to the same bits as another launch",
+        .enabled(if: DeviceTraits.gpu().fence != nil, "the device has no fence between groups"),
+        arguments: OpCase.batchNorm)
+    func lastGroup(of opCase: OpCase) throws {
+        var withoutFence = DeviceTraits.gpu()
+        withoutFence.fence = nil
+        let bits = try [.gpu(), withoutFence].map { traits in
+            try SharedExecutors.use(traits) { try opCase.run(on: $0) }.map { $0.map(\.bitPattern) }
+        }
+        #expect(bits[0] == bits[1])
+    }
+
     /// An image of one pixel and one vector of channels leaves a group's work-items to the third dimension.
     @Test("A group has at most 64 work-items along its third dimension, as NVIDIA wants it")
     func thirdDimension() throws {

@@ -17,6 +17,9 @@ struct KernelFile: Hashable, Sendable {
 
     enum Family: Hashable { case small, packed }
 
+    /// Whether kernels are in it that know the last work-group of a launch, for devices that have a fence for it.
+    var hasLastGroups: Bool { preamble.contains("last_group") }
+
     /// Whether a GPU's vectors are whole and lie at multiples of 16 bytes (ALIGNED of Kernels/shared/common.cl).
     enum Vectors: Hashable {
         case unaligned, aligned
@@ -54,7 +57,7 @@ struct KernelFile: Hashable, Sendable {
 
     // Reductions by work-groups, for GPUs.
     static let batchNormReduction = KernelFile(
-        name: "batch_norm_reduction", preamble: ["reduction"], vectors: .alignedChannels)
+        name: "batch_norm_reduction", preamble: ["ptx", "last_group", "reduction"], vectors: .alignedChannels)
     static let lossReduction = KernelFile(name: "loss_reduction", preamble: ["reduction"])
     static let poolingReduction = KernelFile(
         name: "pooling2d_reduction", preamble: ["reduction"], vectors: .alignedChannels)
@@ -70,11 +73,11 @@ struct KernelFile: Hashable, Sendable {
 
     // Convolutions of GPUs.
     static let tiled = KernelFile(
-        name: "convolution2d_tiled", preamble: ["tensor_core", "tile", "tile_pieces"])
+        name: "convolution2d_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
     static let tiledFilterGradient = KernelFile(
-        name: "convolution2d_filter_gradient_tiled", preamble: ["tensor_core", "tile", "tile_pieces"])
+        name: "convolution2d_filter_gradient_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
     static let filterOperands = KernelFile(
-        name: "convolution2d_filter_operands", preamble: ["tensor_core"])
+        name: "convolution2d_filter_operands", preamble: ["ptx", "tensor_core"])
     static let winogradStages = KernelFile(
         name: "convolution2d_winograd_stages", preamble: ["winograd"],
         openDimensions: [

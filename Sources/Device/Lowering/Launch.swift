@@ -32,6 +32,8 @@ struct Launch: Sendable {
         case local(byteCount: Int)
         /// What the step sends: `StepUniforms`, set anew before each launch.
         case uniforms
+        /// So many ints for Kernels/gpu/last_group.cl, zeros before the launch and behind it. Launches share them.
+        case counters(Int)
         /// A buffer of zeros, also where a kernel's flags say that it will not look.
         case zeros
         case int(Int)
@@ -63,8 +65,8 @@ extension Launch.Argument {
         case .int, .uint, .float: 4
         case .geometry(let value): size(value)
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
-        case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .zeros,
-            .constants, .table:
+        case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .counters,
+            .zeros, .constants, .table:
             nil
         }
     }

@@ -29,10 +29,9 @@ extension Op.BatchNorm: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         let (x, scale, shift) = (lowering.input(0), lowering.input(1), lowering.input(2))
         let (y, mean, inverse) = (lowering.output(0), lowering.output(1), lowering.output(2))
-        lowering.reduce("batch_norm_statistics", [x, .workspace])
-        lowering.combine(
-            "batch_norm_combine", [.workspace, mean, inverse, lowering.input(3), lowering.input(4)],
-            [.float(epsilon), .float(momentum)])
+        lowering.reduce(
+            "batch_norm_statistics", [x], by: "batch_norm_combine",
+            to: [mean, inverse, lowering.input(3), lowering.input(4)], [.float(epsilon), .float(momentum)])
         lowering.eachPixel(
             "batch_norm_normalise", [x, scale, shift, mean, inverse, y], [.int(Int(epilogue.code))])
     }
@@ -56,8 +55,9 @@ extension Op.BatchNormGradient: DeviceOperator {
         let (dy, x, scale) = (lowering.input(0), lowering.input(1), lowering.input(2))
         let (mean, inverse) = (lowering.input(3), lowering.input(4))
         let (dx, dscale, dshift) = (lowering.output(0), lowering.output(1), lowering.output(2))
-        lowering.reduce("batch_norm_gradient_sums", [dy, x, mean, inverse, .workspace])
-        lowering.combine("batch_norm_gradient_combine", [.workspace, dscale, dshift], [])
+        lowering.reduce(
+            "batch_norm_gradient_sums", [dy, x, mean, inverse], by: "batch_norm_gradient_combine",
+            to: [dscale, dshift])
         lowering.eachPixel("batch_norm_gradient", [dy, x, scale, mean, inverse, dscale, dshift, dx], [])
     }
 }
@@ -77,38 +77,46 @@ extension DeviceForm {
 }
 
 extension Lowering {
-    /// Sums over each chunk of the first input's pixels: by a work-item, or on a GPU by a group for each chunk and run of
-    /// channels.
-    fileprivate mutating func reduce(_ kernel: String, _ arguments: [Argument]) {
-        switch traits.kind {
-        case .cpu:
-            let chunks = ChannelChunks(inputShape(0), traits)
-            launch(kernel, in: .batchNorm, global: [1, chunks.count], arguments + chunks.arguments)
-        case .gpu:
-            let chunks = ReductionChunks(inputShape(0), traits)
-            let group = chunks.group
-            launch(
-                kernel + "_reduction", in: .batchNormReduction, defining: group.definitions,
-                global: [group.width(channels: chunks.channels, traits), group.rows * chunks.count],
-                local: group.local, arguments + chunks.arguments)
-        }
-    }
-
-    /// Adds the chunks' sums. A GPU's group takes few channels, so that as many work-items as possible share the chunks.
-    fileprivate mutating func combine(_ kernel: String, _ arguments: [Argument], _ constants: [Argument]) {
+    /// Sums over each chunk of the first input's pixels, and adds the chunks' sums: by a work-item a chunk and a launch behind
+    /// it, or on a GPU by a group for each chunk and run of channels, and by the last of a run's groups.
+    fileprivate mutating func reduce(
+        _ kernel: String, _ inputs: [Argument], by combining: String, to results: [Argument],
+        _ constants: [Argument] = []
+    ) {
         switch traits.kind {
         case .cpu:
             let chunks = ChannelChunks(inputShape(0), traits)
             launch(
-                kernel, in: .batchNorm, global: [divide(chunks.channels, by: traits.lanes)],
-                arguments + chunks.arguments + constants)
+                kernel, in: .batchNorm, global: [1, chunks.count], inputs + [.workspace] + chunks.arguments)
+            launch(
+                combining, in: .batchNorm, global: [divide(chunks.channels, by: traits.lanes)],
+                [.workspace] + results + chunks.arguments + constants)
         case .gpu:
             let chunks = ReductionChunks(inputShape(0), traits)
-            let group = ReductionGroup(channels: chunks.channels, mostColumns: 8, traits)
-            launch(
-                kernel + "_reduction", in: .batchNormReduction, defining: group.definitions,
-                global: [group.width(channels: chunks.channels, traits), group.rows], local: group.local,
-                arguments + chunks.arguments + constants)
+            // Few channels at a time, so that as many work-items as possible share the chunks.
+            let combiners = ReductionGroup(channels: chunks.channels, mostColumns: 8, traits)
+            func launchGroups(
+                _ kernel: String, of group: ReductionGroup, chunks count: Int, _ arguments: [Argument]
+            ) {
+                launch(
+                    kernel, in: .batchNormReduction,
+                    defining: group.definitions + [("COMBINE_X", combiners.columns)],
+                    global: [group.width(channels: chunks.channels, traits), group.rows * count],
+                    local: group.local, arguments)
+            }
+            guard traits.fence != nil else {
+                launchGroups(
+                    "\(kernel)_reduction", of: chunks.group, chunks: chunks.count,
+                    inputs + [.workspace] + chunks.arguments)
+                launchGroups(
+                    "\(combining)_reduction", of: combiners, chunks: 1,
+                    [.workspace] + results + chunks.arguments + constants)
+                return
+            }
+            let runs = chunks.group.width(channels: chunks.channels, traits) / chunks.group.columns
+            launchGroups(
+                "\(kernel)_whole_reduction", of: chunks.group, chunks: chunks.count,
+                inputs + [.workspace] + results + [.counters(runs)] + chunks.arguments + constants)
         }
     }
 
