@@ -29,8 +29,8 @@ static inline void copy_weights(__local float *restrict to, __global const float
 // Work-items: global (groups). Local: weights [block][group channels], totals [images][group channels].
 __kernel WORK_GROUP
 void dense(__global const float *restrict x, __global const float *restrict filter, __global const float *restrict bias,
-           __global const float *restrict mask, __global float *restrict y, __local float *restrict weights,
-           __local float *restrict totals, const PatchGeometry g) {
+           __global const float *restrict addend, __global const float *restrict mask, __global float *restrict y,
+           __local float *restrict weights, __local float *restrict totals, const PatchGeometry g) {
     const int width = g.group_tiles * TILE_CHANNELS, first = get_global_id(0) * width;
     for (int e = 0; e < g.images * width; e += LANES) STORE((lanes)(0.0f), totals + e);
 
@@ -69,7 +69,8 @@ void dense(__global const float *restrict x, __global const float *restrict filt
             const size_t at = (size_t)p * g.output_channels + channel;
             if (count > 0)
                 store_first(
-                    finished(LOAD(totals + p * width + o), bias + channel, mask + at, count, &g), y + at, count);
+                    finished(LOAD(totals + p * width + o), bias + channel, addend + at, mask + at, count, &g), y + at,
+                    count);
         }
 }
 
@@ -84,7 +85,8 @@ static inline float sum_of_lanes(lanes x) {
 // made lane by lane, and its lanes are added last. Work-items: global (⌈K / block⌉).
 __kernel WORK_GROUP
 void dense_input_gradient(__global const float *restrict dy, __global const float *restrict filter,
-                          __global const float *restrict mask, __global float *restrict dx, const PatchGeometry g) {
+                          __global const float *restrict addend, __global const float *restrict mask,
+                          __global float *restrict dx, const PatchGeometry g) {
     const int outputs = g.output_channels, first = get_global_id(0) * g.block;
     const int end = min(first + g.block, g.channels);
     for (int k = first; k < end; k += ROWS)
@@ -109,8 +111,8 @@ void dense_input_gradient(__global const float *restrict dy, __global const floa
                 UNROLL for (int v = 0; v < IMAGES; v++)
                     if (k + m < end && p + v < g.images) {
                         const size_t at = (size_t)(p + v) * g.channels + k + m;
-                        const float sum = sum_of_lanes(sums[m][v]);
-                        dx[at] = g.epilogue == EPILOGUE_GRADIENT ? ACTIVATION_GRADIENT(sum, mask[at]) : sum;
+                        dx[at] =
+                            with_epilogue_one(sum_of_lanes(sums[m][v]), g.epilogue, addend + at, mask + at);
                     }
         }
 }

@@ -21,7 +21,8 @@
 
 __kernel WORK_GROUP
 void convolution2d_gather(__global const float *restrict source, __global const float *restrict filter,
-                          __global const float *restrict bias, __global const float *restrict mask,
+                          __global const float *restrict bias, __global const float *restrict addend,
+                          __global const float *restrict mask,
                           __global float *restrict result, __global const float *restrict zeros,
                           const ConvolutionGeometry g) {
     const int first = get_global_id(0) * ROWS;
@@ -88,7 +89,7 @@ void convolution2d_gather(__global const float *restrict source, __global const 
             if (count <= 0) break;
             const size_t at = pixel * g.result_channels + channel;
             const lanes sum = with_offset(results[m][v], bias + channel, g.result_channels, count, g.offset_kind);
-            store_first(with_epilogue(sum, g.epilogue, mask + at, count), result + at, count);
+            store_first(with_epilogue(sum, g.epilogue, addend + at, mask + at, count), result + at, count);
         }
     }
 }

@@ -55,7 +55,8 @@ static inline void copy_patch(__local float *patch, __global const float *restri
 // Local: packed [vectors of k][block][LANES], line [pitch].
 __kernel WORK_GROUP
 void convolution2d_packed(__global const float *restrict x, __global const float *restrict filter,
-                          __global const float *restrict bias, __global const float *restrict mask,
+                          __global const float *restrict bias, __global const float *restrict addend,
+                          __global const float *restrict mask,
                           __global float *restrict y, __local float *restrict packed, __local float *restrict line,
                           const PatchGeometry g) {
     const int pixels = g.images * g.output_height * g.output_width;
@@ -95,9 +96,9 @@ void convolution2d_packed(__global const float *restrict x, __global const float
             COPY_TILE(results, sums)
             const size_t tile_at = (size_t)(first + p) * g.result_stride + g.result_first + tile_channel;
             // What most tiles are and most layers have, without a question a vector: whole, with a bias or none, and a
-            // ReLU or one that lets all through; or without a bias and with a mask.
+            // ReLU or one that lets all through; or without a bias and with another epilogue.
             if (pixels - first - p >= ROWS && g.output_channels - tile_channel >= TILE_CHANNELS) {
-                if (g.offset_kind != OFFSET_FACTOR && (IS_RELU ? g.epilogue != EPILOGUE_GRADIENT : !g.epilogue)) {
+                if (g.offset_kind != OFFSET_FACTOR && (IS_RELU ? g.epilogue <= EPILOGUE_ACTIVATION : !g.epilogue)) {
                     const lanes least = (lanes)(g.epilogue == EPILOGUE_ACTIVATION ? 0.0f : -INFINITY);
                     lanes offset[COLUMNS];
                     UNROLL for (int v = 0; v < COLUMNS; v++)
@@ -109,11 +110,11 @@ void convolution2d_packed(__global const float *restrict x, __global const float
                         }
                     continue;
                 }
-                if (!g.offset_kind && g.epilogue == EPILOGUE_GRADIENT) {
+                if (!g.offset_kind) {
                     for (int m = 0; m < ROWS; m++)
                         UNROLL for (int v = 0; v < COLUMNS; v++) {
                             const size_t at = tile_at + m * g.result_stride + v * LANES;
-                            STORE(ACTIVATION_GRADIENT(results[m][v], LOAD(mask + at)), y + at);
+                            STORE(with_epilogue(results[m][v], g.epilogue, addend + at, mask + at, LANES), y + at);
                         }
                     continue;
                 }
@@ -123,7 +124,8 @@ void convolution2d_packed(__global const float *restrict x, __global const float
                     const int channel = tile_channel + v * LANES, count = g.output_channels - channel;
                     const size_t at = tile_at + (size_t)m * g.result_stride + v * LANES;
                     if (count > 0)
-                        store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
+                        store_first(finished(results[m][v], bias + channel, addend + at, mask + at, count, &g),
+                                    y + at, count);
                 }
         }
         tile_filter += (size_t)length * TILE_CHANNELS;

@@ -66,7 +66,8 @@ static inline void copy_line(__local float *line, __global const float *restrict
 // Work-items: global (shares of the N·H′ rows). Local: lines [KH][pitch] and a vector.
 __kernel WORK_GROUP
 void convolution2d_rows(__global const float *restrict x, __global const float *restrict filter,
-                        __global const float *restrict bias, __global const float *restrict mask,
+                        __global const float *restrict bias, __global const float *restrict addend,
+                        __global const float *restrict mask,
                         __global float *restrict y, __local float *restrict lines, const PatchGeometry g) {
     const int run = g.kernel_width * g.channels, all_rows = g.images * g.output_height;
     const int end_row = (int)((long)all_rows * (get_global_id(0) + 1) / get_global_size(0));
@@ -116,7 +117,7 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                     if (count <= 0) break;
                     size_t at = ((size_t)row * g.output_width + first) * g.result_stride + g.result_first + channel;
                     const int end = min(ROWS, g.output_width - first);
-                    if (g.offset_kind == OFFSET_BIAS && (IS_RELU ? g.epilogue != EPILOGUE_GRADIENT : !g.epilogue)) {
+                    if (g.offset_kind == OFFSET_BIAS && (IS_RELU ? g.epilogue <= EPILOGUE_ACTIVATION : !g.epilogue)) {
                         // What most layers have, in a loop without questions: a ReLU, or one that lets all through.
                         const lanes offset = load_first(bias + channel, count);
                         const lanes least = (lanes)(g.epilogue == EPILOGUE_ACTIVATION ? 0.0f : -INFINITY);
@@ -129,7 +130,8 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
                         }
                     } else {
                         for (int m = 0; m < end; m++, at += g.result_stride)
-                            store_first(finished(results[m][v], bias + channel, mask + at, count, &g), y + at, count);
+                            store_first(finished(results[m][v], bias + channel, addend + at, mask + at, count, &g),
+                                        y + at, count);
                     }
                 }
             }
@@ -146,6 +148,7 @@ void convolution2d_rows(__global const float *restrict x, __global const float *
 // [gathered rows][pitch], the padding's among them.
 __kernel WORK_GROUP
 void convolution2d_input_gradient_rows(__global const float *restrict dy, __global const float *restrict filter,
+                                       __global const float *restrict addend,
                                        __global const float *restrict mask, __global float *restrict dx,
                                        __local float *restrict lines, const PatchGeometry g) {
     const int outputs = g.output_channels, length = g.width * g.channels;
@@ -192,7 +195,8 @@ void convolution2d_input_gradient_rows(__global const float *restrict dy, __glob
             const size_t at = ((size_t)n * g.height + row) * length;
             for (int e = 0; e < length; e += LANES) {
                 store_first(
-                    with_epilogue(LOAD(line + e), g.epilogue, mask + at + e, length - e), dx + at + e, length - e);
+                    with_epilogue(LOAD(line + e), g.epilogue, addend + at + e, mask + at + e, length - e),
+                    dx + at + e, length - e);
             }
         }
     }

@@ -102,7 +102,8 @@ void winograd_pack(__global const float *restrict filter, __global float *restri
 // [FREQUENCIES][block][TILE_CHANNELS], frequencies APART in both.
 __kernel WORK_GROUP
 void winograd_convolution(__global const float *restrict image, __global const float *restrict filter,
-                          __global const float *restrict bias, __global const float *restrict mask,
+                          __global const float *restrict bias, __global const float *restrict addend,
+                          __global const float *restrict mask,
                           __global float *restrict result, __local float *restrict transformed,
                           __local float *restrict products, const WinogradGeometry g) {
     const int first = get_global_id(0) * g.block;
@@ -167,7 +168,8 @@ void winograd_convolution(__global const float *restrict image, __global const f
                             const size_t at = pixel * g.result_stride + g.result_first + channel;
                             const lanes sum =
                                 with_offset(y[j], bias + channel, g.result_channels, count, g.offset_kind);
-                            store_first(with_epilogue(sum, g.epilogue, mask + at, count), result + at, count);
+                            store_first(with_epilogue(sum, g.epilogue, addend + at, mask + at, count), result + at,
+                                        count);
                         }
                     }
                 }

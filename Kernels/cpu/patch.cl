@@ -29,7 +29,8 @@ static inline void clear_run(__local float *to, int count) {
 }
 
 // A sum with bias and epilogue; `count` channels of it are stored.
-static inline lanes finished(lanes sum, __global const float *bias, __global const float *mask, int count,
-                             const PatchGeometry *g) {
-    return with_epilogue(with_offset(sum, bias, g->output_channels, count, g->offset_kind), g->epilogue, mask, count);
+static inline lanes finished(lanes sum, __global const float *bias, __global const float *addend,
+                             __global const float *mask, int count, const PatchGeometry *g) {
+    return with_epilogue(with_offset(sum, bias, g->output_channels, count, g->offset_kind), g->epilogue, addend, mask,
+                         count);
 }

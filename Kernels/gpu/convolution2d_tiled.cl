@@ -14,8 +14,8 @@
 // and needs no division to move it on.
 //
 // Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with STAGING the
-// operands of convolution2d_filter_operands.cl; bias [O]; mask and result [N][H′][W′][O], the latter perhaps among
-// another value's channels.
+// operands of convolution2d_filter_operands.cl; bias [O]; addend, mask and result [N][H′][W′][O], the last perhaps
+// among another value's channels.
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
 // likewise for O and for where it lies; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
 // WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
@@ -219,10 +219,27 @@ INLINED int result_pixel(int position, const ConvolutionGeometry *g) {
 #endif
 }
 
+// Runs what is given for each of a work-item's runs of sums that is part of the result: sums[m][v] belongs to the
+// result's values from `at` on, of channels from `channel` on, of which `count` are left.
+#define FOR_EACH_RESULT(m, v, at, channel, count, ...)                                     \
+    UNROLL for (int m = 0; m < THREAD_M; m++) {                                            \
+        const int position = first_pixel + TILE_ROW(id, m);                                \
+        if (position < grid) {                                                             \
+            const size_t pixel = result_pixel(position, &g);                               \
+            UNROLL for (int v = 0; v < THREAD_N / 4; v++) {                                \
+                const int channel = first_channel + TILE_COLUMN(id, v);                    \
+                const int count = g.result_channels - channel;                             \
+                const size_t at = pixel * g.result_stride + g.result_first + channel;      \
+                if (count > 0) __VA_ARGS__                                                 \
+            }                                                                              \
+        }                                                                                  \
+    }
+
 __kernel TILED_GROUP
 void convolution2d_tiled(__global const activation *restrict source, __global const filter_value *restrict filter,
-                         __global const float *restrict bias, __global const activation *restrict mask,
-                         __global activation *restrict result, const ConvolutionGeometry g) {
+                         __global const float *restrict bias, __global const activation *restrict addend,
+                         __global const activation *restrict mask, __global activation *restrict result,
+                         const ConvolutionGeometry g) {
     __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS];
     source += (size_t)get_group_id(1) * g.source_batch;
     filter += (size_t)get_group_id(1) * g.filter_batch;
@@ -271,25 +288,19 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
     }
     await_copies();
 
-    UNROLL for (int m = 0; m < THREAD_M; m++) {
-        const int position = first_pixel + TILE_ROW(id, m);
-        if (position < grid) {
-            const int pixel = result_pixel(position, &g);
-            UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-                const int channel = first_channel + TILE_COLUMN(id, v);
-                const int count = g.result_channels - channel;
-                if (count > 0) {
-                    const size_t at = (size_t)pixel * g.result_stride + g.result_first + channel;
-                    float4 value = sums[m][v];
-                    if (g.offset_kind == OFFSET_FACTOR)
-                        value *= load_run(bias + g.result_channels + channel, count, RESULT_WIDTH);
-                    if (g.offset_kind) value += load_run(bias + channel, count, RESULT_WIDTH);
-                    if (g.epilogue == EPILOGUE_ACTIVATION) value = ACTIVATED(value);
-                    if (g.epilogue == EPILOGUE_GRADIENT)
-                        value = ACTIVATION_GRADIENT(value, load_run(mask + at, count, RESULT_WIDTH));
-                    store_run(value, result + at, count, RESULT_WIDTH);
-                }
-            }
-        }
+    // What is added is on its way for all before the first is stored.
+    const int kind = g.offset_kind, adds = g.epilogue & EPILOGUE_SUM, epilogue = BEHIND_SUM(g.epilogue);
+    if (kind || adds) {
+        FOR_EACH_RESULT(m, v, at, channel, count, {
+            if (kind == OFFSET_FACTOR) sums[m][v] *= load_run(bias + g.result_channels + channel, count, RESULT_WIDTH);
+            if (kind) sums[m][v] += load_run(bias + channel, count, RESULT_WIDTH);
+            if (adds) sums[m][v] += load_run(addend + at, count, RESULT_WIDTH);
+        })
     }
+    FOR_EACH_RESULT(m, v, at, channel, count, {
+        float4 value = sums[m][v];
+        if (epilogue == EPILOGUE_ACTIVATION) value = ACTIVATED(value);
+        if (epilogue == EPILOGUE_GRADIENT) value = ACTIVATION_GRADIENT(value, load_run(mask + at, count, RESULT_WIDTH));
+        store_run(value, result + at, count, RESULT_WIDTH);
+    })
 }

@@ -66,8 +66,8 @@ __kernel void winograd_filter_stage(__global const float *restrict filter, __glo
 
 // The result from products [FREQUENCIES][count][O]: Aᵀ·products·A. Work-items: global (O, count), rounded up.
 __kernel void winograd_result_stage(__global const float *restrict products, __global const float *restrict bias,
-                                    __global const float *restrict mask, __global float *restrict result, int first,
-                                    int count, const WinogradGeometry g) {
+                                    __global const float *restrict addend, __global const float *restrict mask,
+                                    __global float *restrict result, int first, int count, const WinogradGeometry g) {
     const int channel = get_global_id(0), t = get_global_id(1);
     if (channel >= g.result_channels || t >= count) return;
     const Tile tile = tile_at(first + t, &g);
@@ -90,10 +90,7 @@ __kernel void winograd_result_stage(__global const float *restrict products, __g
                 const size_t pixel =
                     ((size_t)tile.n * g.result_height + tile.row + i) * g.result_width + tile.column + j;
                 const size_t at = pixel * g.result_channels + channel;
-                float value = fma(y[j], factor, offset);
-                if (g.epilogue == EPILOGUE_ACTIVATION) value = ACTIVATED(value);
-                if (g.epilogue == EPILOGUE_GRADIENT) value = ACTIVATION_GRADIENT(value, mask[at]);
-                result[at] = value;
+                result[at] = with_epilogue_one(fma(y[j], factor, offset), g.epilogue, addend + at, mask + at);
             }
         }
     }

@@ -30,14 +30,26 @@ static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b;
 // As softmax_cross_entropy.
 __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *restrict logits,
                                                   __global const int *restrict labels,
-                                                  __global float *restrict rows,
-                                                  const StepUniforms step, int classes,
-                                                  float smoothing) {
-    const int n = get_group_id(1), y = get_local_id(1);
+                                                  __global const int *restrict order, __global float *restrict rows,
+                                                  __global activation *restrict gradient, const StepUniforms step,
+                                                  __global const LossScale *loss_scale,
+                                                  const LossSettings settings) {
+    const int n = get_group_id(1), y = get_local_id(1), classes = settings.classes;
+    const float smoothing = settings.smoothing;
     const bool counts = n < (int)step.image_count;
     __global const activation *z = logits + (size_t)n * classes;
     SOFTMAX_SUMS(z, classes, y)
-    const int label = labels[n];
+    const int label = labels[settings.picks_labels ? image_of(n, order, &step) : n];
+    if (settings.gives_gradient) {
+        __global activation *result = gradient + (size_t)n * classes;
+        const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
+        const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
+        const float scale = settings.is_scaled ? loss_scale->scale : 1.0f;
+        for (int c = y; c < classes; c += GROUP_Y) {
+            const float value = exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others);
+            STORE_ONE(counts ? scale * value : 0.0f, result + c);
+        }
+    }
     const float own = LOAD_ONE(z + label);
     __local int ahead_rows[GROUP_Y];
     int ahead = 0;
@@ -47,36 +59,13 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
     }
     ahead_rows[y] = ahead;
     HALVE(reach, y, ahead_rows[y] += ahead_rows[y + reach])
-    if (y == 0) {
+    if (y == 0 && settings.gives_rows) {
         ahead = ahead_rows[0];
         float expected = own - top;
         // Without smoothing an infinite logit of another class must not count.
         if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
         const float loss = log(sum) - expected;
         vstore4(counts ? (float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)) : (float4)(0.0f), n, rows);
-    }
-}
-
-// As softmax_cross_entropy_gradient.
-__kernel GROUP void softmax_cross_entropy_gradient_reduction(__global const activation *restrict logits,
-                                                           __global const int *restrict labels,
-                                                           __global activation *restrict gradient,
-                                                           const StepUniforms step, int classes,
-                                                           float smoothing,
-                                                           __global const LossScale *loss_scale,
-                                                           int is_scaled) {
-    const int n = get_group_id(1), y = get_local_id(1);
-    __global const activation *z = logits + (size_t)n * classes;
-    __global activation *result = gradient + (size_t)n * classes;
-    const bool counts = n < (int)step.image_count;
-    SOFTMAX_SUMS(z, classes, y)
-    const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
-    const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
-    const int label = labels[n];
-    const float scale = is_scaled ? loss_scale->scale : 1.0f;
-    for (int c = y; c < classes; c += GROUP_Y) {
-        const float value = exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others);
-        STORE_ONE(counts ? scale * value : 0.0f, result + c);
     }
 }
 

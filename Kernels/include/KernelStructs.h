@@ -35,6 +35,15 @@ typedef struct {
     float FIELD(skipped_steps, skippedSteps);
 } LossScale;
 
+// Of softmax cross-entropy.
+typedef struct {
+    int classes;
+    float smoothing;
+    int FIELD(picks_labels, picksLabels);               // from the data set's, by the order
+    int FIELD(gives_rows, givesRows), FIELD(gives_gradient, givesGradient);
+    int FIELD(is_scaled, isScaled);                     // the gradient, by the loss's scale
+} LossSettings;
+
 // The layer's image, window and result.
 #define LAYER_FIELDS                                                                         \
     int images, height, width, channels;                                                     \
@@ -116,6 +125,15 @@ typedef struct {
     int FIELD(gives_indices, givesIndices), epilogue;   // max pooling
     int rows;                                           // (n, i) of the result
 } PoolGeometry;
+
+// Channels that are split into up to four parts.
+typedef struct {
+    int pixels, channels;                               // of what is split
+    int first;                                          // channel of the first part
+    int FIELD(first_count, firstCount), FIELD(second_count, secondCount);       // channels of each
+    int FIELD(third_count, thirdCount), FIELD(fourth_count, fourthCount);
+    int chunk;                                          // pixels that a work-item takes
+} SplitGeometry;
 
 typedef struct {
     int FIELD(source_height, sourceHeight), FIELD(source_width, sourceWidth), channels;

@@ -33,14 +33,15 @@ __kernel void add(__global const activation *a, __global const activation *b, __
                   __global activation *y, int epilogue, int count, int chunk) {
     FOR_EACH_VECTOR(at, left) {
         const lanes sum = load_first(a + at, left) + load_first(b + at, left);
-        store_first(with_epilogue(sum, epilogue, operand + at, left), y + at, left);
+        store_first(with_epilogue(sum, epilogue, operand + at, operand + at, left), y + at, left);
     }
 }
 
 // Drops an element when its random word is below `threshold`, else multiplies it by `scale`. The word of
-// element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask.
+// element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask. Then the epilogue.
 __kernel void dropout(__global const activation *x, __global activation *y, const StepUniforms step,
-                      uint node, uint threshold, float scale, int count, int chunk) {
+                      uint node, uint threshold, float scale, __global const activation *operand, int epilogue,
+                      int count, int chunk) {
     const uint2 key = philox_key(&step, STREAM_DROPOUT);
     FOR_EACH_VECTOR(at, left) {
         for (int four = 0; four < LANES && four < left; four += 4) {
@@ -48,7 +49,8 @@ __kernel void dropout(__global const activation *x, __global activation *y, cons
             const uint word[4] = {words.x, words.y, words.z, words.w};
             for (int lane = 0; lane < 4 && four + lane < left; lane++) {
                 const int e = at + four + lane;
-                STORE_ONE(word[lane] < threshold ? 0.0f : LOAD_ONE(x + e) * scale, y + e);
+                const float kept = word[lane] < threshold ? 0.0f : LOAD_ONE(x + e) * scale;
+                STORE_ONE(with_epilogue_one(kept, epilogue, operand + e, operand + e), y + e);
             }
         }
     }

@@ -9,11 +9,6 @@
 // Two forms: a CPU's work-item makes a row of the result from one row of blended bytes, a GPU's one pixel.
 // Buffers: images [count][h][w][C] bytes, order [count], y [N][H][W][C].
 
-// Row n of a batch; past the step's image count the last image is repeated.
-static inline int image_of(int n, __global const int *order, const StepUniforms *step) {
-    return order[step->first_image + min((uint)n, step->image_count - 1)];
-}
-
 // How an image of the batch is shifted and mirrored.
 typedef struct {
     int shift_y, shift_x;

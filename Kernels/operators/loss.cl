@@ -12,54 +12,45 @@ static inline float largest(__global const float *z, int classes) {
     return top;
 }
 
-// rows[n] = loss, top-1 correct, top-5 correct, loss not finite; zeros from the image count on. Of equal logits
-// the first counts as larger.
+// Where gives_rows is 1, rows[n] = loss, top-1 correct, top-5 correct, loss not finite; of equal logits the first
+// counts as larger. Where gives_gradient is 1, gradient = (softmax(z) − target) / image count, times the loss's scale
+// where is_scaled is 1. Zeros from the image count on.
 __kernel void softmax_cross_entropy(__global const float *restrict logits, __global const int *restrict labels,
-                                    __global float *restrict rows, const StepUniforms step,
-                                    int classes, float smoothing) {
-    const int n = get_global_id(0);
+                                    __global const int *restrict order, __global float *restrict rows,
+                                    __global float *restrict gradient, const StepUniforms step,
+                                    __global const LossScale *loss_scale, const LossSettings settings) {
+    const int n = get_global_id(0), classes = settings.classes;
+    __global const float *z = logits + (size_t)n * classes;
+    __global float *result = gradient + (size_t)n * classes;
     if (n >= (int)step.image_count) {
-        vstore4((float4)(0.0f), n, rows);
+        if (settings.gives_rows) vstore4((float4)(0.0f), n, rows);
+        if (settings.gives_gradient)
+            for (int c = 0; c < classes; c++) result[c] = 0.0f;
         return;
     }
-    __global const float *z = logits + (size_t)n * classes;
-    const int label = labels[n];
-    const float top = largest(z, classes), own = z[label];
+    const int label = labels[settings.picks_labels ? image_of(n, order, &step) : n];
+    const float smoothing = settings.smoothing, top = largest(z, classes), own_logit = z[label];
     float sum = 0.0f, total = 0.0f;
     int ahead = 0;
     for (int c = 0; c < classes; c++) {
         sum += exp(z[c] - top);
         total += z[c] - top;
-        ahead += z[c] > own || (z[c] == own && c < label) || isnan(own);
+        ahead += z[c] > own_logit || (z[c] == own_logit && c < label) || isnan(own_logit);
     }
-    float expected = own - top;
-    // Without smoothing an infinite logit of another class must not count.
-    if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
-    const float loss = log(sum) - expected;
-    vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
-}
-
-// dlogits = (softmax(z) − target) / image count, times the loss's scale where is_scaled is 1.
-__kernel void softmax_cross_entropy_gradient(__global const float *restrict logits,
-                                             __global const int *restrict labels,
-                                             __global float *restrict gradient,
-                                             const StepUniforms step, int classes, float smoothing,
-                                             __global const LossScale *loss_scale, int is_scaled) {
-    const int n = get_global_id(0);
-    __global const float *z = logits + (size_t)n * classes;
-    __global float *result = gradient + (size_t)n * classes;
-    if (n >= (int)step.image_count) {
-        for (int c = 0; c < classes; c++) result[c] = 0.0f;
-        return;
+    if (settings.gives_rows) {
+        float expected = own_logit - top;
+        // Without smoothing an infinite logit of another class must not count.
+        if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
+        const float loss = log(sum) - expected;
+        vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
     }
-    const float top = largest(z, classes);
-    float sum = 0.0f;
-    for (int c = 0; c < classes; c++) sum += exp(z[c] - top);
-    const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
-    const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
-    const float scale = is_scaled ? loss_scale->scale : 1.0f;
-    for (int c = 0; c < classes; c++)
-        result[c] = scale * (exp(z[c] - top) * share - (c == labels[n] ? own : others));
+    if (settings.gives_gradient) {
+        const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
+        const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
+        const float scale = settings.is_scaled ? loss_scale->scale : 1.0f;
+        for (int c = 0; c < classes; c++)
+            result[c] = scale * (exp(z[c] - top) * share - (c == label ? own : others));
+    }
 }
 
 // metrics[slot] = Σ rows, with Kahan's compensation, in the images' order.

@@ -5,14 +5,14 @@
 //            w −= rate / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε)
 //
 // A step whose loss was not finite is left out where `skips` is 1: the metrics count such images. The
-// forward pass has updated the running statistics by then; keep_statistics puts back those of the last step that
-// was finite.
+// forward pass has updated the running statistics by then: those of the last step that was finite are put back.
 //
 // Where `is_scaled` is 1, the gradients are those of the loss times a scale, by which they are divided; one of them
 // that is not finite leaves the step out, too, and check_gradients says so before, adjust_loss_scale draws the
 // consequence after.
 //
-// Work-items: global (chunks), each `chunk` vectors of LANES; the buffers' length is a multiple of LANES.
+// Work-items: global (chunks), each `chunk` vectors of LANES, of the parameters and then of the statistics; the
+// buffers' lengths, `count` and `statistics_count`, are multiples of LANES.
 
 static inline bool has_finite_loss(const StepUniforms *step, __global const float *metrics) {
     return !(metrics[step->slot * METRIC_COLUMNS + METRIC_NOT_FINITE] > 0.0f);
@@ -25,14 +25,31 @@ static inline float gradient_factor(const StepUniforms *step, __global const flo
     return !is_scaled ? 1.0f : loss_scale->overflow ? 0.0f : 1.0f / loss_scale->scale;
 }
 
+// The work of a chunk of the statistics: statistics = kept where the loss was not finite, else kept = statistics.
+static inline void keep_statistics(__global float *restrict statistics, __global float *restrict kept,
+                                   const StepUniforms *step, __global const float *restrict metrics, int chunk_index,
+                                   int count, int chunk) {
+    const int first = chunk_index * chunk * LANES;
+    if (first >= count) return;
+    const bool is_finite = has_finite_loss(step, metrics);
+    __global const float *from = is_finite ? statistics : kept;
+    __global float *to = is_finite ? kept : statistics;
+    for (int at = first; at < min(first + chunk * LANES, count); at += LANES) STORE(LOAD(from + at), to + at);
+}
+
 __kernel void sgd(__global float *restrict w, __global const float *restrict gradients,
                   __global float *restrict velocity, const StepUniforms step,
                   __global const float *restrict metrics, __global const LossScale *loss_scale, int skips,
-                  int is_scaled, float momentum, float decay, int nesterov, int count, int chunk) {
+                  int is_scaled, float momentum, float decay, int nesterov, __global float *restrict statistics,
+                  __global float *restrict kept, int count, int statistics_count, int chunk) {
+    const int first = get_global_id(0) * chunk * LANES, chunks = (count + chunk * LANES - 1) / (chunk * LANES);
+    if (first >= count) {
+        keep_statistics(statistics, kept, &step, metrics, (int)get_global_id(0) - chunks, statistics_count, chunk);
+        return;
+    }
     const float factor = gradient_factor(&step, metrics, skips, loss_scale, is_scaled);
     if (factor == 0.0f) return;
     const float rate = step.learning_rate;
-    const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
         const lanes old = LOAD(w + at);
         lanes g = fma((lanes)(decay), old, factor * LOAD(gradients + at));
@@ -49,14 +66,19 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
                    __global float *restrict first_moment, __global float *restrict second_moment,
                    const StepUniforms step, __global const float *restrict metrics,
                    __global const LossScale *loss_scale, int skips, int is_scaled, float beta1, float beta2,
-                   float epsilon, float decay, int decoupled, int count, int chunk) {
+                   float epsilon, float decay, int decoupled, __global float *restrict statistics,
+                   __global float *restrict kept, int count, int statistics_count, int chunk) {
+    const int first = get_global_id(0) * chunk * LANES, chunks = (count + chunk * LANES - 1) / (chunk * LANES);
+    if (first >= count) {
+        keep_statistics(statistics, kept, &step, metrics, (int)get_global_id(0) - chunks, statistics_count, chunk);
+        return;
+    }
     const float factor = gradient_factor(&step, metrics, skips, loss_scale, is_scaled);
     if (factor == 0.0f) return;
     const float rate = step.learning_rate / step.first_correction;
     const float root = sqrt(step.second_correction);
     const float shrink = decoupled ? 1.0f - step.learning_rate * decay : 1.0f;
     const float added_decay = decoupled ? 0.0f : decay;
-    const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
         const lanes old = LOAD(w + at) * shrink;
         const lanes g = fma((lanes)(added_decay), old, factor * LOAD(gradients + at));
@@ -66,17 +88,6 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
         STORE(v, second_moment + at);
         STORE(old - rate * m / (sqrt(v) / root + epsilon), w + at);
     }
-}
-
-// statistics = kept where the loss was not finite, else kept = statistics.
-__kernel void keep_statistics(__global float *restrict statistics, __global float *restrict kept,
-                              const StepUniforms step, __global const float *restrict metrics,
-                              int count, int chunk) {
-    const bool is_finite = has_finite_loss(&step, metrics);
-    __global const float *from = is_finite ? statistics : kept;
-    __global float *to = is_finite ? kept : statistics;
-    const int first = get_global_id(0) * chunk * LANES;
-    for (int at = first; at < min(first + chunk * LANES, count); at += LANES) STORE(LOAD(from + at), to + at);
 }
 
 // Notes whether a gradient is not finite.

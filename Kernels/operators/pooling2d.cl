@@ -98,7 +98,7 @@ static inline int room_at(int place, int length, int left, const PoolGeometry *g
         winner = select(winner, (int_lanes)(place), wins);              \
     }
 
-// y = max under the window; `indices` gets the winner's place kh · kernel width + kw.
+// y = max under the window, then the epilogue; `indices` gets the winner's place kh · kernel width + kw.
 __kernel void maxpool2d_forward(__global const activation *restrict x, __global activation *restrict y,
                                 __global uchar *restrict indices, const PoolGeometry g) {
     FOR_EACH_ROW(row) {
@@ -117,6 +117,7 @@ __kernel void maxpool2d_forward(__global const activation *restrict x, __global 
                             TAKE_GREATER(best, winner, value, place)
                         }
                     const int at = j * g.channels + channel, room = room_at(at, length, left, &g);
+                    if (g.epilogue == EPILOGUE_ACTIVATION) best = ACTIVATED(best);
                     store_first(best, y + (size_t)row * length + at, room);
                     if (g.gives_indices) store_first_bytes(winner, indices + (size_t)row * length + at, room);
                 }
@@ -136,6 +137,7 @@ __kernel void maxpool2d_forward(__global const activation *restrict x, __global 
                         TAKE_GREATER(best, winner, value, kh * g.kernel_width + kw)
                     }
                 }
+                if (g.epilogue == EPILOGUE_ACTIVATION) best = ACTIVATED(best);
                 store_first(best, y + result + channel, left);
                 if (g.gives_indices) store_first_bytes(winner, indices + result + channel, left);
             }
@@ -218,6 +220,7 @@ static inline int window_area(int i, int j, const PoolGeometry g) {
            (min(left + g.kernel_width, g.width) - max(left, 0));
 }
 
+// y = mean under the window, then the epilogue.
 __kernel void averagepool2d_forward(__global const activation *restrict x, __global activation *restrict y,
                                     const PoolGeometry g) {
     FOR_EACH_ROW(row) {
@@ -235,7 +238,9 @@ __kernel void averagepool2d_forward(__global const activation *restrict x, __glo
                         for (int kh = 0; kh < g.kernel_height; kh++) sum += load_first(first + kh * line + place, room);
                     }
                     const int at = j * g.channels + channel;
-                    store_first(sum * share, y + (size_t)row * length + at, room_at(at, length, left, &g));
+                    sum *= share;
+                    if (g.epilogue == EPILOGUE_ACTIVATION) sum = ACTIVATED(sum);
+                    store_first(sum, y + (size_t)row * length + at, room_at(at, length, left, &g));
                 }
             continue;
         }
@@ -251,14 +256,17 @@ __kernel void averagepool2d_forward(__global const activation *restrict x, __glo
                         sum += load_first(x + at * g.channels + channel, left);
                     }
                 }
-                store_first(sum * share, y + result + channel, left);
+                sum *= share;
+                if (g.epilogue == EPILOGUE_ACTIVATION) sum = ACTIVATED(sum);
+                store_first(sum, y + result + channel, left);
             }
         }
     }
 }
 
-__kernel void averagepool2d_gradient(__global const activation *restrict dy, __global activation *restrict dx,
-                                     const PoolGeometry g) {
+// dx[pixel] = Σ dy / area over the windows above it, then the epilogue.
+__kernel void averagepool2d_gradient(__global const activation *restrict dy, __global const activation *restrict mask,
+                                     __global activation *restrict dx, const PoolGeometry g) {
     FOR_EACH_ROW(row) {
         const int y = row % g.height, n = row / g.height;
         const Windows rows = WINDOW_ROWS(y);
@@ -274,7 +282,10 @@ __kernel void averagepool2d_gradient(__global const activation *restrict dy, __g
                         load_first(dy + windows + from, room_at(from, g.output_width * g.channels, left, &g)) * share;
                     for (int kw = 0; kw < g.kernel_width; kw++) {
                         const int at = (j * g.kernel_width + kw) * g.channels + channel;
-                        store_first(value, dx + (size_t)row * length + at, room_at(at, length, left, &g));
+                        const int room = room_at(at, length, left, &g);
+                        __global const activation *operand = mask + (size_t)row * length + at;
+                        store_first(with_epilogue(value, g.epilogue, operand, operand, room),
+                                    dx + (size_t)row * length + at, room);
                     }
                 }
             continue;
@@ -288,7 +299,8 @@ __kernel void averagepool2d_gradient(__global const activation *restrict dy, __g
                     const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
                     sum = fma(load_first(dy + at, left), (lanes)(1.0f / window_area(i, j, g)), sum);
                 }
-                store_first(sum, dx + result + channel, left);
+                __global const activation *operand = mask + result + channel;
+                store_first(with_epilogue(sum, g.epilogue, operand, operand, left), dx + result + channel, left);
             }
         }
     }
@@ -306,14 +318,16 @@ __kernel void global_averagepool_forward(__global const activation *restrict x, 
     }
 }
 
-// dx[n, :, :, c] = dy[n, c] / pixels; rows count the images, columns their pixels.
-__kernel void global_averagepool_gradient(__global const activation *restrict dy, __global activation *restrict dx,
+// dx[n, :, :, c] = dy[n, c] / pixels, then the epilogue; rows count the images, columns their pixels.
+__kernel void global_averagepool_gradient(__global const activation *restrict dy,
+                                          __global const activation *restrict mask, __global activation *restrict dx,
                                           const PoolGeometry g) {
     const int n = get_global_id(2), pixels = g.height * g.width;
     FOR_EACH_PIXEL(pixel, pixels) {
         FOR_EACH_CHANNELS(channel, left, g.channels) {
             const lanes value = load_first(dy + (size_t)n * g.channels + channel, left) / (float)pixels;
-            store_first(value, dx + ((size_t)n * pixels + pixel) * g.channels + channel, left);
+            const size_t at = ((size_t)n * pixels + pixel) * g.channels + channel;
+            store_first(with_epilogue(value, g.epilogue, mask + at, mask + at, left), dx + at, left);
         }
     }
 }

@@ -197,3 +197,8 @@ typedef float activation;
 #define LOAD_ONE(pointer) (*(pointer))
 #define STORE_ONE(value, pointer) (*(pointer) = (value))
 #endif
+
+// Row n of a batch; past the step's image count the last image is repeated.
+static inline int image_of(int n, __global const int *order, const StepUniforms *step) {
+    return order[step->first_image + min((uint)n, step->image_count - 1)];
+}

@@ -8,6 +8,8 @@ extension OpCase {
         } + [
             branches(of: [2, 28, 28, 16], to: [24, 17, 32]).checked,
             branches(of: [3, 9, 5, 3], to: [7, 16]).checked,
+            sliceSum([2, 9, 5, 40], 4..<24, masked: false).checked,
+            sliceSum([3, 5, 7, 33], 2..<19, masked: true).checked,
         ]
 
     private static func name(_ pixels: [Int], _ channels: [Int]) -> String {
@@ -39,7 +41,24 @@ extension OpCase {
                 return try graph.apply(.channelSlice(slice), to: inputs, name: "concatenation")
             }
         }
-        result.launches = channels.count
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// A slice, another gradient of the same value added, and the mask of its ReLU.
+    private static func sliceSum(_ shape: Shape, _ channels: Range<Int>, masked: Bool) -> OpCase {
+        let part = Shape(shape.extents.dropLast() + [channels.count])
+        var result = OpCase(
+            "channels \(channels) of \(shape) and addition\(masked ? ", ReLU" : "")", "slice_sum",
+            settings: ["channels": [Double(channels.lowerBound), Double(channels.upperBound)]],
+            inputs: [.tensor(shape), .tensor(part)] + (masked ? [.tensor(part, .integers)] : []),
+            outputs: [.value(part)]
+        ) { graph, inputs in
+            let slice = try graph.apply(
+                .channelSlice(Op.ChannelSlice(channels)), to: [inputs[0]], name: "slice")
+            let sum = try graph.apply(.add(Op.Add()), to: slice + [inputs[1]], name: "add")
+            return masked ? try graph.apply(.reluGradient, to: sum + [inputs[2]], name: "relu") : sum
+        }
         result.isExactOnIntegers = true
         return result
     }
@@ -78,7 +97,8 @@ extension OpCase {
             }
             return results
         }
-        result.launches = 2 * channels.count + 1
+        // The gradients are masked and split as one.
+        result.launches = channels.count + 3
         result.isExactOnIntegers = true
         return result
     }

@@ -80,6 +80,40 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
         return result
     }
 
+    /// With another value, as a residual block's shortcut, added before the ReLU.
+    package var sum: OpCase {
+        let op = Op.Convolution2D(window: window, outputChannels: outputChannels, hasBias: bias)
+        var result = OpCase(
+            "convolution and addition, \(self)", "convolution2d_sum", settings: settings,
+            inputs: [.tensor(input), filter] + (bias ? [.vector(outputChannels)] : []) + [.tensor(output)],
+            outputs: [.value(output)]
+        ) { [fused] graph, inputs in
+            let y = try graph.apply(.convolution2D(op), to: inputs.dropLast(), name: "convolution")
+            let sum = try graph.apply(.add(Op.Add()), to: inputs.suffix(1) + y, name: "add")
+            return fused ? try graph.apply(.relu, to: sum, name: "relu") : sum
+        }
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// With another gradient of the same image added, before the mask.
+    package var inputGradientSum: OpCase {
+        let op = Op.Convolution2DInputGradient(window: window, inputShape: input)
+        var result = OpCase(
+            "convolution's input gradient and addition, \(self)", "convolution2d_input_gradient_sum",
+            settings: settings,
+            inputs: [.tensor(output), filter, .tensor(input)] + (fused ? [.tensor(input)] : []),
+            outputs: [.value(input)]
+        ) { [fused] graph, inputs in
+            let dx = try graph.apply(
+                .convolution2DInputGradient(op), to: Array(inputs.prefix(2)), name: "convolution")
+            let sum = try graph.apply(.add(Op.Add()), to: [dx[0], inputs[2]], name: "add")
+            return fused ? try graph.apply(.reluGradient, to: sum + inputs.suffix(1), name: "relu") : sum
+        }
+        result.isExactOnIntegers = true
+        return result
+    }
+
     package var inputGradient: OpCase {
         let op = Op.Convolution2DInputGradient(window: window, inputShape: input)
         var result = OpCase(
@@ -115,6 +149,7 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
 extension OpCase {
     package static let convolution2D =
         ConvolutionConfiguration.all.flatMap(\.cases) + ConvolutionConfiguration.activated.map(\.forward)
+        + ConvolutionConfiguration.summed.flatMap { [$0.sum.checked, $0.inputGradientSum.checked] }
 }
 
 extension Extent {

@@ -12,6 +12,15 @@ extension ConvolutionConfiguration {
             return layer
         }
     }
+
+    /// Those with an addition at their end, and the same with nothing behind that.
+    static let summed =
+        layersOfForms
+        + layersOfForms.map { layer in
+            var layer = layer
+            layer.fused = false
+            return layer
+        }
 }
 
 private let layersOfForms: [ConvolutionConfiguration] = [

@@ -75,7 +75,7 @@ extension OpCase {
         ) { graph, inputs in
             let sum = try graph.apply(.add(Op.Add()), to: Array(inputs.prefix(2)), name: "add")
             return switch epilogue {
-            case .none: sum
+            case .none, .sum: sum
             case .activation(let function):
                 try graph.apply(.activation(function), to: sum, name: "activation")
             case .activationGradient(let function):
@@ -149,21 +149,27 @@ extension OpCase {
         dropout([7, 100], 0.25, node: 1, seed: 0xDEAD_BEEF_0123_4567).checked,
         dropout([5, 17], 0.5, step: 4_000_000_000), dropout([2, 4, 4, 10], 0), dropout([1, 4099], 0.999),
         dropout([1, 12, 12, 96], 0.5, node: .max, seed: .max, step: 77),
-        dropout([3, 5], 0.1, seed: 1 << 32),
+        dropout([3, 5], 0.1, seed: 1 << 32), dropout([3, 7, 5, 33], 0.2, masked: true).checked,
+        dropout([2, 4, 4, 16], 0.5, step: 7, masked: true),
     ]
 
     private static func dropout(
-        _ shape: Shape, _ probability: Float, node: UInt32 = 0, seed: UInt64 = 1, step: Int = 1
+        _ shape: Shape, _ probability: Float, node: UInt32 = 0, seed: UInt64 = 1, step: Int = 1,
+        masked: Bool = false
     ) -> OpCase {
         let op = Op.Dropout(probability: probability, node: node)
         return OpCase(
-            "dropout \(probability), \(shape), node \(node), seed \(seed), step \(step)", "dropout",
+            "dropout \(probability), \(shape), node \(node), seed \(seed), step \(step)\(masked ? ", ReLU" : "")",
+            "dropout",
             settings: [
                 "probability": [Double(probability)], "node": [Double(node)], "step": [Double(step)],
                 "seed": [Double(UInt32(truncatingIfNeeded: seed)), Double(seed >> 32)],
             ],
-            inputs: [.tensor(shape)], outputs: [.value(shape)],
+            inputs: [.tensor(shape)] + (masked ? [.tensor(shape, .integers)] : []), outputs: [.value(shape)],
             steps: StepUniforms.single(images: shape.images, seed: seed, step: step)
-        ) { graph, inputs in try graph.apply(.dropout(op), to: inputs, name: "dropout") }
+        ) { graph, inputs in
+            let y = try graph.apply(.dropout(op), to: [inputs[0]], name: "dropout")
+            return masked ? try graph.apply(.reluGradient, to: y + inputs.suffix(1), name: "relu") : y
+        }
     }
 }

@@ -70,6 +70,9 @@ extension OpCase {
         [(1, 10), (3, 5), (7, 10), (5, 33), (64, 10)].map { recordMetrics(LossConfiguration($0, $1)) } + [
             recordMetrics(LossConfiguration(7, 10, imageCount: 4), slot: 2).checked,
             recordMetrics(LossConfiguration(300, 10, imageCount: 291)).checked,
+            lossStep(LossConfiguration(64, 10)).checked,
+            lossStep(LossConfiguration(7, 100, imageCount: 4, smoothing: 0.1), slot: 2).checked,
+            lossStep(LossConfiguration(300, 1000, imageCount: 291), slot: 1),
         ]
         + activityShapes.map { channelActivity($0).checked }
         + [channelActivity([2, 5, 5, 10], offset: 7).checked]
@@ -119,6 +122,31 @@ extension OpCase {
             return try graph.apply(.recordMetrics, to: [rows[0], metrics], name: "metrics")
         }
         result.launches = 3
+        return result
+    }
+
+    /// What a training step does with its logits: devices make one node of it.
+    private static func lossStep(_ configuration: LossConfiguration, slot: Int = 0) -> OpCase {
+        let type = TensorType([4, 4])
+        var result = OpCase(
+            "loss, gradient and metrics in slot \(slot), \(configuration.name)", "loss_step",
+            settings: configuration.settings.merging(["slot": [Double(slot)]]) { $1 },
+            inputs: configuration.inputs,
+            outputs: [
+                .value([configuration.images, configuration.classes]),
+                CaseOutput(place: .region(.metrics(.train), .float32), shape: type.shape),
+            ],
+            steps: [StepUniforms(seed: 1, step: 1, imageCount: configuration.imageCount, slot: slot)]
+        ) { graph, inputs in
+            let op = Op.SoftmaxCrossEntropy(labelSmoothing: configuration.smoothing)
+            let labels = try graph.labels(of: inputs[0], inputs[1...2])
+            let rows = try graph.apply(.softmaxCrossEntropy(op), to: [inputs[0], labels], name: "loss")
+            let gradient = try graph.apply(op.gradientSeed, to: [inputs[0], labels], name: "loss")
+            let metrics = graph.addRegion(.metrics(.train), type)
+            _ = try graph.apply(.recordMetrics, to: [rows[0], metrics], name: "metrics")
+            return gradient
+        }
+        result.launches = 4
         return result
     }
 

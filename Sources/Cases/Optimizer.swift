@@ -28,6 +28,9 @@ extension OpCase {
         adam([129, 1], stepCount: 3, scaled(8, overflows: true)).checked,
         // A step whose loss is not finite is left out too.
         sgd([33], momentum: 0.9, withMetrics([1, 0, 0, 1])).checked,
+        // Running statistics are kept, or put back.
+        sgd([33], momentum: 0.9, withStatistics([1, 0, 0, 0])).checked,
+        adam([10_007], stepCount: 2, withStatistics([1, 0, 0, 1])).checked,
     ]
 
     /// What an optimizer reads beside its flat buffers.
@@ -44,6 +47,18 @@ extension OpCase {
         return Regions(
             operands: [.metrics], inputs: [.region(.metrics(.train), type, .listed(row))],
             name: row[3] > 0 ? ", loss not finite" : "")
+    }
+
+    private static func withStatistics(_ row: [Float]) -> Regions {
+        // On a CPU more than a work-item takes.
+        let type = TensorType([5120])
+        var regions = withMetrics(row)
+        regions.name = ", statistics" + regions.name
+        regions.operands += [.statistics, .keptStatistics]
+        regions.inputs += [
+            .region(.statistics, type, .uniform), .region(.keptStatistics, type, .positive),
+        ]
+        return regions
     }
 
     private static func scaled(
@@ -89,7 +104,7 @@ extension OpCase {
     }
 
     /// Parameters of those counts, all with gradients of their own, the same at each step; all parameters and
-    /// all states are compared, and the scale of the loss where there is one.
+    /// all states are compared, and what is written of the regions.
     private static func optimizer(
         _ rule: Op.Optimizer.Rule, _ name: String, _ counts: [Int], _ rate: Float, _ stepCount: Int,
         _ regions: Regions, _ settings: [String: [Double]]
@@ -104,7 +119,11 @@ extension OpCase {
         }
         var settings = settings.merging(["rate": [Double(rate)], "steps": [Double(stepCount)]]) { $1 }
         if !regions.inputs.isEmpty { settings["regions"] = [Double(regions.inputs.count)] }
-        let lossScale = CaseOutput(place: .region(.lossScale, .float32), shape: LossScale.type.shape)
+        if regions.operands.contains(.statistics) { settings["statistics"] = [1] }
+        let written = zip(regions.operands, regions.inputs).compactMap { operand, input -> CaseOutput? in
+            guard case .region(let region, let type) = input.place, operand != .metrics else { return nil }
+            return CaseOutput(place: .region(region, .float32), shape: type.shape)
+        }
         let finalStates = (0..<rule.stateCount).flatMap { state in
             counts.enumerated().map { index, count in
                 CaseOutput(place: .optimizerState(state, ofParameter: index), shape: [count])
@@ -115,7 +134,7 @@ extension OpCase {
             summary.lowercased(), settings: settings,
             inputs: counts.map { CaseInput.vector($0) } + gradients + regions.inputs,
             outputs: counts.indices.map { CaseOutput(place: .parameter($0), shape: [counts[$0]]) }
-                + finalStates + (regions.operands.contains(.lossScale) ? [lossScale] : []),
+                + finalStates + written,
             steps: (1...stepCount).map {
                 StepUniforms(seed: 1, step: $0, imageCount: 1, learningRate: rate, optimizer: rule)
             }

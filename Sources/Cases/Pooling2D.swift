@@ -7,7 +7,7 @@ struct PoolingConfiguration: Checkable, Sendable {
     var network: String
     var input: Shape
     var window: Window
-    /// For max pooling: with the mask of a ReLU before it in the gradient.
+    /// With the mask of a ReLU before it in the gradient.
     var fused: Bool
     /// For average pooling.
     var countsPadding: Bool
@@ -76,6 +76,8 @@ struct PoolingConfiguration: Checkable, Sendable {
         return [forward, backward].map { $0.checked(if: isChecked) }
     }
 
+    private var mask: [CaseInput] { fused ? [.tensor(input, .integers)] : [] }
+
     var averageCases: [OpCase] {
         let op = Op.AveragePool2D(window: window, countsPadding: countsPadding)
         let gradient = Op.AveragePool2DGradient(forward: op, inputShape: input)
@@ -86,8 +88,11 @@ struct PoolingConfiguration: Checkable, Sendable {
         var backward = OpCase(
             "average pooling's gradient, \(name)", "average_pool2d_gradient",
             settings: settings.merging(["image": input.extents.map(Double.init)]) { $1 },
-            inputs: [.tensor(output)], outputs: [.value(input)]
-        ) { graph, inputs in try graph.apply(.averagePool2DGradient(gradient), to: inputs, name: "pool") }
+            inputs: [.tensor(output)] + mask, outputs: [.value(input)]
+        ) { [fused] graph, inputs in
+            let dx = try graph.apply(.averagePool2DGradient(gradient), to: [inputs[0]], name: "pool")
+            return fused ? try graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx
+        }
         // Only a division by a power of two is exact whether it is done as one or by the reciprocal.
         let isExact = countsPadding && window.kernel.area.isPowerOfTwo
         forward.isExactOnIntegers = isExact
@@ -96,8 +101,8 @@ struct PoolingConfiguration: Checkable, Sendable {
     }
 }
 
-/// Global average pooling, forward and gradient, of one shape.
-private func globalAverageCases(_ input: Shape) -> [OpCase] {
+/// Global average pooling, forward and gradient, of one shape; the latter perhaps with the mask of a ReLU.
+private func globalAverageCases(_ input: Shape, fused: Bool) -> [OpCase] {
     let output: Shape = [input.images, input.channels]
     let extent = Extent(input.height, input.width)
     var forward = OpCase(
@@ -105,12 +110,13 @@ private func globalAverageCases(_ input: Shape) -> [OpCase] {
         outputs: [.value(output)]
     ) { graph, inputs in try graph.apply(.globalAveragePool, to: inputs, name: "pool") }
     var backward = OpCase(
-        "global average pooling's gradient, \(input)", "global_average_pool_gradient",
-        settings: ["image": input.extents.map(Double.init)], inputs: [.tensor(output)],
-        outputs: [.value(input)]
+        "global average pooling's gradient, \(input)\(fused ? ", ReLU" : "")",
+        "global_average_pool_gradient", settings: ["image": input.extents.map(Double.init)],
+        inputs: [.tensor(output)] + (fused ? [.tensor(input, .integers)] : []), outputs: [.value(input)]
     ) { graph, inputs in
         let op = Op.GlobalAveragePoolGradient(extent: extent)
-        return try graph.apply(.globalAveragePoolGradient(op), to: inputs, name: "pool")
+        let dx = try graph.apply(.globalAveragePoolGradient(op), to: [inputs[0]], name: "pool")
+        return fused ? try graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx
     }
     forward.isExactOnIntegers = extent.area.isPowerOfTwo
     backward.isExactOnIntegers = extent.area.isPowerOfTwo
@@ -120,7 +126,7 @@ private func globalAverageCases(_ input: Shape) -> [OpCase] {
 extension OpCase {
     package static let pooling2D =
         maxPoolConfigurations.flatMap(\.maxCases) + averagePoolConfigurations.flatMap(\.averageCases)
-        + globalAverageShapes.flatMap(globalAverageCases)
+        + globalAverageShapes.enumerated().flatMap { globalAverageCases($1, fused: $0 % 2 == 1) }
 }
 
 /// NiN's and ResNet-18's last, then odd ones.

@@ -71,6 +71,8 @@ let maxPoolConfigurations: [PoolingConfiguration] = [
 
 /// Every average pooling layer that is checked, with the output's height and width written beside it.
 let averagePoolConfigurations: [PoolingConfiguration] = [
+    .init(network: "LeNet", [2, 28, 28, 6], 2, stride: 2, fused: true, gives: 14, 14).checked,
+    .init([2, 9, 7, 33], 3, stride: 2, padding: 1, fused: true, gives: 5, 4).checked,
     // GoogLeNet's, DenseNet's transitions, and a global one as torchvision writes it.
     .init(network: "GoogLeNet", [1, 14, 14, 512], 5, stride: 3, gives: 4, 4).checked,
     .init(network: "DenseNet", [1, 56, 56, 64], 2, stride: 2, gives: 28, 28),

@@ -117,7 +117,14 @@ package final class DeviceExecutor: Executor {
 
     // MARK: Plans
 
-    package var takesOnlyTaps: Bool { true }
+    package var rewrites: GraphRewrites {
+        var rewrites = GraphRewrites()
+        rewrites.takesOnlyTaps = true
+        rewrites.joinsLoss = true
+        // Vectors of four waste little, and every work-item of a group waits for the slowest anyway.
+        if traits.kind == .gpu { rewrites.leastExponentialChannels = 1 }
+        return rewrites
+    }
 
     package func form(of node: Node, in graph: Graph) -> any NodeForm {
         node.op.onDevice.form(of: node, in: graph, on: traits)

@@ -108,11 +108,13 @@ public enum Op: Hashable, Sendable {
     case add(Add)
     case concatenation
     case channelSlice(ChannelSlice)
+    case channelSplit(ChannelSplit)
     case flatten
     case unflatten(Unflatten)
     case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
     case softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient = SoftmaxCrossEntropyGradient())
     case recordMetrics
+    case lossStep(LossStep)
     case channelActivity(ChannelActivity)
     case optimizer(Optimizer)
 
@@ -139,11 +141,13 @@ public enum Op: Hashable, Sendable {
         case .add(let op): op
         case .concatenation: Concatenation()
         case .channelSlice(let op): op
+        case .channelSplit(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op
         case .softmaxCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
+        case .lossStep(let op): op
         case .channelActivity(let op): op
         case .optimizer(let op): op
         }

@@ -44,6 +44,6 @@ extension Graph {
 extension Node {
     fileprivate func isSlice(maskedBy value: ValueID) -> Bool {
         guard case .channelSlice(let slice) = op else { return false }
-        return slice.epilogue.readsOperand && inputs[0] != value
+        return slice.epilogue.readsOperand && !inputs.dropLast().contains(value)
     }
 }

@@ -109,10 +109,10 @@ package protocol Executor: AnyObject {
     var sharesHostMemory: Bool { get }
     /// What a step of a plan takes besides the regions: the arena, where the executor has one.
     func workingByteCount(of plan: Plan) -> Int
+    /// What it wants made of a graph first.
+    var rewrites: GraphRewrites { get }
     /// How it makes a node of a graph that is fused.
     func form(of node: Node, in graph: Graph) -> any NodeForm
-    /// Whether it runs convolutions by the one tap of their filters that sees something (`Graph.takingOnlyTaps`).
-    var takesOnlyTaps: Bool { get }
     /// Makes a region of that size, filled with zeros; a region that exists already is replaced.
     func allocate(_ region: Region, byteCount: Int) throws
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws
@@ -197,15 +197,13 @@ extension Executor {
     package func calibrate() throws -> Calibration? { nil }
     package var sharesHostMemory: Bool { false }
     package func workingByteCount(of plan: Plan) -> Int { plan.arenaByteCount }
-    package var takesOnlyTaps: Bool { false }
+    package var rewrites: GraphRewrites { GraphRewrites() }
     package func makeRoom(for plans: [Plan]) throws {}
     package func launches(of plan: Plan) -> [LaunchDescription] { [] }
     package func source(of launch: LaunchDescription) -> String { "" }
 
     package func makePlan(_ graph: Graph) -> Plan {
-        Plan(
-            graph, takesOnlyTaps: takesOnlyTaps, allocationByteCount: memoryLimits.allocation,
-            form: form(of:in:))
+        Plan(graph, rewrites, allocationByteCount: memoryLimits.allocation, form: form(of:in:))
     }
 
     package func write<Element: BitwiseCopyable>(

@@ -45,15 +45,14 @@ package struct Plan: Sendable {
     }
 
     /// - Parameters:
-    ///   - takesOnlyTaps: see `Graph.takingOnlyTaps`.
+    ///   - rewrites: what the executor wants made of the graph.
     ///   - allocationByteCount: what one allocation may have.
     ///   - form: the executor's form of a node of the fused graph.
     package init(
-        _ source: Graph, takesOnlyTaps: Bool = false, allocationByteCount: Int = .max,
+        _ source: Graph, _ rewrites: GraphRewrites = GraphRewrites(), allocationByteCount: Int = .max,
         form: (Node, Graph) -> any NodeForm = { _, _ in PlainForm() }
     ) {
-        let fused = source.fused()
-        let graph = takesOnlyTaps ? fused.takingOnlyTaps() : fused
+        let graph = source.rewritten(rewrites)
         graph.checkInvariants()
         let forms = graph.nodes.map { form($0, graph) }
         self.forms = forms

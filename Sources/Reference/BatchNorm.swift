@@ -50,7 +50,7 @@ extension Op.BatchNorm: ReferenceOperator {
                     for c in range {
                         let index = pixel * channels + c
                         let normal = (Double(x[index]) - mean[c - first]) * deviation[c - first]
-                        y[index] = epilogue(Double(scale[c]) * normal + Double(shift[c]), nil, index)
+                        y[index] = epilogue(Double(scale[c]) * normal + Double(shift[c]), .init(), index)
                     }
                 }
             }
@@ -87,7 +87,7 @@ extension Op.BatchNormInference: ReferenceOperator {
             for pixel in 0..<shape.pixels {
                 for c in range {
                     let index = pixel * shape.channels + c
-                    y[index] = epilogue(norm(Double(x[index]), channel: c), nil, index)
+                    y[index] = epilogue(norm(Double(x[index]), channel: c), .init(), index)
                 }
             }
         }

@@ -21,13 +21,29 @@ extension Op.ChannelSlice: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let image = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
         let y = invocation.outputs[0].floats
         for pixel in 0..<image.pixels {
             for c in 0..<channels.count {
                 let at = pixel * channels.count + c
                 let value = x[pixel * image.channels + channels.lowerBound + c]
-                y[at] = epilogue == .reluMask && !(invocation.inputs[1].floats[at] > 0) ? 0 : value
+                y[at] = epilogue(Double(value), operands, at)
             }
+        }
+    }
+}
+
+extension Op.ChannelSplit: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
+        let image = invocation.inputs[0].shape
+        let x = invocation.inputs[0].floats
+        var first = 0
+        for (output, count) in zip(invocation.outputs, counts) {
+            let y = output.floats
+            for pixel in 0..<image.pixels {
+                for c in 0..<count { y[pixel * count + c] = x[pixel * image.channels + first + c] }
+            }
+            first += count
         }
     }
 }

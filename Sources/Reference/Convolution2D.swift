@@ -8,6 +8,7 @@ extension Op.Convolution2D: ReferenceOperator {
         let x = invocation.inputs[0].floats
         let w = invocation.inputs[1].floats
         let bias = hasBias ? invocation.inputs[2].floats : nil
+        let operands = epilogue.operands(of: invocation.inputs)
         let y = invocation.outputs[0].floats
         let inputs = image.channels
         let outputs = outputChannels
@@ -37,7 +38,7 @@ extension Op.Convolution2D: ReferenceOperator {
                     }
                     let start = (row * result.width + j) * outputs
                     for o in 0..<outputs {
-                        y[start + o] = epilogue(norm?(sums[o], channel: o) ?? sums[o], nil, start + o)
+                        y[start + o] = epilogue(norm?(sums[o], channel: o) ?? sums[o], operands, start + o)
                     }
                 }
             }
@@ -50,7 +51,7 @@ extension Op.Convolution2DInputGradient: ReferenceOperator {
         let gradient = invocation.inputs[0].shape
         let image = inputShape
         let dy = invocation.inputs[0].floats
-        let operand = epilogue.operand(of: invocation.inputs)
+        let operands = epilogue.operands(of: invocation.inputs)
         let dx = invocation.outputs[0].floats
         let inputs = image.channels
         let outputs = gradient.channels
@@ -81,7 +82,7 @@ extension Op.Convolution2DInputGradient: ReferenceOperator {
                         }
                     }
                     let start = (row * image.width + left) * inputs
-                    for c in 0..<inputs { dx[start + c] = epilogue(sums[c], operand, start + c) }
+                    for c in 0..<inputs { dx[start + c] = epilogue(sums[c], operands, start + c) }
                 }
             }
         }

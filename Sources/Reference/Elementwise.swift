@@ -38,10 +38,10 @@ extension Op.Add: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let a = invocation.inputs[0].floats
         let b = invocation.inputs[1].floats
-        let operand = epilogue.operand(of: invocation.inputs)
+        let operands = epilogue.operands(of: invocation.inputs)
         let y = invocation.outputs[0].floats
         concurrently(a.count, inRangesOf: elementwiseRange) { range in
-            for index in range { y[index] = epilogue(Double(a[index]) + Double(b[index]), operand, index) }
+            for index in range { y[index] = epilogue(Double(a[index]) + Double(b[index]), operands, index) }
         }
     }
 }
@@ -51,6 +51,7 @@ extension Op.Dropout: ReferenceOperator {
     /// (k, step, node, 0).
     func execute(_ invocation: Invocation) {
         let x = invocation.inputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
         let y = invocation.outputs[0].floats
         let philox = Philox(seed: invocation.uniforms.seed, stream: .dropout)
         let step = invocation.uniforms.step
@@ -60,7 +61,8 @@ extension Op.Dropout: ReferenceOperator {
             for group in stride(from: range.lowerBound, to: range.upperBound, by: 4) {
                 let words = philox(Philox.Block(UInt32(group / 4), step, node, 0))
                 for index in group..<min(group + 4, range.upperBound) {
-                    y[index] = words[index - group] < threshold ? 0 : x[index] * scale
+                    let kept = words[index - group] < threshold ? 0 : x[index] * scale
+                    y[index] = epilogue(Double(kept), operands, index)
                 }
             }
         }

@@ -113,3 +113,28 @@ extension Op.ChannelActivity: ReferenceOperator {
         for index in x.indices where x[index] > 0 { activity[offset + index % channels] = 1 }
     }
 }
+
+extension Op.LossStep: ReferenceOperator {
+    /// What it was made of, one after the other.
+    func execute(_ invocation: Invocation) {
+        let (logits, regions) = (invocation.inputs[0], invocation.inputs[1...])
+        let images = logits.shape.images
+        let labels = Memory(byteCount: 4 * images, filledWith: 0xFF)
+        let rows = Memory(byteCount: Metric.rowByteCount * images, filledWith: 0xFF)
+        let ofLabels = Operand(TensorType([images], .int32), at: labels.pointer)
+        let ofRows = Operand(TensorType([images, Metric.allCases.count]), at: rows.pointer)
+        func execute(_ op: any ReferenceOperator, _ inputs: [Operand], _ outputs: [Operand]) {
+            op.execute(Invocation(inputs: inputs, outputs: outputs, uniforms: invocation.uniforms))
+        }
+        withExtendedLifetime((labels, rows)) {
+            execute(Op.LabelInput(), [regions[1], regions[2], logits], [ofLabels])
+            let inputs = [logits, ofLabels] + regions.dropFirst(3)
+            execute(Op.SoftmaxCrossEntropy(labelSmoothing: labelSmoothing), inputs, [ofRows])
+            if givesGradient {
+                let op = Op.SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing)
+                execute(op, inputs, invocation.outputs)
+            }
+            execute(Op.RecordMetrics(), [ofRows, regions[3]], [])
+        }
+    }
+}

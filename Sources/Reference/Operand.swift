@@ -94,24 +94,31 @@ struct Invocation {
     let uniforms: StepUniforms
 }
 
+/// What an epilogue reads beside the element.
+struct EpilogueOperands {
+    /// What is added.
+    var addend: UnsafeMutableBufferPointer<Float>?
+    /// An activation gradient's.
+    var operand: UnsafeMutableBufferPointer<Float>?
+}
+
 extension Epilogue {
     /// The value to store at `index`.
-    ///
-    /// - Parameter operand: a gradient's, the node's last input.
     @inline(__always)
-    func callAsFunction(
-        _ value: Double, _ operand: UnsafeMutableBufferPointer<Float>?, _ index: Int
-    ) -> Float {
-        switch self {
-        case .none: Float(value)
+    func callAsFunction(_ value: Double, _ operands: EpilogueOperands, _ index: Int) -> Float {
+        let value = adds ? value + Double(operands.addend![index]) : value
+        return switch last {
+        case .none, .sum: Float(value)
         case .activation(let activation): Float(activation.value(value))
         case .activationGradient(let activation):
-            Float(activation.gradient(value, Double(operand![index])))
+            Float(activation.gradient(value, Double(operands.operand![index])))
         }
     }
 
-    /// A gradient's operand, of a node with this epilogue.
-    func operand(of inputs: [Operand]) -> UnsafeMutableBufferPointer<Float>? {
-        readsOperand ? inputs.last!.floats : nil
+    /// Those of a node with this epilogue.
+    func operands(of inputs: [Operand]) -> EpilogueOperands {
+        EpilogueOperands(
+            addend: adds ? inputs[inputs.count - operandCount].floats : nil,
+            operand: readsOperand ? inputs.last!.floats : nil)
     }
 }

@@ -45,6 +45,7 @@ extension Op.MaxPool2D: ReferenceOperator {
                     }
                     isFirst = false
                 }
+                for c in 0..<channels { y[start + c] = epilogue(Double(y[start + c]), .init(), start + c) }
             }
         }
     }
@@ -55,7 +56,7 @@ extension Op.MaxPool2DGradient: ReferenceOperator {
         let gradient = invocation.inputs[0].shape
         let dy = invocation.inputs[0].floats
         let indices = invocation.inputs[1].bytes
-        let operand = epilogue.operand(of: invocation.inputs)
+        let operands = epilogue.operands(of: invocation.inputs)
         let dx = invocation.outputs[0].floats
         let channels = inputShape.channels
         let imageCount = inputShape.count / inputShape.images
@@ -68,7 +69,7 @@ extension Op.MaxPool2DGradient: ReferenceOperator {
                         window.forEachPlace(ofOutput: i, j, on: inputShape) { place, pixel in
                             for c in 0..<channels where Int(indices[start + c]) == place {
                                 sums[pixel * channels + c] += Double(
-                                    epilogue(Double(dy[start + c]), operand, start + c))
+                                    epilogue(Double(dy[start + c]), operands, start + c))
                             }
                         }
                     }
@@ -106,7 +107,7 @@ extension Op.AveragePool2D: ReferenceOperator {
                     }
                     let divisor = divisor(ofOutput: i, j, on: image)
                     let start = (row * result.width + j) * channels
-                    for c in 0..<channels { y[start + c] = Float(sums[c] / divisor) }
+                    for c in 0..<channels { y[start + c] = epilogue(sums[c] / divisor, .init(), start + c) }
                 }
             }
         }
@@ -117,6 +118,7 @@ extension Op.AveragePool2DGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let gradient = invocation.inputs[0].shape
         let dy = invocation.inputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
         let dx = invocation.outputs[0].floats
         let channels = inputShape.channels
         let imageCount = inputShape.count / inputShape.images
@@ -134,7 +136,9 @@ extension Op.AveragePool2DGradient: ReferenceOperator {
                         }
                     }
                 }
-                for index in 0..<imageCount { dx[n * imageCount + index] = Float(sums[index]) }
+                for index in 0..<imageCount {
+                    dx[n * imageCount + index] = epilogue(sums[index], operands, n * imageCount + index)
+                }
             }
         }
     }
@@ -162,13 +166,15 @@ extension Op.GlobalAveragePool: ReferenceOperator {
 extension Op.GlobalAveragePoolGradient: ReferenceOperator {
     func execute(_ invocation: Invocation) {
         let dy = invocation.inputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
         let dx = invocation.outputs[0].floats
         let channels = invocation.inputs[0].shape.channels
 
         concurrently(invocation.inputs[0].shape.images) { n in
             for pixel in n * extent.area..<(n + 1) * extent.area {
                 for c in 0..<channels {
-                    dx[pixel * channels + c] = Float(Double(dy[n * channels + c]) / Double(extent.area))
+                    let value = Double(dy[n * channels + c]) / Double(extent.area)
+                    dx[pixel * channels + c] = epilogue(value, operands, pixel * channels + c)
                 }
             }
         }

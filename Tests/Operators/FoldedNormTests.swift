@@ -8,16 +8,17 @@ import Testing
 /// A batch norm folded into the convolution before it, against the same two operators apart.
 struct FoldedNormTests {
     /// A shape for each form of the convolution: Winograd with 8 and 6 points, rows, packed patches, strides;
-    /// with and without bias.
-    private static let cases: [(image: Shape, channels: Int, kernel: Int, stride: Int, hasBias: Bool)] = [
-        ([4, 24, 24, 16], 24, 3, 1, true), ([48, 4, 4, 20], 33, 3, 1, false),
-        ([2, 20, 20, 1], 6, 5, 1, true),
-        ([3, 9, 7, 40], 72, 1, 1, false), ([2, 11, 9, 3], 50, 3, 2, true), ([2, 9, 9, 40], 70, 3, 2, false),
-    ]
+    /// with and without bias, with and without a shortcut that is added behind the norm.
+    private static let cases:
+        [(image: Shape, channels: Int, kernel: Int, stride: Int, hasBias: Bool, hasShortcut: Bool)] = [
+            ([4, 24, 24, 16], 24, 3, 1, true, true), ([48, 4, 4, 20], 33, 3, 1, false, false),
+            ([2, 20, 20, 1], 6, 5, 1, true, true), ([3, 9, 7, 40], 72, 1, 1, false, true),
+            ([2, 11, 9, 3], 50, 3, 2, true, false), ([2, 9, 9, 40], 70, 3, 2, false, true),
+        ]
 
     /// - Parameter showsSum: whether the convolution's own result is read too, which keeps the two apart.
     private func makeCase(_ index: Int, showsSum: Bool) throws -> OpCase {
-        let (image, channels, kernel, stride, hasBias) = Self.cases[index]
+        let (image, channels, kernel, stride, hasBias, hasShortcut) = Self.cases[index]
         let window = Window(
             kernel: Extent(kernel), stride: Extent(stride), padding: Extent(kernel / 2))
         let size = try window.output(for: image)
@@ -32,16 +33,20 @@ struct FoldedNormTests {
             ] + (hasBias ? [.vector(channels)] : []) + [
                 .vector(channels, .positive), .vector(channels), .statistic(channels, .uniform),
                 .statistic(channels, .positive),
-            ],
+            ] + (hasShortcut ? [.tensor(result)] : []),
             outputs: [.value(result)] + (showsSum ? [.value(result)] : [])
         ) { graph, inputs in
             let sum = try graph.apply(
                 .convolution2D(convolution), to: Array(inputs.prefix(hasBias ? 3 : 2)), name: "convolution")
             let y = try graph.apply(
-                .batchNormInference(norm), to: sum + inputs.suffix(4), name: "norm")
-            return try graph.apply(.relu, to: y, name: "relu") + (showsSum ? sum : [])
+                .batchNormInference(norm), to: sum + inputs.dropFirst(hasBias ? 3 : 2).prefix(4), name: "norm"
+            )
+            let end =
+                hasShortcut
+                ? try graph.apply(.add(Op.Add()), to: y + inputs.suffix(1), name: "add") : y
+            return try graph.apply(.relu, to: end, name: "relu") + (showsSum ? sum : [])
         }
-        opCase.launches = showsSum ? 2 : 1
+        opCase.launches = !showsSum ? 1 : hasShortcut ? 3 : 2
         opCase.tolerance = 2e-5
         return opCase
     }

@@ -40,7 +40,7 @@ struct FusionTests {
     }
 
     @Test(
-        "in prediction a batch norm folds into its convolution; a residual block's last ReLU joins the addition"
+        "in prediction a batch norm folds into its convolution, which a residual block's addition and last ReLU join"
     )
     func residual() throws {
         #expect(
@@ -48,19 +48,19 @@ struct FusionTests {
                 Residual(4)
                 GlobalAveragePool2D()
             } == [
-                "0.conv1 convolution+norm+relu", "0.conv2 convolution+norm", "0.add add+relu",
+                "0.conv1 convolution+norm+relu", "0.conv2 convolution+norm+addition, relu",
                 "1 global average",
             ])
     }
 
-    @Test("a ReLU behind a pooling stays")
-    func stays() throws {
+    @Test("a ReLU joins the max pooling before it")
+    func pooling() throws {
         #expect(
             try nodes(.inference) {
                 MaxPool2D(kernel: 2)
                 ReLU()
                 GlobalAveragePool2D()
-            } == ["0 max pool", "1 relu", "2 global average"])
+            } == ["0 max pool+relu", "2 global average"])
     }
 
     @Test("a ReLU's gradient joins the node that makes the gradient it masks")
@@ -82,6 +82,79 @@ struct FusionTests {
                 "2 max pool gradient+relu gradient", "0 filter gradient",
             ])
     }
+
+    @Test("the gradients of branches are split at once, masked together, and added by the last branch")
+    func branches() throws {
+        #expect(
+            try nodes(.training, differentiated: true) {
+                Convolution2D(8, kernel: 3)
+                ReLU()
+                Branches {
+                    Sequential {
+                        Convolution2D(4, kernel: 1)
+                        ReLU()
+                    }
+                    Sequential {
+                        Convolution2D(6, kernel: 1)
+                        ReLU()
+                    }
+                }
+                Convolution2D(4, kernel: 1)
+                GlobalAveragePool2D()
+            } == [
+                "0 convolution+relu", "2.0.0 convolution+relu", "2.1.0 convolution+relu",
+                "2.concatenation other", "3 convolution", "4 global average", "loss loss",
+                "loss loss gradient", "4 global average gradient", "3 filter gradient",
+                "3 input gradient+relu gradient", "2.concatenation split", "2.1.0 input gradient",
+                "2.1.0 filter gradient", "2.0.0 filter gradient",
+                "2.0.0 input gradient+addition, relu gradient", "0 filter gradient",
+            ])
+    }
+
+    @Test("a ReLU's gradient joins the dense layer on the other side of a view")
+    func view() throws {
+        #expect(
+            try nodes(.training, differentiated: true) {
+                Convolution2D(4, kernel: 3)
+                ReLU()
+                Flatten()
+                Dense(4)
+            } == [
+                "0 convolution+relu", "2 other", "3 convolution", "loss loss", "loss loss gradient",
+                "3 filter gradient", "3 input gradient+relu gradient", "2 other", "0 filter gradient",
+            ])
+    }
+
+    @Test(
+        "labels, loss, its gradient and the metrics become one node, unless their rows are read",
+        arguments: [false, true], [false, true])
+    func loss(isTrained: Bool, isRead: Bool) throws {
+        let network = Network(input: ImageShape(channels: 4, side: 6), classes: 4) {
+            Flatten()
+            Dense(4)
+        }
+        let made = try network.makeGraph(batch: 2, mode: .training)
+        var graph = made.graph
+        let classes = graph.addRegion(.labels(.train), TensorType([9], .int32))
+        let order = graph.addRegion(.order(.train), TensorType([9], .int32))
+        let metrics = graph.addRegion(.metrics(.train), TensorType([5, 4]))
+        let labels = try graph.apply(.labelInput, to: [classes, order, made.logits], name: "labels")[0]
+        let loss = try graph.apply(.softmaxCrossEntropy(), to: [made.logits, labels], name: "loss")[0]
+        if isTrained { try graph.differentiate(loss) }
+        try graph.apply(.recordMetrics, to: [loss, metrics], name: "metrics")
+        if isRead { graph.results = [loss] }
+        var rewrites = GraphRewrites()
+        rewrites.joinsLoss = true
+        let fused = Plan(graph, rewrites).graph
+        fused.checkInvariants()
+        let parts: [Op] = [
+            .labelInput, .softmaxCrossEntropy(), .softmaxCrossEntropyGradient(), .recordMetrics,
+        ]
+        let left = fused.nodes.count { parts.contains($0.op) }
+        let joint = Op.lossStep(Op.LossStep(labelSmoothing: 0, givesGradient: isTrained))
+        #expect(left == (!isRead ? 0 : isTrained ? 4 : 3))
+        #expect(fused.nodes.count { $0.op == joint } == (isRead ? 0 : 1))
+    }
 }
 
 extension Op {
@@ -95,9 +168,10 @@ extension Op {
         case .batchNormInference(let op): "batch norm inference" + op.epilogue.suffix
         case .add(let op): "add" + op.epilogue.suffix
         case .maxPool2DGradient(let op): "max pool gradient" + op.epilogue.suffix
-        case .maxPool2D: "max pool"
+        case .maxPool2D(let op): "max pool" + op.epilogue.suffix
         case .globalAveragePool: "global average"
         case .globalAveragePoolGradient: "global average gradient"
+        case .channelSplit: "split"
         case .softmaxCrossEntropy: "loss"
         case .softmaxCrossEntropyGradient: "loss gradient"
         case .relu: "relu"

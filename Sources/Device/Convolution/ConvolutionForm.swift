@@ -81,7 +81,9 @@ extension ConvolutionPass {
         return DeviceForm(
             name: Form.name, reason: Form.reason,
             workspaceByteCount: foldedByteCount == 0 ? form.workspaceByteCount : byteCount + foldedByteCount,
-            operands: form.operands, writesChannelViews: direction == .forward && form.writesChannelViews,
+            operands: form.operands,
+            // What is added lies as the result does, which is then whole.
+            writesChannelViews: direction == .forward && form.writesChannelViews && !epilogue.adds,
             zeroCount: form.zeroCount,
             usesWinograd: Form.isWinograd, staging: form.staging
         ) { lowering in

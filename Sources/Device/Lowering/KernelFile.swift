@@ -35,7 +35,8 @@ struct KernelFile: Hashable, Sendable {
         openDimensions: ["batch_norm_normalise": 2, "batch_norm_inference": 2, "batch_norm_gradient": 2],
         vectors: .alignedChannels)
     static let channels = KernelFile(
-        name: "channels", joins: .small, openDimensions: ["copy_channels": 2], vectors: .alignedChannels)
+        name: "channels", joins: .small, openDimensions: ["copy_channels": 2, "split_channels": 2],
+        vectors: .alignedChannels)
     static let elementwise = KernelFile(
         name: "elementwise", joins: .small,
         openDimensions: Dictionary(
@@ -46,7 +47,7 @@ struct KernelFile: Hashable, Sendable {
     static let loss = KernelFile(name: "loss", joins: .small, openDimensions: ["channel_activity": 2])
     static let optimizer = KernelFile(
         name: "optimizer", joins: .small,
-        openDimensions: ["sgd": 1, "adam": 1, "keep_statistics": 1, "check_gradients": 1], vectors: .aligned)
+        openDimensions: ["sgd": 1, "adam": 1, "check_gradients": 1], vectors: .aligned)
     static let pooling = KernelFile(
         name: "pooling2d", joins: .small,
         openDimensions: [

@@ -140,11 +140,13 @@ extension Op {
         case .add(let op): op
         case .concatenation: Concatenation()
         case .channelSlice(let op): op
+        case .channelSplit(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op
         case .softmaxCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
+        case .lossStep(let op): op
         case .channelActivity(let op): op
         case .optimizer(let op): op
         }

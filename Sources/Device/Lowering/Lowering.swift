@@ -75,7 +75,12 @@ struct Lowering {
         return (graph.shape(of: view.whole).channels, view.first)
     }
 
-    /// The node's last input, where its epilogue reads it.
+    /// What the node's epilogue adds.
+    func addend(of epilogue: Epilogue) -> Argument {
+        epilogue.adds ? .value(node.inputs[node.inputs.count - epilogue.operandCount]) : .zeros
+    }
+
+    /// The node's last input, where its epilogue reads it for an activation's gradient.
     func operand(of epilogue: Epilogue) -> Argument {
         epilogue.readsOperand ? .value(node.inputs.last!) : .zeros
     }
@@ -88,6 +93,7 @@ extension Epilogue {
         case .none: 0
         case .activation: 1
         case .activationGradient: 2
+        case .sum(let next): 4 + next.code
         }
     }
 }

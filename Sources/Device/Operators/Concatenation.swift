@@ -1,4 +1,6 @@
 import ResinGraph
+import ResinKernels
+import ResinPlan
 import ResinTensor
 
 extension Op.Concatenation: DeviceOperator {
@@ -20,28 +22,57 @@ extension Op.ChannelSlice: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         let node = lowering.node
         lowering.copyChannels(
-            channels, of: node.inputs[0], to: node.outputs[0], from: 0,
-            operand: epilogue.readsOperand ? node.inputs[1] : nil)
+            channels, of: node.inputs[0], to: node.outputs[0], from: 0, then: epilogue)
+    }
+}
+
+extension Op.ChannelSplit: DeviceOperator {
+    /// Four of them a launch.
+    func lower(_ lowering: inout Lowering) {
+        let (node, traits) = (lowering.node, lowering.traits)
+        let shape = lowering.inputShape(0)
+        var geometry = SplitGeometry()
+        (geometry.pixels, geometry.channels) = (Int32(shape.pixels), Int32(shape.channels))
+        for part in stride(from: 0, to: counts.count, by: 4) {
+            let counts = counts[part...].prefix(4)
+            let chunk =
+                traits.kind == .cpu
+                ? max(1, traits.chunkVectors * traits.lanes / counts.reduce(0, +)) : 1
+            geometry.chunk = Int32(chunk)
+            let padded = counts.map { Int32($0) } + Array(repeating: 0, count: 4 - counts.count)
+            (geometry.firstCount, geometry.secondCount) = (padded[0], padded[1])
+            (geometry.thirdCount, geometry.fourthCount) = (padded[2], padded[3])
+            let vectors = counts.reduce(0) { $0 + divide($1, by: traits.lanes) }
+            let outputs = node.outputs[part...].prefix(4).map(Launch.Argument.value)
+            lowering.launch(
+                "split_channels", in: .channels,
+                global: [traits.kind == .cpu ? 1 : vectors, divide(shape.pixels, by: chunk)],
+                [lowering.input(0)] + outputs + Array(repeating: .zeros, count: 4 - outputs.count)
+                    + [.geometry(geometry)])
+            geometry.first += padded.reduce(0, +)
+        }
     }
 }
 
 extension Lowering {
     fileprivate mutating func copyChannels(
         _ channels: Range<Int>, of source: ValueID, to target: ValueID, from first: Int,
-        operand: ValueID? = nil
+        then epilogue: Epilogue = .none
     ) {
         let (from, to) = (graph.shape(of: source), graph.shape(of: target))
         let workers = traits.kind == .cpu ? 1 : divide(channels.count, by: traits.lanes)
         let chunk =
             traits.kind == .cpu ? max(1, traits.chunkVectors * traits.lanes / channels.count) : 1
-        let operandLayout = operand.map(pixelLayout(of:)) ?? (stride: 0, first: 0)
+        // What is added lies as the slice does.
+        let operandLayout = epilogue.readsOperand ? pixelLayout(of: node.inputs.last!) : (stride: 0, first: 0)
         launch(
             "copy_channels", in: .channels, global: [workers, divide(from.pixels, by: chunk)],
             [
-                .value(source), operand.map(Argument.value) ?? .zeros, .value(target), .int(from.pixels),
+                .value(source), addend(of: epilogue), operand(of: epilogue), .value(target),
+                .int(from.pixels),
                 .int(channels.count), .int(from.channels),
                 .int(channels.lowerBound), .int(to.channels), .int(first),
-                .int(operand == nil ? 0 : 1), .int(operandLayout.stride), .int(operandLayout.first),
+                .int(Int(epilogue.code)), .int(operandLayout.stride), .int(operandLayout.first),
                 .int(chunk),
             ])
     }

@@ -38,7 +38,7 @@ extension Op.Dropout: DeviceOperator {
             "dropout",
             [
                 lowering.input(0), lowering.output(0), .uniforms, .uint(node), .uint(threshold),
-                .float(1 / (1 - probability)),
+                .float(1 / (1 - probability)), lowering.operand(of: epilogue), .int(Int(epilogue.code)),
             ])
     }
 }

@@ -1,35 +1,40 @@
 import ResinGraph
+import ResinKernels
 import ResinPlan
 import ResinTensor
 
 extension Op.SoftmaxCrossEntropy: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
-        lowering.eachImage("softmax_cross_entropy", labelSmoothing: labelSmoothing)
+        lowering.crossEntropy(
+            labelSmoothing, labels: lowering.input(1), rows: lowering.output(0))
     }
 }
 
 extension Op.SoftmaxCrossEntropyGradient: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
-        // The third input, and whether there is one.
-        let lossScale: [Launch.Argument] =
-            lowering.node.inputs.count > 2 ? [lowering.input(2), .int(1)] : [.zeros, .int(0)]
-        lowering.eachImage("softmax_cross_entropy_gradient", labelSmoothing: labelSmoothing, lossScale)
+        lowering.crossEntropy(
+            labelSmoothing, labels: lowering.input(1), gradient: lowering.output(0),
+            lossScale: lowering.node.inputs.count > 2 ? lowering.input(2) : nil)
     }
 }
 
 extension Op.RecordMetrics: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
-        let arguments: [Launch.Argument] = [
-            lowering.input(0), lowering.input(1), .uniforms, .int(lowering.inputShape(0).images),
-        ]
-        switch lowering.traits.kind {
-        case .cpu: lowering.launch("record_metrics", in: .loss, global: [1], arguments)
-        case .gpu:
-            let rows = lowering.traits.groupWorkItems
-            lowering.launch(
-                "record_metrics_reduction", in: .lossReduction,
-                defining: [("GROUP_X", 1), ("GROUP_Y", rows)],
-                global: [1, rows], local: [1, rows], arguments)
+        lowering.recordMetrics(
+            of: lowering.input(0), images: lowering.inputShape(0).images, in: lowering.input(1))
+    }
+}
+
+extension Op.LossStep: DeviceOperator {
+    /// The rows that are summed are scratch memory.
+    func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
+        let images = graph.shape(of: node.inputs[0]).images
+        return DeviceForm(workspaceByteCount: Metric.rowByteCount * images) { lowering in
+            lowering.crossEntropy(
+                labelSmoothing, labels: lowering.input(1), order: lowering.input(2), rows: .workspace,
+                gradient: givesGradient ? lowering.output(0) : nil,
+                lossScale: node.inputs.count > 4 ? lowering.input(4) : nil)
+            lowering.recordMetrics(of: .workspace, images: images, in: lowering.input(3))
         }
     }
 }
@@ -45,20 +50,43 @@ extension Op.ChannelActivity: DeviceOperator {
 }
 
 extension Lowering {
-    /// A work-item for each image, or on a GPU a group; few classes do with a small one.
-    fileprivate mutating func eachImage(
-        _ kernel: String, labelSmoothing: Float, _ more: [Argument] = []
+    /// A work-item for each image of the first input, the logits, or on a GPU a group; few classes do with a small one.
+    ///
+    /// - Parameter order: where labels are those of the whole data set.
+    fileprivate mutating func crossEntropy(
+        _ labelSmoothing: Float, labels: Argument, order: Argument? = nil, rows: Argument? = nil,
+        gradient: Argument? = nil, lossScale: Argument? = nil
     ) {
         let logits = inputShape(0)
-        let arguments: [Argument] =
-            [input(0), input(1), output(0), .uniforms, .int(logits.channels), .float(labelSmoothing)] + more
+        var settings = LossSettings()
+        (settings.classes, settings.smoothing) = (Int32(logits.channels), labelSmoothing)
+        (settings.picksLabels, settings.isScaled) = (order == nil ? 0 : 1, lossScale == nil ? 0 : 1)
+        (settings.givesRows, settings.givesGradient) = (rows == nil ? 0 : 1, gradient == nil ? 0 : 1)
+        let arguments: [Argument] = [
+            input(0), labels, order ?? .zeros, rows ?? .zeros, gradient ?? .zeros, .uniforms,
+            lossScale ?? .zeros, .geometry(settings),
+        ]
         switch traits.kind {
-        case .cpu: launch(kernel, in: .loss, global: [logits.images], arguments)
+        case .cpu: launch("softmax_cross_entropy", in: .loss, global: [logits.images], arguments)
         case .gpu:
             let rows = min(logits.channels > 64 ? 256 : 32, traits.groupWorkItems)
             launch(
-                kernel + "_reduction", in: .lossReduction, defining: [("GROUP_X", 1), ("GROUP_Y", rows)],
+                "softmax_cross_entropy_reduction", in: .lossReduction,
+                defining: [("GROUP_X", 1), ("GROUP_Y", rows)],
                 global: [1, rows * logits.images], local: [1, rows], arguments)
+        }
+    }
+
+    fileprivate mutating func recordMetrics(of rows: Argument, images: Int, in metrics: Argument) {
+        let arguments: [Argument] = [rows, metrics, .uniforms, .int(images)]
+        switch traits.kind {
+        case .cpu: launch("record_metrics", in: .loss, global: [1], arguments)
+        case .gpu:
+            let rows = traits.groupWorkItems
+            launch(
+                "record_metrics_reduction", in: .lossReduction,
+                defining: [("GROUP_X", 1), ("GROUP_Y", rows)],
+                global: [1, rows], local: [1, rows], arguments)
         }
     }
 }

@@ -13,34 +13,31 @@ extension Op.Optimizer: DeviceOperator {
         let (w, gradients) = (argument(.parameters), argument(.gradients))
         let (metrics, lossScale) = (argument(.metrics), argument(.lossScale))
         let conditions = [.uniforms, metrics, lossScale, flag(.metrics), flag(.lossScale)]
-        let chunks: [Launch.Argument] = [.int(count), .int(traits.chunkVectors)]
-        let global = [divide(count, by: traits.chunkVectors * traits.lanes)]
+        let statisticCount = place(of: .statistics).map { lowering.inputShape($0).count } ?? 0
+        func chunks(_ count: Int) -> Int { divide(count, by: traits.chunkVectors * traits.lanes) }
         if place(of: .lossScale) != nil {
             lowering.launch(
-                "check_gradients", in: .optimizer, global: global, [gradients, lossScale] + chunks)
+                "check_gradients", in: .optimizer, global: [chunks(count)],
+                [gradients, lossScale, .int(count), .int(traits.chunkVectors)])
         }
+        // The parameters' chunks, then the statistics'.
+        let global = [chunks(count) + chunks(statisticCount)]
+        let shares = [
+            argument(.statistics), argument(.keptStatistics), .int(count), .int(statisticCount),
+            .int(traits.chunkVectors),
+        ]
         switch rule {
         case .sgd(let momentum, let nesterov, let weightDecay):
             lowering.launch(
                 "sgd", in: .optimizer, global: global,
                 [w, gradients, argument(.state(0))] + conditions
-                    + [.float(momentum), .float(weightDecay), .int(nesterov ? 1 : 0)] + chunks)
+                    + [.float(momentum), .float(weightDecay), .int(nesterov ? 1 : 0)] + shares)
         case .adam(let beta1, let beta2, let epsilon, let weightDecay, let isDecoupled):
             lowering.launch(
                 "adam", in: .optimizer, global: global,
                 [w, gradients, argument(.state(0)), argument(.state(1))] + conditions
                     + [.float(beta1), .float(beta2), .float(epsilon), .float(weightDecay)]
-                    + [.int(isDecoupled ? 1 : 0)] + chunks)
-        }
-        if let statistics = place(of: .statistics) {
-            let count = lowering.inputShape(statistics).count
-            lowering.launch(
-                "keep_statistics", in: .optimizer,
-                global: [divide(count, by: traits.chunkVectors * traits.lanes)],
-                [
-                    argument(.statistics), argument(.keptStatistics), .uniforms, metrics, .int(count),
-                    .int(traits.chunkVectors),
-                ])
+                    + [.int(isDecoupled ? 1 : 0)] + shares)
         }
         if place(of: .lossScale) != nil {
             lowering.launch(

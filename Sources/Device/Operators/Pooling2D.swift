@@ -18,6 +18,7 @@ extension Op.MaxPool2D: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         var geometry = PoolGeometry(window, image: lowering.inputShape(0), output: lowering.outputShape(0))
         geometry.givesIndices = givesIndices ? 1 : 0
+        geometry.epilogue = epilogue.code
         lowering.launch(
             "maxpool2d_forward", in: .pooling, global: lowering.rows(of: lowering.outputShape(0), &geometry),
             [
@@ -44,6 +45,7 @@ extension Op.AveragePool2D: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         var geometry = PoolGeometry(window, image: lowering.inputShape(0), output: lowering.outputShape(0))
         geometry.countsPadding = countsPadding ? 1 : 0
+        geometry.epilogue = epilogue.code
         lowering.launch(
             "averagepool2d_forward", in: .pooling,
             global: lowering.rows(of: lowering.outputShape(0), &geometry),
@@ -55,9 +57,10 @@ extension Op.AveragePool2DGradient: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         var geometry = PoolGeometry(forward.window, image: inputShape, output: lowering.inputShape(0))
         geometry.countsPadding = forward.countsPadding ? 1 : 0
+        geometry.epilogue = epilogue.code
         lowering.launch(
             "averagepool2d_gradient", in: .pooling, global: lowering.rows(of: inputShape, &geometry),
-            [lowering.input(0), lowering.output(0), .geometry(geometry)])
+            [lowering.input(0), lowering.operand(of: epilogue), lowering.output(0), .geometry(geometry)])
     }
 }
 
@@ -90,11 +93,12 @@ extension Op.GlobalAveragePoolGradient: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         let image = lowering.outputShape(0)
         let columns = lowering.traits.kind == .cpu ? 1 : image.height * image.width
-        let geometry = PoolGeometry(Window(kernel: 1), image: image, output: lowering.inputShape(0))
+        var geometry = PoolGeometry(Window(kernel: 1), image: image, output: lowering.inputShape(0))
+        geometry.epilogue = epilogue.code
         lowering.launch(
             "global_averagepool_gradient", in: .pooling,
             global: [lowering.traits.channelWorkers(image), columns, image.images],
-            [lowering.input(0), lowering.output(0), .geometry(geometry)])
+            [lowering.input(0), lowering.operand(of: epilogue), lowering.output(0), .geometry(geometry)])
     }
 }
 

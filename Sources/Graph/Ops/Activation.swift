@@ -141,34 +141,60 @@ extension Op {
     package static var sigmoidGradient: Op { .activationGradient(.sigmoid) }
 }
 
-/// What happens to an element just before it is stored, so that no launch of its own has to read it again.
-public enum Epilogue: Hashable, Sendable, CustomStringConvertible {
+/// What happens to an element just before it is stored, so that no launch of its own has to read it again. What it
+/// reads for that are the node's last inputs, of the output's shape: `operandCount` of them, a sum's first.
+public indirect enum Epilogue: Hashable, Sendable, CustomStringConvertible {
     case none
     case activation(Activation)
-    /// An activation's gradient, of the element and the node's last input, `Activation.gradientOperand`, of the same
-    /// shape.
+    /// An activation's gradient, of the element and an operand, `Activation.gradientOperand`.
     case activationGradient(Activation)
+    /// An operand is added, and then what is given, which is no sum, happens.
+    case sum(then: Epilogue)
 
     public var description: String {
         switch self {
         case .none: "none"
         case .activation(let activation): activation.identifier
         case .activationGradient(let activation): "\(activation.identifier) gradient"
+        case .sum(.none): "addition"
+        case .sum(let next): "addition, \(next)"
         }
     }
 
     package static var relu: Epilogue { .activation(.relu) }
     package static var reluMask: Epilogue { .activationGradient(.relu) }
 
-    /// Whether the node has one input more, its last.
-    package var readsOperand: Bool {
-        if case .activationGradient = self { true } else { false }
+    /// Whether an operand is added.
+    package var adds: Bool {
+        if case .sum = self { true } else { false }
     }
 
+    /// What happens behind a sum, or at once.
+    package var last: Epilogue {
+        if case .sum(let next) = self { next } else { self }
+    }
+
+    /// Whether an activation's gradient reads the node's last input.
+    package var readsOperand: Bool {
+        if case .activationGradient = last { true } else { false }
+    }
+
+    /// Inputs that the node has for it.
+    package var operandCount: Int { (adds ? 1 : 0) + (readsOperand ? 1 : 0) }
+
     package var activation: Activation? {
-        switch self {
-        case .none: nil
+        switch last {
+        case .none, .sum: nil
         case .activation(let activation), .activationGradient(let activation): activation
+        }
+    }
+
+    /// Both as one; nil where there is no such.
+    package func followed(by next: Epilogue) -> Epilogue? {
+        switch self {
+        case .none: next
+        case .sum(.none) where !next.adds: .sum(then: next)
+        case .activation, .activationGradient, .sum: nil
         }
     }
 }

@@ -47,7 +47,7 @@ extension Op {
         package var keepsFeaturesInPlace: Bool { true }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
+            guard self.epilogue == .none, epilogue.operandCount == 0 else { return nil }
             var op = self
             op.epilogue = epilogue
             return .batchNorm(op)
@@ -74,7 +74,7 @@ extension Op {
         package var keepsFeaturesInPlace: Bool { true }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
+            guard self.epilogue == .none, epilogue.operandCount == 0 else { return nil }
             var op = self
             op.epilogue = epilogue
             return .batchNormInference(op)

@@ -32,11 +32,11 @@ extension Op {
     }
 
     /// Consecutive channels of the input: an input's share of a concatenation's gradient.
-    /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. A gradient's operand is
-    /// another input, of the output's shape.
+    /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. The epilogue's operands are
+    /// further inputs.
     public struct ChannelSlice: Operator {
         public var channels: Range<Int>
-        /// `.none` or a gradient.
+        /// Not an activation.
         public var epilogue: Epilogue
 
         public init(_ channels: Range<Int>, epilogue: Epilogue = .none) {
@@ -57,14 +57,34 @@ extension Op {
 
         /// Only what is kept is read.
         package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
-            Cost(bytes: (epilogue.readsOperand ? 3 : 2) * outputs[0].byteCount)
+            Cost(bytes: (2 + epilogue.operandCount) * outputs[0].byteCount)
         }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, epilogue.readsOperand else { return nil }
+            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
+                return nil
+            }
             var op = self
             op.epilogue = epilogue
             return .channelSlice(op)
+        }
+    }
+
+    /// All channels of the input, in runs of so many side by side, an output each: a concatenation's gradient.
+    /// `Graph.splittingAtOnce` makes it of slices.
+    public struct ChannelSplit: Operator {
+        package var counts: [Int]
+
+        package init(_ counts: [Int]) { self.counts = counts }
+
+        package var summary: String { counts.map(String.init).joined(separator: " and ") + " channels" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = inputs[0].shape
+            guard shape.channels == counts.reduce(0, +) else {
+                throw ShapeError("its input \(shape) has \(shape.channels) channels, not \(summary)")
+            }
+            return counts.map { TensorType(Shape(shape.extents.dropLast() + [$0])) }
         }
     }
 }

@@ -6,7 +6,7 @@ extension Op {
     ///     y[n, i, j, o] = bias[o] + Σ x[n, i·stride + kh − padding, j·stride + kw − padding, c] · w[kh, kw, c, o]
     ///
     /// Inputs: x `[N, H, W, C]`, w (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`. A folded
-    /// batch norm adds its inputs after x: scale, shift, running mean, running variance. Over `[N, features]` with a 1×1 window it is the dense layer.
+    /// batch norm adds its inputs after these: scale, shift, running mean, running variance; then come the epilogue's. Over `[N, features]` with a 1×1 window it is the dense layer.
     public struct Convolution2D: Operator {
         public var window: Window
         public var outputChannels: Int
@@ -79,10 +79,9 @@ extension Op {
         package var filterInput: Int? { 1 }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, !epilogue.readsOperand else { return nil }
-            // Measured with LeNet's first layer, of 6 channels: vectors of 16 would be computed for them, where a launch
-            // of its own takes them one behind the other.
-            if epilogue.activation?.takesExponential == true && outputChannels < 16 { return nil }
+            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
+                return nil
+            }
             var op = self
             op.epilogue = epilogue
             return .convolution2D(op)
@@ -111,13 +110,13 @@ extension Op {
     ///
     ///     dx[n, y, x, c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  i·stride + kh = y + padding, and so for j, kw, x
     ///
-    /// Inputs: dy `[N, H′, W′, O]`, w, and the epilogue's operand, if any; output: `inputShape`.
+    /// Inputs: dy `[N, H′, W′, O]`, w, and the epilogue's operands, if any; output: `inputShape`.
     public struct Convolution2DInputGradient: Operator {
         public var window: Window
         public var inputShape: Shape
         /// As the convolution's.
         package var tap: FilterTap?
-        /// `.none` or a gradient.
+        /// Not an activation.
         public var epilogue: Epilogue
 
         public init(window: Window, inputShape: Shape, epilogue: Epilogue = .none) {
@@ -141,7 +140,9 @@ extension Op {
         package var filterInput: Int? { 1 }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, epilogue.readsOperand else { return nil }
+            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
+                return nil
+            }
             var op = self
             op.epilogue = epilogue
             return .convolution2DInputGradient(op)

@@ -45,9 +45,10 @@ extension Op {
 
         package var inPlaceInputs: [Int] { [0, 1] }
         package var keepsFeaturesInPlace: Bool { true }
+        package var asEpilogue: Epilogue? { .sum(then: epilogue) }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none else { return nil }
+            guard self.epilogue == .none, !epilogue.adds else { return nil }
             var op = self
             op.epilogue = epilogue
             return .add(op)
@@ -56,16 +57,20 @@ extension Op {
 
     /// Zeroes each element with the given probability and scales the others by 1 / (1 − probability)
     /// (Srivastava et al., JMLR 2014). Which ones follows from seed, step, `node` and the element's index
-    /// alone, so the gradient, the same operator on dy, needs no mask from the forward pass.
+    /// alone, so the gradient, the same operator on dy, needs no mask from the forward pass. A gradient's operand is
+    /// a second input.
     public struct Dropout: Operator {
         public var probability: Float
         /// Tells the network's dropout layers apart.
         public var node: UInt32
+        /// `.none` or a gradient.
+        public var epilogue: Epilogue
 
-        public init(probability: Float, node: UInt32) {
+        public init(probability: Float, node: UInt32, epilogue: Epilogue = .none) {
             precondition(probability >= 0 && probability < 1, "dropout's probability lies in 0 ..< 1")
             self.probability = probability
             self.node = node
+            self.epilogue = epilogue
         }
 
         /// An element is dropped when its random word is below this: probability · 2³², exact for what a
@@ -77,12 +82,20 @@ extension Op {
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
 
         package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
             let gradient = try backward.apply(.dropout(self), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
 
         package var inPlaceInputs: [Int] { [0] }
         package var keepsFeaturesInPlace: Bool { true }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activationGradient = epilogue else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .dropout(op)
+        }
     }
 
     /// The same elements seen as `[N, H·W·C]`; costs nothing.

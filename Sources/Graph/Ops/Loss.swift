@@ -64,6 +64,36 @@ extension Op {
         package var givesActivation: Bool { false }
     }
 
+    /// All that a step does with its logits, in one node: the labels of its images, softmax cross-entropy, the loss's
+    /// gradient if it is wanted, and what is measured. Inputs: logits, `Region.labels`, `Region.order`, the metrics
+    /// region, and that of the `LossScale`, if any; output: the gradient, if any. `Graph.joiningLoss` makes it of the
+    /// operators above and of `LabelInput`.
+    public struct LossStep: Operator {
+        package var labelSmoothing: Float
+        package var givesGradient: Bool
+
+        package init(labelSmoothing: Float, givesGradient: Bool) {
+            self.labelSmoothing = labelSmoothing
+            self.givesGradient = givesGradient
+        }
+
+        package var summary: String {
+            SoftmaxCrossEntropy(labelSmoothing: labelSmoothing).summary
+                + (givesGradient ? " with its gradient" : "") + ", metrics"
+        }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            givesGradient ? [inputs[0]] : []
+        }
+
+        /// Of the regions only the step's own places are read or written.
+        package func cost(inputs: [TensorType], outputs: [TensorType]) -> Cost {
+            let places = ElementType.int32.byteCount * 2 * inputs[0].shape.images
+            return Cost(
+                bytes: ([inputs[0]] + outputs).reduce(places + Metric.rowByteCount) { $0 + $1.byteCount })
+        }
+    }
+
     /// Notes which channels were above zero anywhere in the step's images: sets
     /// `activity[offset + channel]` to one. Inputs: x `[N, H, W, C]`, the activity region; no output.
     public struct ChannelActivity: Operator {

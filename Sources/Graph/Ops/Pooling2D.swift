@@ -11,11 +11,16 @@ extension Op {
         public var window: Window
         public var givesIndices: Bool
         public var roundsUp: Bool
+        /// `.none` or an activation.
+        public var epilogue: Epilogue
 
-        public init(window: Window, givesIndices: Bool, roundsUp: Bool = false) {
+        public init(
+            window: Window, givesIndices: Bool, roundsUp: Bool = false, epilogue: Epilogue = .none
+        ) {
             self.window = window
             self.givesIndices = givesIndices
             self.roundsUp = roundsUp
+            self.epilogue = epilogue
         }
 
         package var summary: String {
@@ -30,10 +35,18 @@ extension Op {
 
         package func differentiate(_ backward: inout BackwardPass) throws {
             precondition(givesIndices, "a graph that is differentiated needs max pooling's indices")
+            precondition(epilogue == .none, "fusion comes after differentiation")
             let op = MaxPool2DGradient(window: window, inputShape: backward.shape(ofInput: 0))
             let gradient = try backward.apply(
                 .maxPool2DGradient(op), to: [backward.outputGradient, backward.node.outputs[1]])
             backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activation = epilogue else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .maxPool2D(op)
         }
     }
 
@@ -58,7 +71,7 @@ extension Op {
         }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, epilogue.readsOperand else { return nil }
+            guard self.epilogue == .none, case .activationGradient = epilogue else { return nil }
             var op = self
             op.epilogue = epilogue
             return .maxPool2DGradient(op)
@@ -71,10 +84,13 @@ extension Op {
         /// Divide by the window's whole area even where it hangs over the edge (PyTorch's
         /// `count_include_pad`, on by default there).
         public var countsPadding: Bool
+        /// `.none` or an activation.
+        public var epilogue: Epilogue
 
-        public init(window: Window, countsPadding: Bool = true) {
+        public init(window: Window, countsPadding: Bool = true, epilogue: Epilogue = .none) {
             self.window = window
             self.countsPadding = countsPadding
+            self.epilogue = epilogue
         }
 
         package var summary: String { "\(window.kernel) average pooling\(window.settings)" }
@@ -84,26 +100,45 @@ extension Op {
         }
 
         package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
             let op = AveragePool2DGradient(forward: self, inputShape: backward.shape(ofInput: 0))
             let gradient = try backward.apply(.averagePool2DGradient(op), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activation = epilogue else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .averagePool2D(op)
+        }
     }
 
-    /// Each window's gradient spread evenly over the places it averaged. Input dy; output `inputShape`.
+    /// Each window's gradient spread evenly over the places it averaged. Inputs: dy, and the epilogue's operand, if
+    /// any; output `inputShape`.
     public struct AveragePool2DGradient: Operator {
         public var forward: AveragePool2D
         public var inputShape: Shape
+        /// `.none` or a gradient.
+        public var epilogue: Epilogue
 
-        public init(forward: AveragePool2D, inputShape: Shape) {
+        public init(forward: AveragePool2D, inputShape: Shape, epilogue: Epilogue = .none) {
             self.forward = forward
             self.inputShape = inputShape
+            self.epilogue = epilogue
         }
 
         package var summary: String { "gradient of \(forward.summary)" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             [TensorType(inputShape)]
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activationGradient = epilogue else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .averagePool2DGradient(op)
         }
     }
 
@@ -125,12 +160,17 @@ extension Op {
         }
     }
 
-    /// dx[n, y, x, c] = dy[n, c] / (H·W): `[N, C]` → `[N, H, W, C]`.
+    /// dx[n, y, x, c] = dy[n, c] / (H·W): `[N, C]` → `[N, H, W, C]`. A gradient's operand is a second input.
     public struct GlobalAveragePoolGradient: Operator {
         /// The image's height and width.
         public var extent: Extent
+        /// `.none` or a gradient.
+        public var epilogue: Epilogue
 
-        public init(extent: Extent) { self.extent = extent }
+        public init(extent: Extent, epilogue: Epilogue = .none) {
+            self.extent = extent
+            self.epilogue = epilogue
+        }
 
         package var summary: String { "gradient of global average pooling" }
 
@@ -142,6 +182,13 @@ extension Op {
                         images: shape.images, height: extent.height, width: extent.width,
                         channels: shape.channels))
             ]
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activationGradient = epilogue else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .globalAveragePoolGradient(op)
         }
     }
 

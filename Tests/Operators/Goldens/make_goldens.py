@@ -92,6 +92,16 @@ def convolution2d(settings, x, w, bias=None):
     return [last(relu(F.conv2d(first(x), w, bias, **window(settings)), settings), x.dim())]
 
 
+def convolution2d_sum(settings, x, w, *others):
+    *bias, addend = others
+    return [relu(last(F.conv2d(first(x), w, *bias, **window(settings)), x.dim()) + addend, settings)]
+
+
+def convolution2d_input_gradient_sum(settings, dy, w, addend, mask=None):
+    sum = convolution2d_input_gradient(settings, dy, w)[0] + addend
+    return [sum if mask is None else sum * (mask > 0)]
+
+
 def convolution2d_input_gradient(settings, dy, w, mask=None):
     x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
     (dx,) = gradients(F.conv2d(first(x), w, **window(settings)), first(dy), x)
@@ -124,18 +134,22 @@ def average_pool2d(settings, x):
                               count_include_pad=settings["countsPadding"] == [1]))]
 
 
-def average_pool2d_gradient(settings, dy):
+def average_pool2d_gradient(settings, dy, mask=None):
+    return pooling_gradient(average_pool2d, settings, dy, mask)
+
+
+def pooling_gradient(operation, settings, dy, mask):
     x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
-    return gradients(average_pool2d(settings, x)[0], dy, x)
+    (dx,) = gradients(operation(settings, x)[0], dy, x)
+    return [dx if mask is None else dx * (mask > 0)]
 
 
 def global_average_pool(settings, x):
     return [F.adaptive_avg_pool2d(first(x), 1).flatten(1)]
 
 
-def global_average_pool_gradient(settings, dy):
-    x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
-    return gradients(global_average_pool(settings, x)[0], dy, x)
+def global_average_pool_gradient(settings, dy, mask=None):
+    return pooling_gradient(global_average_pool, settings, dy, mask)
 
 
 def batch_norm(settings, x, scale, shift, mean, variance):
@@ -189,6 +203,11 @@ def concatenation_gradient(settings, dy):
     return gradients(torch.cat(inputs, -1), dy, *inputs)
 
 
+def slice_sum(settings, x, addend, mask=None):
+    start, end = integers(settings, "channels")
+    return [(x[..., start:end] + addend) * (1 if mask is None else mask > 0)]
+
+
 def branches(settings, x, *tensors):
     *filters, dy = tensors
     ys = [last(F.relu(F.conv2d(first(x), w, padding=w.shape[-1] // 2))) for w in filters]
@@ -196,7 +215,7 @@ def branches(settings, x, *tensors):
         part * (y > 0) for part, y in zip(dy.split(integers(settings, "channels"), -1), ys)]
 
 
-def dropout(settings, x):
+def dropout(settings, x, mask=None):
     """Not PyTorch's numbers but Philox's, one word an element."""
     element = np.arange(x.numel(), dtype=np.uint64)
     (step,), (node,), (probability,) = (integers(settings, "step"), integers(settings, "node"),
@@ -206,7 +225,7 @@ def dropout(settings, x):
                    key(settings, 0x9E370004))
     word = np.choose((element % np.uint64(4)).astype(int), words)
     kept = torch.from_numpy(word >= np.uint64(probability * 2**32)).reshape(x.shape)
-    return [x * kept / (1 - probability)]
+    return [x * kept / (1 - probability) * (1 if mask is None else mask > 0)]
 
 
 def image_input(settings, images, order):
@@ -262,6 +281,11 @@ def record_metrics(settings, logits, labels, order):
     return [metrics]
 
 
+def loss_step(settings, logits, labels, order):
+    (gradient,) = softmax_cross_entropy_gradient(settings, logits, labels, order)
+    return [gradient, *record_metrics(settings, logits.detach(), labels, order)]
+
+
 def channel_activity(settings, x):
     activity = torch.zeros(int(settings["slots"][0]), dtype=torch.float64)
     offset = int(settings["offset"][0])
@@ -270,13 +294,19 @@ def channel_activity(settings, x):
 
 
 def optimize(make, settings, tensors, states):
-    """Parameters first, their gradients after them, then metrics and the loss's scale, if any; the parameters, the named
-    states and the scale afterwards. PyTorch's GradScaler does the same, but on a GPU only."""
+    """Parameters first, their gradients after them, then metrics and the loss's scale, or running statistics and those
+    that were kept, if any; the parameters, the named states and these afterwards. PyTorch's GradScaler does the same, but
+    on a GPU only."""
     count = (len(tensors) - int(settings.get("regions", [0])[0])) // 2
     parameters, gradients, regions = tensors[:count], tensors[count:2 * count], tensors[2 * count:]
     for parameter in parameters:
         parameter.requires_grad_()
     optimizer = make(parameters)
+    if "statistics" in settings:
+        metrics, *both = regions
+        finite = 0 if metrics[0, 3] == 0 else 1
+        return optimize(make, {"steps": settings["steps"], "regions": [1]}, [*parameters, *gradients, metrics],
+                        states) + 2 * [both[finite]]
     for _ in range(int(settings["steps"][0])):
         if regions and regions[0][0, 3] > 0:
             continue
@@ -320,6 +350,7 @@ OPERATIONS = {
     for function in (
         convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient, max_pool2d,
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
+        convolution2d_sum, convolution2d_input_gradient_sum, slice_sum, loss_step,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
         softmax_cross_entropy_gradient, record_metrics, channel_activity, sgd, adam)

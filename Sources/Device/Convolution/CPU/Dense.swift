@@ -64,7 +64,8 @@ struct DenseConvolution: ConvolutionForm {
             "dense", in: .dense, defining: tile.definitions,
             global: [divide(pass.result.channels, by: tile.groupChannels)],
             [
-                lowering.input(0), pass.filter(in: lowering), offset.argument, .zeros, lowering.output(0),
+                lowering.input(0), pass.filter(in: lowering), offset.argument,
+                lowering.addend(of: pass.epilogue), .zeros, lowering.output(0),
                 .local(byteCount: tile.weightsByteCount), .local(byteCount: tile.totalsByteCount),
                 .geometry(geometry),
             ])
@@ -89,8 +90,8 @@ struct DenseInputGradient: ConvolutionForm {
             "dense_input_gradient", in: .dense, defining: tile.definitions,
             global: [divide(pass.image.channels, by: tile.gradientBlock)],
             [
-                lowering.input(0), pass.filter(in: lowering), lowering.operand(of: pass.epilogue),
-                lowering.output(0), .geometry(geometry),
+                lowering.input(0), pass.filter(in: lowering), lowering.addend(of: pass.epilogue),
+                lowering.operand(of: pass.epilogue), lowering.output(0), .geometry(geometry),
             ])
     }
 }

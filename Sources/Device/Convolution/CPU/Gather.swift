@@ -53,8 +53,8 @@ struct GatherConvolution: ConvolutionForm {
                 "convolution2d_gather", in: .gather, defining: tile.definitions,
                 global: [divide(geometry.pixels, by: tile.pixels), tile.tiles],
                 [
-                    lowering.input(0), filter, offset.argument, lowering.operand(of: pass.epilogue),
-                    lowering.output(0), .zeros, .geometry(geometry),
+                    lowering.input(0), filter, offset.argument, lowering.addend(of: pass.epilogue),
+                    lowering.operand(of: pass.epilogue), lowering.output(0), .zeros, .geometry(geometry),
                 ])
         }
     }

@@ -81,8 +81,8 @@ struct PackedConvolution: ConvolutionForm {
             "convolution2d_packed", in: .packed, defining: tile.definitions,
             global: [divide(pixels, by: block)],
             [
-                lowering.input(0), filter, offset.argument, lowering.operand(of: pass.epilogue),
-                lowering.output(0),
+                lowering.input(0), filter, offset.argument, lowering.addend(of: pass.epilogue),
+                lowering.operand(of: pass.epilogue), lowering.output(0),
                 .local(byteCount: packedByteCount), .local(byteCount: lineByteCount), .geometry(geometry),
             ])
     }

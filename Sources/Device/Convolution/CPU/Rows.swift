@@ -139,8 +139,8 @@ struct RowsConvolution: ConvolutionForm {
             "convolution2d_rows", in: .rows, defining: tile.definitions,
             global: [lowering.traits.shares(of: result.images * result.height)],
             [
-                lowering.input(0), filter, offset.argument, lowering.operand(of: pass.epilogue),
-                lowering.output(0),
+                lowering.input(0), filter, offset.argument, lowering.addend(of: pass.epilogue),
+                lowering.operand(of: pass.epilogue), lowering.output(0),
                 .local(byteCount: tile.lineByteCount), .geometry(geometry),
             ])
     }
@@ -260,7 +260,8 @@ struct RowsInputGradient: ConvolutionForm {
             "convolution2d_input_gradient_rows", in: .rows, defining: definitions,
             global: [lowering.traits.shares(of: pass.result.images)],
             [
-                lowering.input(0), packed, lowering.operand(of: pass.epilogue), lowering.output(0),
+                lowering.input(0), packed, lowering.addend(of: pass.epilogue),
+                lowering.operand(of: pass.epilogue), lowering.output(0),
                 .local(byteCount: linesByteCount), .geometry(geometry),
             ])
     }

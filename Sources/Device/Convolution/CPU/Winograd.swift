@@ -79,8 +79,9 @@ struct WinogradConvolution: ConvolutionForm {
             "winograd_convolution", in: .winograd, defining: tiling.definitions,
             global: [divide(tiling.tiles, by: block)],
             [
-                lowering.input(0), .workspace, offset.argument, lowering.operand(of: pass.epilogue),
-                lowering.output(0), .local(byteCount: transformedByteCount),
+                lowering.input(0), .workspace, offset.argument, lowering.addend(of: pass.epilogue),
+                lowering.operand(of: pass.epilogue), lowering.output(0),
+                .local(byteCount: transformedByteCount),
                 .local(byteCount: productsByteCount), .geometry(geometry),
             ])
     }

@@ -107,7 +107,8 @@ struct StagedWinogradConvolution: ConvolutionForm {
             lowering.stage(
                 "winograd_result_stage", staged, [result.channels, tiles.count],
                 [
-                    products, offset.argument, lowering.operand(of: pass.epilogue), lowering.output(0),
+                    products, offset.argument, lowering.addend(of: pass.epilogue),
+                    lowering.operand(of: pass.epilogue), lowering.output(0),
                     .int(tiles.lowerBound), .int(tiles.count), .geometry(geometry),
                 ])
         }

@@ -122,7 +122,7 @@ struct TiledConvolution: ConvolutionForm {
         for geometry in launches {
             lowering.multiply(
                 lowering.input(0), filter, into: lowering.output(0), geometry, operands,
-                bias: offset.argument,
+                bias: offset.argument, addend: lowering.addend(of: pass.epilogue),
                 operand: lowering.operand(of: pass.epilogue), isTransposed: pass.isTransposed)
         }
     }
@@ -132,7 +132,8 @@ extension Lowering {
     /// So many batches of convolutions of one size, side by side.
     mutating func multiply(
         _ source: Argument, _ filter: Argument, into result: Argument, _ geometry: ConvolutionGeometry,
-        _ operands: FilterOperands? = nil, bias: Argument = .zeros, operand: Argument = .zeros,
+        _ operands: FilterOperands? = nil, bias: Argument = .zeros, addend: Argument = .zeros,
+        operand: Argument = .zeros,
         isTransposed: Bool = false, batches: Int = 1
     ) {
         let channels = Int(geometry.resultChannels)
@@ -148,6 +149,6 @@ extension Lowering {
             ],
             global: [tile.groups(rows: geometry.pixels, columns: channels) * tile.workItems, batches],
             local: [tile.workItems, 1],
-            [source, filter, bias, operand, result, .geometry(geometry)])
+            [source, filter, bias, addend, operand, result, .geometry(geometry)])
     }
 }

@@ -1,0 +1,33 @@
+import ResinGraph
+
+extension Graph {
+    /// Labels, loss, the loss's gradient and the metrics as one node, where the graph has them; it stands where the
+    /// gradient stood, or the loss in a graph that is not trained.
+    func joiningLoss() -> Graph {
+        guard let end = nodes.lastIndex(where: { $0.op == .recordMetrics }),
+            let loss = nodes.lastIndex(where: { $0.outputs.first == nodes[end].inputs[0] }),
+            case .softmaxCrossEntropy(let op) = nodes[loss].op,
+            let labels = nodes.lastIndex(where: { $0.outputs.first == nodes[loss].inputs[1] }),
+            nodes[labels].op == .labelInput
+        else { return self }
+        let gradient = nodes.firstIndex { $0.op == op.gradientSeed && $0.inputs == nodes[loss].inputs }
+        let own = [labels, loss, end] + (gradient.map { [$0] } ?? [])
+        let outputs = [nodes[labels].outputs[0], nodes[loss].outputs[0]]
+        guard !results.contains(where: outputs.contains),
+            outputs.allSatisfy({ consumers(of: $0).allSatisfy(own.contains) })
+        else { return self }
+        var graph = self
+        var node = nodes[loss]
+        node.op = .lossStep(
+            Op.LossStep(labelSmoothing: op.labelSmoothing, givesGradient: gradient != nil))
+        // The loss's third input, its scale, comes last.
+        node.inputs =
+            [node.inputs[0]] + nodes[labels].inputs.prefix(2) + [nodes[end].inputs[1]]
+            + node.inputs.dropFirst(2)
+        node.outputs = gradient.map { nodes[$0].outputs } ?? []
+        graph.nodes[gradient ?? loss] = node
+        graph.nodes = graph.nodes.indices.filter { $0 == gradient ?? loss || !own.contains($0) }
+            .map { graph.nodes[$0] }
+        return graph
+    }
+}
