@@ -53,16 +53,21 @@ package struct Plan: Sendable {
         let fused = source.fused()
         let graph = takesOnlyTaps ? fused.takingOnlyTaps() : fused
         graph.checkInvariants()
-        forms = graph.nodes.map { form($0, graph) }
+        let forms = graph.nodes.map { form($0, graph) }
+        self.forms = forms
         self.graph = graph
         parameterLayout = FlatLayout(parametersOf: graph)
         statisticLayout = FlatLayout(statisticsOf: graph)
 
         channelViews = graph.channelViews(forms)
-        var liveness = Liveness(graph, channelViews)
+        // When nodes have their turn: those that are made together at the same time, as if they were one.
+        let turns = forms.indices.reduce(into: [Int]()) { turns, index in
+            turns.append(index > 0 && forms[index - 1].joinsNext ? turns[index - 1] : index)
+        }
+        var liveness = Liveness(graph, channelViews, turns: turns)
         var workspaceBlocks: [Int: Int] = [:]
         for (index, form) in forms.enumerated() where form.workspaceByteCount > 0 {
-            workspaceBlocks[index] = liveness.addWorkspace(form.workspaceByteCount, at: index)
+            workspaceBlocks[index] = liveness.addWorkspace(form.workspaceByteCount, at: turns[index])
         }
         pieceByteCount = FlatLayout.wholePieces(allocationByteCount)
         let arena = ArenaLayout(liveness.blocks, pieceByteCount: pieceByteCount)

@@ -23,6 +23,8 @@ struct Launch: Sendable {
         case workspace
         /// So many bytes of it, from there on.
         case workspacePart(offset: Int, byteCount: Int)
+        /// What this would be for another node, by its index in the plan's graph.
+        indirect case of(node: Int, Argument)
         /// So many bytes for each work-group.
         case local(byteCount: Int)
         /// What the step sends: `StepUniforms`, set anew before each launch.
@@ -56,6 +58,7 @@ extension Launch.Argument {
         case .int, .uint, .float: 4
         case .geometry(let value): size(value)
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
+        case .of(_, let argument): argument.valueByteCount
         case .value, .part, .workspace, .workspacePart, .local, .zeros, .constants: nil
         }
     }
@@ -77,6 +80,7 @@ struct DeviceForm: NodeForm {
     var reason = ""
     var workspaceByteCount = 0
     var writesChannelViews = false
+    var joinsNext = false
     /// Floats that it may read from the buffer of zeros.
     var zeroCount = 0
     /// Whether its sums are made from transformed or rounded operands, so that they differ more from the exact ones.
