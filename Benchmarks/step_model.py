@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Predicts how long a training step takes on a GPU that is not there, from what it launches on a pretended one.
 
-    python3 step_model.py [--work NAME,…] [--detail]
+    python3 step_model.py [--work NAME,…] [--without PROBE …] [--detail]
 
 .ci/pretend-device logs the launches of `resin bench`; each launch takes the longest of what its products, its bytes and its
 start cost, by the figures below, and a step the sum of its launches. Of the figures only clocks, widths and bandwidths are
@@ -40,14 +40,17 @@ MMA = {"16 bits": 2650, "TF32": 1325}
 FMA = 256
 # Bytes a clock from and to local memory, and warps' instructions.
 LOCAL_BYTES, ISSUE = 128, 4
-# Instructions of the innermost loop for 32 mma of a warp (`make ptx`), by kernel and operands; and through registers.
+# Instructions of the innermost loop for 32 mma of a warp (`make ptx`), by kernel, operands, and how these come to local memory
+# (STAGING): in pieces through registers, by cp.async; and word by word, of all.
 INSTRUCTIONS = {
-    ("convolution2d_tiled", "16 bits"): 140, ("convolution2d_tiled", "TF32"): 205,
-    ("convolution2d_filter_gradient_tiled", "16 bits"): 220, ("convolution2d_filter_gradient_tiled", "TF32"): 321,
+    ("convolution2d_tiled", "16 bits"): {1: 115, 2: 130}, ("convolution2d_tiled", "TF32"): {1: 145, 2: 195},
+    ("convolution2d_filter_gradient_tiled", "16 bits"): {1: 235, 2: 213},
+    ("convolution2d_filter_gradient_tiled", "TF32"): {1: 259, 2: 319},
 }
-THROUGH_REGISTERS = 400
-# What of that a pipeline of two groups a multiprocessor reaches, of one group, and of plain multiply-adds.
-STAGED, UNSTAGED, PLAIN = 0.75, 0.5, 0.85
+BY_WORDS = 400
+# What of that is reached by one group a multiprocessor that waits for its words, by two with pieces; and of multiply-adds.
+REACHED = {0: 0.5, 1: 0.7, 2: 0.75}
+PLAIN = 0.85
 # A kernel that one group runs to the end, in the order of a sum: 0.45 µs for each of its serial steps is about 6 in all.
 SERIAL = 6e-6
 
@@ -110,18 +113,18 @@ class Launch:
     def product_seconds(self):
         rows, columns, sums = self.product()
         tile_rows, tile_columns, words = (int(self.options[name]) for name in ["TILE_M", "TILE_N", "TILE_WORDS"])
-        uses_tensor_cores, is_staged = self.options["TENSOR"] == "1", self.options["STAGING"] != "0"
+        uses_tensor_cores, staging = self.options["TENSOR"] == "1", int(self.options["STAGING"])
         depth = words * (2 if uses_tensor_cores and self.operands == "16 bits" else 1)
         share = tile_rows * tile_columns / (128 * 128)
-        at_once = max(1, round((2 if is_staged or not uses_tensor_cores else 1) / max(share, 0.5)))
+        at_once = max(1, round((2 if staging or not uses_tensor_cores else 1) / max(share, 0.5)))
         if uses_tensor_cores:
             warps, item_rows = self.items // 32, int(self.options["THREAD_M"])
             multiplying = 2 * tile_rows * tile_columns * depth / MMA[self.operands]
             moving = 4 * words * (warps * (8 * item_rows + 32) + tile_rows + tile_columns) / LOCAL_BYTES
             mma = item_rows / 8
-            instructions = INSTRUCTIONS[self.kernel, self.operands] if is_staged else THROUGH_REGISTERS
+            instructions = INSTRUCTIONS[self.kernel, self.operands][staging] if staging else BY_WORDS
             cycles = max(multiplying, moving, warps * instructions * max(mma, 0.75) / ISSUE)
-            cycles /= STAGED if is_staged else UNSTAGED
+            cycles /= REACHED[staging]
         else:
             cycles = 2 * tile_rows * tile_columns * depth / FMA / PLAIN
         # Multiprocessors work in waves; in the last one fewer groups share each.
@@ -129,7 +132,7 @@ class Launch:
         rest = self.groups % wave
         rounds = self.groups // wave * at_once + math.ceil(rest / MULTIPROCESSORS)
         # A group alone on a multiprocessor hides less.
-        alone = 1.5 if self.groups <= MULTIPROCESSORS and is_staged and uses_tensor_cores else 1
+        alone = 1.5 if self.groups <= MULTIPROCESSORS and staging and uses_tensor_cores else 1
         return rounds * math.ceil(sums / depth) * cycles * alone / CLOCK
 
     def seconds(self, speed):
@@ -143,9 +146,9 @@ class Launch:
         return max(longest + RAMP, LEAST)
 
 
-def steps(works, folder):
-    """((work, form), launches of a step) of each work in each precision."""
-    done = subprocess.run([ROOT / ".ci/pretend-device", folder, RESIN], capture_output=True, text=True)
+def steps(works, without, folder):
+    """((work, form), launches of a step) of each work in each precision, on a device where those probes failed."""
+    done = subprocess.run([ROOT / ".ci/pretend-device", folder, RESIN, *without], capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"step_model: .ci/pretend-device fails:\n{done.stderr}")
     for work in works:
@@ -172,6 +175,7 @@ def steps(works, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", help="names with commas between: " + ", ".join(WORK))
+    parser.add_argument("--without", nargs="*", default=[], help="probes that are said to have failed, such as cp.async")
     parser.add_argument("--detail", action="store_true")
     arguments = parser.parse_args()
     works = arguments.work.split(",") if arguments.work else list(WORK)
@@ -181,7 +185,7 @@ def main():
     print("|" + "---|" * len(heads))
     details = []
     with tempfile.TemporaryDirectory() as folder:
-        for (work, form), launches in steps(works, folder):
+        for (work, form), launches in steps(works, arguments.without, folder):
             times = {card: STEP + sum(launch.seconds(speed) for launch in launches) for card, speed in CARDS.items()}
             kinds = collections.defaultdict(lambda: [0, 0.0, 0.0])
             for launch in launches:

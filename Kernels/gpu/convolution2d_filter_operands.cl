@@ -1,11 +1,13 @@
-// A convolution's filter as products with K-major tiles take it (tile_pieces.cl): rounded once to what tensor cores
-// multiply, with the channels that are summed innermost. tensor_core.cl is in front.
+// The filters of all convolutions of a step as products with K-major tiles take them (tile_pieces.cl): rounded once to
+// what tensor cores multiply, with the channels that are summed innermost. tensor_core.cl is in front.
 //
-// Buffers: filter [T][C][O], T taps as they are stored; operands, float32 rounded to TF32 or activations' 16 bits.
-//   convolution2d_filter_transpose   operands [O][T][C], for the forward pass. The matrix [T·C][O], SIDE × SIDE at a
-//                                    time; global (O, T·C), rounded up to whole groups of SIDE columns and SIDE rows,
-//                                    of which a work-item takes every GROUP_ROWS-th.
-//   convolution2d_filter_regroup     operands [C][T][O], for the input's gradient; global (O / 4, C, T).
+// A filter is a matrix [T·C][O], T taps as they are stored. For the forward pass its operands are [O][T][C], the matrix
+// turned over; for the image's gradient [C][T][O], its rows in another order.
+//
+// Work-groups: one dimension, SIDE rows by SIDE columns of a filter each, as many for a task as it has such squares; a
+// work-item takes every GROUP_ROWS-th row of its column.
+// Buffers: parameters, all; operands, float32 rounded to TF32 or activations' 16 bits; tasks [count], in the order of
+// their first groups.
 // Constants: TENSOR.
 
 #define SIDE 32
@@ -13,31 +15,42 @@
 
 #if MIXED
 #define STORE_OPERAND(value, pointer) STORE_ONE(value, pointer)
-#define OPERANDS(values) lanes_to_stored(values)
 #else
 #define STORE_OPERAND(value, pointer) (*(pointer) = to_tf32(value))
-#define OPERANDS(values) to_tf32(values)
-typedef float4 activation_lanes;
 #endif
 
 __kernel __attribute__((reqd_work_group_size(SIDE, GROUP_ROWS, 1)))
-void convolution2d_filter_transpose(__global const float *restrict filter, __global activation *restrict operands,
-                                    int rows, int columns) {
+void convolution2d_filter_operands(__global const float *restrict parameters, __global activation *restrict operands,
+                                   __global const FilterTask *restrict tasks, int count) {
     __local float tile[SIDE][SIDE + 1];
-    const int x = get_local_id(0), first_column = get_group_id(0) * SIDE, first_row = get_group_id(1) * SIDE;
-    for (int y = get_local_id(1); y < SIDE; y += GROUP_ROWS)
-        if (first_row + y < rows && first_column + x < columns)
-            tile[y][x] = filter[(size_t)(first_row + y) * columns + first_column + x];
+    const int group = get_group_id(0), x = get_local_id(0);
+    // The last task that begins at this group or before it.
+    int low = 0, high = count;
+    while (high - low > 1) {
+        const int middle = (low + high) / 2;
+        if (tasks[middle].first_group <= group) low = middle;
+        else high = middle;
+    }
+    const FilterTask task = tasks[low];
+    const int rows = task.taps * task.channels, columns = task.outputs, squares = (columns + SIDE - 1) / SIDE;
+    const int first_row = (group - task.first_group) / squares * SIDE;
+    const int first_column = (group - task.first_group) % squares * SIDE;
+    __global const float *filter = parameters + task.source;
+    __global activation *to = operands + task.target;
+    for (int y = get_local_id(1); y < SIDE; y += GROUP_ROWS) {
+        const int row = first_row + y, column = first_column + x;
+        if (row >= rows || column >= columns) continue;
+        const float value = filter[(size_t)row * columns + column];
+        if (task.sums_outputs) {
+            const int target_row = row % task.channels * task.taps + row / task.channels;
+            STORE_OPERAND(value, to + (size_t)target_row * columns + column);
+        } else {
+            tile[y][x] = value;
+        }
+    }
     barrier(CLK_LOCAL_MEM_FENCE);
+    if (task.sums_outputs) return;
     for (int y = get_local_id(1); y < SIDE; y += GROUP_ROWS)
         if (first_column + y < columns && first_row + x < rows)
-            STORE_OPERAND(tile[x][y], operands + (size_t)(first_column + y) * rows + first_row + x);
-}
-
-__kernel void convolution2d_filter_regroup(__global const float *restrict filter,
-                                           __global activation *restrict operands, int taps, int channels,
-                                           int outputs) {
-    const int output = get_global_id(0) * 4, channel = get_global_id(1), tap = get_global_id(2);
-    const float4 values = *(__global const float4 *)(filter + ((size_t)tap * channels + channel) * outputs + output);
-    *(__global activation_lanes *)(operands + ((size_t)channel * taps + tap) * outputs + output) = OPERANDS(values);
+            STORE_OPERAND(tile[x][y], to + (size_t)(first_column + y) * rows + first_row + x);
 }

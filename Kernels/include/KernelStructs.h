@@ -124,4 +124,13 @@ typedef struct {
     int rows;                                           // (n, i) of the batch
 } InputGeometry;
 
+// A filter that is put in order for tiles of pieces (gpu/convolution2d_filter_operands.cl).
+typedef struct {
+    int FIELD(first_group, firstGroup);
+    int source;                                         // where it begins among the parameters
+    int target;                                         // where its operands begin
+    int taps, channels, outputs;
+    int FIELD(sums_outputs, sumsOutputs);               // whether it is for the image's gradient
+} FilterTask;
+
 #endif

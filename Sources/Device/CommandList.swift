@@ -56,6 +56,13 @@ package final class CommandList: Executable {
         case .workspacePart(let offset, let byteCount):
             try kernel.setArgument(index, workspacePart(of: node, offset: offset, byteCount: byteCount))
         case .of(let node, let argument): try set(argument, number: index, of: kernel, node: node)
+        case .prepared: try kernel.setArgument(index, prepared(plan.prepared[node]!))
+        case .allPrepared:
+            let ranges = plan.prepared.values
+            try kernel.setArgument(
+                index,
+                prepared(ranges.map(\.lowerBound).min()!..<ranges.map(\.upperBound).max()!))
+        case .region(let region): try kernel.setArgument(index, executor.buffer(of: region))
         case .local(let byteCount): try kernel.setLocalMemory(index, byteCount: byteCount)
         case .uniforms: break
         case .zeros: try kernel.setArgument(index, executor.zeros)
@@ -63,11 +70,21 @@ package final class CommandList: Executable {
         case .uint(let value): try kernel.setArgument(index, value)
         case .float(let value): try kernel.setArgument(index, value)
         case .geometry(let value): try Self.set(kernel, index, value)
-        case .constants(let values):
-            let buffer = try Buffer(context: executor.context, byteCount: 4 * values.count)
-            try values.withUnsafeBytes { try executor.queue.write(from: $0, to: buffer) }
-            try kernel.setArgument(index, buffer)
+        case .constants(let values): try kernel.setArgument(index, makeBuffer(of: values))
+        case .table(let values): try kernel.setArgument(index, makeBuffer(of: values))
         }
+    }
+
+    private func makeBuffer(of values: [some BitwiseCopyable]) throws -> Buffer {
+        try values.withUnsafeBytes { bytes in
+            let buffer = try Buffer(context: executor.context, byteCount: bytes.count)
+            try executor.queue.write(from: bytes, to: buffer)
+            return buffer
+        }
+    }
+
+    private func prepared(_ range: Range<Int>) throws -> Buffer {
+        try part(Part(placement: .arena(offset: range.lowerBound), byteCount: range.count))
     }
 
     private static func set<Value: BitwiseCopyable>(_ kernel: Kernel, _ index: Int, _ value: Value) throws {

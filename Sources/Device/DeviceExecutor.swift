@@ -65,18 +65,13 @@ package final class DeviceExecutor: Executor {
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
+        let options = openCLDevice.compilerOptions(key.options)
         do {
-            var options = key.options
-            if openCLDevice.extensions.contains("cl_nv_compiler_options"),
-                let limit = GroupTile.registerLimit(in: options)
-            {
-                options.append(limit)
-            }
             let program = try Program(context: context, source: key.source, options: options)
             programs[key] = program
             return program
         } catch let error as OpenCLError where error.call == "clBuildProgram" {
-            let name = "\(key.files.last ?? "") with \(key.options.joined(separator: " "))"
+            let name = "\(key.files.last ?? "") with \(options.joined(separator: " "))"
             throw OpenCLError(
                 code: error.code, call: error.call, device: error.device,
                 detail: "\(name): \(error.detail ?? "")")
@@ -181,8 +176,17 @@ extension DeviceDescription {
     }
 }
 
+extension ResinOpenCL.Device {
+    /// A program's options as its compiler takes them: NVIDIA's is also told how many registers a work-item may have.
+    package func compilerOptions(_ options: [String]) -> [String] {
+        guard extensions.contains("cl_nv_compiler_options"), let limit = GroupTile.registerLimit(in: options)
+        else { return options }
+        return options + [limit]
+    }
+}
+
 /// Turns the device's errors into what a person can act on.
-func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+package func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as OpenCLError {

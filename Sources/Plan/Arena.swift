@@ -77,8 +77,9 @@ struct Liveness {
         return nil
     }
 
-    mutating func addWorkspace(_ byteCount: Int, at turn: Int) -> Int {
-        blocks.append(Block(byteCount: byteCount, lifetime: turn...turn))
+    /// Scratch memory that nodes need besides.
+    mutating func addBlock(_ byteCount: Int, _ lifetime: ClosedRange<Int>) -> Int {
+        blocks.append(Block(byteCount: byteCount, lifetime: lifetime))
         return blocks.count - 1
     }
 }

@@ -8,6 +8,8 @@ package protocol NodeForm: Sendable {
     var reason: String { get }
     /// Scratch memory that the node needs in the arena.
     var workspaceByteCount: Int { get }
+    /// Memory in the arena that is filled for it before the first node that has any, and is its own until it has run.
+    var preparedByteCount: Int { get }
     /// Whether it can write the node's first output among another value's channels (`Plan.channelViews`).
     var writesChannelViews: Bool { get }
     /// Whether one launch makes it and the next node: neither may overwrite what the other reads.
@@ -23,6 +25,7 @@ package struct PlainForm: NodeForm {
     package var name: String { "" }
     package var reason: String { "" }
     package var workspaceByteCount = 0
+    package var preparedByteCount: Int { 0 }
     package var writesChannelViews = false
 
     package init(workspaceByteCount: Int = 0, writesChannelViews: Bool = false) {

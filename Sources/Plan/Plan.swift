@@ -26,6 +26,8 @@ package struct Plan: Sendable {
     package let placements: [Placement?]
     /// Scratch memory in the arena, by node, as the executor asked for it.
     package let workspaces: [Int: Range<Int>]
+    /// What is prepared before the first node that has any, by node: one piece of the arena, one after another.
+    package let prepared: [Int: Range<Int>]
     package let arenaByteCount: Int
     /// The arena may be as many allocations of this size as it takes; and what lies in one piece at least.
     package let pieceByteCount: Int
@@ -67,7 +69,12 @@ package struct Plan: Sendable {
         var liveness = Liveness(graph, channelViews, turns: turns)
         var workspaceBlocks: [Int: Int] = [:]
         for (index, form) in forms.enumerated() where form.workspaceByteCount > 0 {
-            workspaceBlocks[index] = liveness.addWorkspace(form.workspaceByteCount, at: turns[index])
+            workspaceBlocks[index] = liveness.addBlock(form.workspaceByteCount, turns[index]...turns[index])
+        }
+        let preparing = forms.indices.filter { forms[$0].preparedByteCount > 0 }
+        let preparedLayout = FlatLayout(counts: preparing.map { forms[$0].preparedByteCount / 4 })
+        let preparedBlock = preparing.last.map {
+            liveness.addBlock(preparedLayout.byteCount, turns[preparing[0]]...turns[$0])
         }
         pieceByteCount = FlatLayout.wholePieces(allocationByteCount)
         let arena = ArenaLayout(liveness.blocks, pieceByteCount: pieceByteCount)
@@ -76,6 +83,11 @@ package struct Plan: Sendable {
         workspaces = workspaceBlocks.mapValues {
             arena.offsets[$0]..<arena.offsets[$0] + liveness.blocks[$0].byteCount
         }
+        prepared = Dictionary(
+            uniqueKeysWithValues: preparing.enumerated().map { place, node in
+                let start = arena.offsets[preparedBlock!] + preparedLayout.byteOffset(place)
+                return (node, start..<start + forms[node].preparedByteCount)
+            })
         let parameterLayout = parameterLayout
         let statisticLayout = statisticLayout
         var placements: [Placement?] = graph.values.enumerated().map { index, value in

@@ -1,3 +1,4 @@
+import ResinDevice
 import ResinOpenCL
 import ResinTensor
 
@@ -16,18 +17,19 @@ public struct BuiltProgram: Sendable {
 extension ComputeDevice {
     /// Builds a program without running it. Drivers that keep what they have compiled have it from then on.
     ///
-    /// - Throws: `ResinError(.usage)` for the reference executor; an `OpenCLError` where the device cannot be used at all.
+    /// - Throws: `ResinError`: `.usage` for the reference executor, `.noDevice` where the device cannot be used at all.
     public func build(_ program: Explanation.Program) throws -> BuiltProgram {
         guard let openCL else {
             throw ResinError(
                 .usage, "'\(details.name)' builds no programs; name an OpenCL device with --device")
         }
-        let context = try Context(device: openCL)
+        let context = try translatingErrors { try Context(device: openCL) }
         var result = BuiltProgram(name: program.name, binary: [], log: "", builds: true, seconds: 0)
         let clock = ContinuousClock()
         let start = clock.now
         do {
-            let built = try Program(context: context, source: program.source, options: program.options)
+            let built = try Program(
+                context: context, source: program.source, options: openCL.compilerOptions(program.options))
             result.seconds = (clock.now - start) / .seconds(1)
             result.log = try built.buildLog()
             result.binary = try built.binary()

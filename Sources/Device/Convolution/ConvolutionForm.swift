@@ -18,6 +18,8 @@ protocol ConvolutionForm: Sendable {
     var writesChannelViews: Bool { get }
     /// Floats that its kernels may read from the buffer of zeros.
     var zeroCount: Int { get }
+    /// The filter that it multiplies by, where it has to be put in order first.
+    var operands: FilterOperands? { get }
     /// How operands come to local memory, where they do.
     var staging: Staging { get }
     /// Whether it is minimal filtering, whose sums are rounded differently.
@@ -30,6 +32,7 @@ extension ConvolutionForm {
     var workspaceByteCount: Int { 0 }
     var writesChannelViews: Bool { false }
     var zeroCount: Int { 0 }
+    var operands: FilterOperands? { nil }
     var staging: Staging { .words }
     static var isWinograd: Bool { false }
 }
@@ -78,7 +81,8 @@ extension ConvolutionPass {
         return DeviceForm(
             name: Form.name, reason: Form.reason,
             workspaceByteCount: foldedByteCount == 0 ? form.workspaceByteCount : byteCount + foldedByteCount,
-            writesChannelViews: direction == .forward && form.writesChannelViews, zeroCount: form.zeroCount,
+            operands: form.operands, writesChannelViews: direction == .forward && form.writesChannelViews,
+            zeroCount: form.zeroCount,
             usesWinograd: Form.isWinograd, staging: form.staging
         ) { lowering in
             clearOtherTaps(&lowering)

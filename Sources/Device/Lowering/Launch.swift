@@ -25,6 +25,11 @@ struct Launch: Sendable {
         case workspacePart(offset: Int, byteCount: Int)
         /// What this would be for another node, by its index in the plan's graph.
         indirect case of(node: Int, Argument)
+        /// What was prepared for the node; and that of all nodes.
+        case prepared
+        case allPrepared
+        /// A whole buffer that outlives the step.
+        case region(Region)
         /// So many bytes for each work-group.
         case local(byteCount: Int)
         /// What the step sends: `StepUniforms`, set anew before each launch.
@@ -38,6 +43,8 @@ struct Launch: Sendable {
         case geometry(any BitwiseCopyable & Sendable)
         /// Floats that never change.
         case constants([Float])
+        /// Structs of Kernels/include/KernelStructs.h that never change.
+        case table([FilterTask])
     }
 }
 
@@ -59,7 +66,9 @@ extension Launch.Argument {
         case .geometry(let value): size(value)
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
         case .of(_, let argument): argument.valueByteCount
-        case .value, .part, .workspace, .workspacePart, .local, .zeros, .constants: nil
+        case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .zeros,
+            .constants, .table:
+            nil
         }
     }
 }
@@ -79,6 +88,9 @@ struct DeviceForm: NodeForm {
     var name = ""
     var reason = ""
     var workspaceByteCount = 0
+    /// The filter that it multiplies by, where it has to be put in order first.
+    var operands: FilterOperands?
+    var preparedByteCount: Int { operands?.byteCount ?? 0 }
     var writesChannelViews = false
     var joinsNext = false
     /// Floats that it may read from the buffer of zeros.

@@ -20,6 +20,7 @@ struct Lowering {
                 preconditionFailure("a plan runs on the executor that it was made for")
             }
             lowering.nodeIndex = index
+            if index == plan.prepared.keys.min() { lowering.prepareFilters() }
             form.lower(&lowering)
         }
         return lowering.launches

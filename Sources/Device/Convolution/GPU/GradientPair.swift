@@ -60,14 +60,11 @@ struct GradientPair: Sendable {
         let index = isInput ? inputNode : filterNode
         return DeviceForm(
             name: Self.name, reason: Self.reason,
-            workspaceByteCount: isInput ? operands?.byteCount ?? 0 : filterForm.workspaceByteCount,
-            joinsNext: index == min(inputNode, filterNode), staging: staging
+            workspaceByteCount: isInput ? 0 : filterForm.workspaceByteCount,
+            operands: isInput ? operands : nil, joinsNext: index == min(inputNode, filterNode),
+            staging: staging
         ) { lowering in
-            if isInput {
-                _ = operands?.prepare(inputGradient.filter(in: lowering), &lowering)
-            } else {
-                filterGradient.clearOtherTaps(&lowering)
-            }
+            if !isInput { filterGradient.clearOtherTaps(&lowering) }
             if index == max(inputNode, filterNode) { multiply(&lowering) }
         }
     }
@@ -95,9 +92,7 @@ struct GradientPair: Sendable {
             (lowering.input(0), filterForm.sums(filterGradient, in: lowering))
         }
         lowering.working(for: inputNode) { lowering in
-            let filter =
-                operands.map { .workspacePart(offset: 0, byteCount: $0.byteCount) }
-                ?? inputGradient.filter(in: lowering)
+            let filter = operands == nil ? inputGradient.filter(in: lowering) : .prepared
             lowering.launch(
                 "convolution2d_gradients_tiled", in: .tiledGradients, defining: definitions,
                 global: [(inputGroups + filterForm.split.groups) * tile.workItems], local: [tile.workItems],

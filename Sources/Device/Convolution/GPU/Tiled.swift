@@ -21,6 +21,8 @@ struct FilterOperands {
     /// Values that a piece of 16 bytes holds.
     let pieceWidth: Int
     let staging: Staging
+    /// The part of the filter that is multiplied: its one tap.
+    private let tapOffset: Int
 
     /// Nil where operands come word by word: where the device cannot take pieces, a pixel's channels are not whole pieces,
     /// or the product is too small.
@@ -29,6 +31,8 @@ struct FilterOperands {
         (channels, outputs) = (pass.image.channels, pass.result.channels)
         pieceWidth = pass.pieceWidth
         staging = traits.staging
+        tapOffset =
+            pass.tap?.byteRange(inputs: pass.image.channels, outputs: pass.result.channels).lowerBound ?? 0
         guard staging > .words, (isTransposed ? outputs : channels) % pieceWidth == 0,
             pass.result.pixels * taps * channels * outputs >= traits.leastPieceProducts
         else { return nil }
@@ -40,25 +44,46 @@ struct FilterOperands {
         (taps * channels * outputs / pieceWidth * 16).roundedUp(toMultipleOf: FlatLayout.alignment)
     }
 
-    /// Puts the filter in order, in the workspace.
-    func prepare(_ filter: Launch.Argument, _ lowering: inout Lowering) -> Launch.Argument {
-        let prepared = Launch.Argument.workspacePart(offset: 0, byteCount: byteCount)
-        if isTransposed {
-            lowering.launch(
-                "convolution2d_filter_regroup", in: .filterOperands, defining: [("TENSOR", 1)],
-                global: [outputs / 4, channels, taps],
-                [filter, prepared, .int(taps), .int(channels), .int(outputs)])
-        } else {
-            // SIDE and GROUP_ROWS.
-            let (side, groupRows) = (32, 8)
-            lowering.launch(
-                "convolution2d_filter_transpose", in: .filterOperands, defining: [("TENSOR", 1)],
-                global: [
-                    outputs.roundedUp(toMultipleOf: side), divide(taps * channels, by: side) * groupRows,
-                ],
-                local: [side, groupRows], [filter, prepared, .int(taps * channels), .int(outputs)])
+    /// Where the filter begins among the parameters.
+    fileprivate func sourceByteOffset(of node: Node, _ plan: Plan) -> Int {
+        guard case .region(.parameters, let offset) = plan[node.inputs[1]] else {
+            preconditionFailure("\(node.name)'s filter is no parameter")
         }
-        return prepared
+        return offset + tapOffset
+    }
+
+    /// Squares of the filter's matrix, a work-group each.
+    fileprivate var squares: Int { divide(taps * channels, by: Self.side) * divide(outputs, by: Self.side) }
+
+    fileprivate func task(firstGroup: Int, source: Int, target: Int) -> FilterTask {
+        FilterTask(
+            firstGroup: Int32(firstGroup), source: Int32(source), target: Int32(target), taps: Int32(taps),
+            channels: Int32(channels), outputs: Int32(outputs), sumsOutputs: isTransposed ? 1 : 0)
+    }
+
+    /// SIDE and GROUP_ROWS.
+    fileprivate static let (side, groupRows) = (32, 8)
+}
+
+extension Lowering {
+    /// Puts the filters of all nodes in order, in one launch.
+    mutating func prepareFilters() {
+        var tasks: [FilterTask] = []
+        var groups = 0
+        let start = plan.prepared.values.map(\.lowerBound).min()!
+        for (index, range) in plan.prepared.sorted(by: { $0.key < $1.key }) {
+            let operands = (plan.forms[index] as! DeviceForm).operands!
+            tasks.append(
+                operands.task(
+                    firstGroup: groups, source: operands.sourceByteOffset(of: graph.nodes[index], plan) / 4,
+                    target: (range.lowerBound - start) / (16 / operands.pieceWidth)))
+            groups += operands.squares
+        }
+        let (side, groupRows) = (FilterOperands.side, FilterOperands.groupRows)
+        launch(
+            "convolution2d_filter_operands", in: .filterOperands, defining: [("TENSOR", 1)],
+            global: [side * groups, groupRows], local: [side, groupRows],
+            [.region(.parameters), .allPrepared, .table(tasks), .int(tasks.count)])
     }
 }
 
@@ -74,21 +99,19 @@ struct TiledConvolution: ConvolutionForm {
     static let reason =
         "what a GPU's local memory and tensor cores are for; the input's gradient phase by phase"
 
-    private let operands: FilterOperands?
+    let operands: FilterOperands?
 
     init?(_ pass: ConvolutionPass, _ traits: DeviceTraits) {
         guard !traits.groupTiles.isEmpty else { return nil }
         operands = FilterOperands(pass, traits)
     }
 
-    var workspaceByteCount: Int { operands?.byteCount ?? 0 }
     var writesChannelViews: Bool { true }
     var staging: Staging { operands?.staging ?? .words }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
         let offset = pass.offset(&lowering)
-        var filter = pass.filter(in: lowering)
-        if let operands { filter = operands.prepare(filter, &lowering) }
+        let filter = operands == nil ? pass.filter(in: lowering) : .prepared
         var launches = ConvolutionGeometry.phases(pass)
         if pass.direction == .forward {
             var geometry = ConvolutionGeometry.forward(pass, offset: offset)
