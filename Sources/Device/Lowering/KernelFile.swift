@@ -76,6 +76,9 @@ struct KernelFile: Hashable, Sendable {
         name: "convolution2d_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
     static let tiledFilterGradient = KernelFile(
         name: "convolution2d_filter_gradient_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
+    static let tiledGradients = KernelFile(
+        name: "convolution2d_gradients_tiled",
+        preamble: tiled.preamble + [tiled.name, tiledFilterGradient.name])
     static let filterOperands = KernelFile(
         name: "convolution2d_filter_operands", preamble: ["ptx", "tensor_core"])
     static let winogradStages = KernelFile(
