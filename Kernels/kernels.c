@@ -80,6 +80,9 @@ static const struct {
     {"convolution2d_filter_operands", (const char[]){
 #embed "gpu/convolution2d_filter_operands.cl"
     , '\0'}},
+    {"convolution2d_gradients_tiled", (const char[]){
+#embed "gpu/convolution2d_gradients_tiled.cl"
+    , '\0'}},
     {"convolution2d_tiled", (const char[]){
 #embed "gpu/convolution2d_tiled.cl"
     , '\0'}},

@@ -17,11 +17,25 @@
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; with one split filter_sums is dw [KH·KW·C][O] and bias_sums db [O],
 // with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's.
 // Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; with
-// STAGING both are the activations in 16 bytes.
+// STAGING both are the activations in 16 bytes. With BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose source
+// is dy and whose result is as wide as x.
 
-#define A_SLOTS (TILE_M / SOURCE_WIDTH)
+#undef A_SLOTS
+#undef A_LOADS
+#undef B_SLOTS
+#undef B_LOADS
+#undef MULTIPLY
+#if BOTH_GRADIENTS
+#define IMAGE_WIDTH RESULT_WIDTH
+#define GRADIENT_WIDTH SOURCE_WIDTH
+#else
+#define IMAGE_WIDTH SOURCE_WIDTH
+#define GRADIENT_WIDTH RESULT_WIDTH
+#endif
+
+#define A_SLOTS (TILE_M / IMAGE_WIDTH)
 #define A_LOADS (TILE_K / (THREADS / A_SLOTS))
-#define B_SLOTS (TILE_N / RESULT_WIDTH)
+#define B_SLOTS (TILE_N / GRADIENT_WIDTH)
 #define B_STEP (THREADS / B_SLOTS)
 #define B_LOADS (TILE_K / B_STEP)
 
@@ -30,7 +44,7 @@ typedef struct {
     int n, i, j;
 } Pixel;
 
-INLINED Pixel advance(Pixel pixel, int by, const TiledGradientGeometry *g) {
+INLINED Pixel advance_pixel(Pixel pixel, int by, const TiledGradientGeometry *g) {
     pixel.j += by;
     while (pixel.j >= g->output_width) {
         pixel.j -= g->output_width;
@@ -54,10 +68,10 @@ typedef struct {
 #if STAGING
     WordRun a[A_LOADS], b[B_LOADS];
 #else
-    ACTIVATIONS(SOURCE_WIDTH) a[A_LOADS];
-    ACTIVATIONS(RESULT_WIDTH) b[B_LOADS];
+    ACTIVATIONS(IMAGE_WIDTH) a[A_LOADS];
+    ACTIVATIONS(GRADIENT_WIDTH) b[B_LOADS];
 #endif
-} Brought;
+} BroughtPixels;
 
 #if STAGING
 // The place in local memory of what a work-item brings.
@@ -67,13 +81,13 @@ typedef struct {
 #define BRING_B(from, inside) fetch(&next->b[l], b + B_PIECE(id, l), from, inside)
 #define MULTIPLY multiply_mn_major
 #else
-#define BRING_A(from, inside) next->a[l] = (inside) ? LOAD_WIDE(SOURCE_WIDTH, from) : (ACTIVATIONS(SOURCE_WIDTH))(0)
-#define BRING_B(from, inside) next->b[l] = (inside) ? LOAD_WIDE(RESULT_WIDTH, from) : (ACTIVATIONS(RESULT_WIDTH))(0)
+#define BRING_A(from, inside) next->a[l] = (inside) ? LOAD_WIDE(IMAGE_WIDTH, from) : (ACTIVATIONS(IMAGE_WIDTH))(0)
+#define BRING_B(from, inside) next->b[l] = (inside) ? LOAD_WIDE(GRADIENT_WIDTH, from) : (ACTIVATIONS(GRADIENT_WIDTH))(0)
 #define MULTIPLY multiply
 #endif
 
 // Past the last chunk of a split come operands that nobody multiplies.
-INLINED void bring(Brought *next, __local WordRun *a, __local WordRun *b, __global const activation *x,
+INLINED void bring_pixels(BroughtPixels *next, __local WordRun *a, __local WordRun *b, __global const activation *x,
                          __global const activation *dy, Share *share, int chunk, int id,
                          const TiledGradientGeometry *g) {
     const int rows = g->kernel_height * g->kernel_width * g->channels;
@@ -83,7 +97,7 @@ INLINED void bring(Brought *next, __local WordRun *a, __local WordRun *b, __glob
         const bool inside = pixel.n < g->images && share->r < rows && (uint)top < (uint)g->height &&
                             (uint)left < (uint)g->width;
         BRING_A(x + ((pixel.n * g->height + top) * g->width + left) * g->channels + share->channel, inside);
-        share->pixel[l] = advance(pixel, TILE_K, g);
+        share->pixel[l] = advance_pixel(pixel, TILE_K, g);
     }
     UNROLL for (int l = 0; l < B_LOADS; l++) {
         const int k = chunk * TILE_K + K_ALONG(id, l, B_SLOTS);
@@ -93,13 +107,13 @@ INLINED void bring(Brought *next, __local WordRun *a, __local WordRun *b, __glob
     commit_copies();
 }
 
-INLINED void put(const Brought *next, __local WordRun *a, __local WordRun *b, int id) {
+INLINED void put_pixels(const BroughtPixels *next, __local WordRun *a, __local WordRun *b, int id) {
 #if STAGING
     UNROLL for (int l = 0; l < A_LOADS; l++) place_rounded(a + A_PIECE(id, l), next->a[l]);
     UNROLL for (int l = 0; l < B_LOADS; l++) place_rounded(b + B_PIECE(id, l), next->b[l]);
 #else
-    STORE_ALONG(id, a, PITCH_M, A_SLOTS, SOURCE_WIDTH, next->a, A_LOADS)
-    STORE_ALONG(id, b, PITCH_N, B_SLOTS, RESULT_WIDTH, next->b, B_LOADS)
+    STORE_ALONG(id, a, PITCH_M, A_SLOTS, IMAGE_WIDTH, next->a, A_LOADS)
+    STORE_ALONG(id, b, PITCH_N, B_SLOTS, GRADIENT_WIDTH, next->b, B_LOADS)
 #endif
 }
 
@@ -121,11 +135,11 @@ OVERLOADED float8 as_floats(ushort8 value) {
 #define AS_ACTIVATIONS(piece) (piece)
 #endif
 // bias_sum += the chunk's dy that a work-item brought: from its registers, or where it came without, from local memory.
-INLINED FLOATS(RESULT_WIDTH) with_bias(FLOATS(RESULT_WIDTH) bias_sum, const Brought *brought,
+INLINED FLOATS(GRADIENT_WIDTH) with_bias(FLOATS(GRADIENT_WIDTH) bias_sum, const BroughtPixels *brought,
                                              __local const WordRun *b, int id) {
     UNROLL for (int l = 0; l < B_LOADS; l++) {
 #if !ADDS_BROUGHT
-        bias_sum += as_floats(((__local const ACTIVATIONS(RESULT_WIDTH) *)b)[B_PIECE(id, l)]);
+        bias_sum += as_floats(((__local const ACTIVATIONS(GRADIENT_WIDTH) *)b)[B_PIECE(id, l)]);
 #elif STAGING
         bias_sum += as_floats(AS_ACTIVATIONS(brought->b[l]));
 #else
@@ -142,53 +156,47 @@ INLINED void store_pair(float2 pair, __global float *to, int count, int accumula
     *at = accumulates ? *at + pair : pair;
 }
 
-__kernel TILED_GROUP
-void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
-                                         __global const activation *restrict dy,
-                                         __global float *filter_sums, __global float *bias_sums,
-                                         const TiledGradientGeometry g) {
-    // Aligned for the longest run of bias sums, which take the last's place.
-    __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
-    x += (size_t)get_group_id(1) * g.image_batch;
-    dy += (size_t)get_group_id(1) * g.gradient_batch;
-    filter_sums += (size_t)get_group_id(1) * g.sums_batch;
-    bias_sums += (size_t)get_group_id(1) * g.sums_batch;
+// What the `group`-th work-group does, with local memory for its tiles: that of b aligned for the longest run of bias
+// sums, which take its place at last.
+INLINED void differentiate(__global const activation *restrict x, __global const activation *restrict dy,
+                           __global float *filter_sums, __global float *bias_sums,
+                           const TiledGradientGeometry *g, __local WordRun (*a)[A_RUNS],
+                           __local WordRun (*b)[B_RUNS], int group) {
     const int id = get_local_id(0);
-    const int rows = g.kernel_height * g.kernel_width * g.channels;
-    const int channel_tiles = (g.output_channels + TILE_N - 1) / TILE_N;
+    const int rows = g->kernel_height * g->kernel_width * g->channels;
+    const int channel_tiles = (g->output_channels + TILE_N - 1) / TILE_N;
     const int row_tiles = (rows + TILE_M - 1) / TILE_M;
-    const int group = get_group_id(0);
     const int first_channel = group % channel_tiles * TILE_N;
     const int row_tile = group / channel_tiles % row_tiles;
     const int split = group / (channel_tiles * row_tiles);
-    const int pixels = g.images * g.output_height * g.output_width;
+    const int pixels = g->images * g->output_height * g->output_width;
     const int chunks = (pixels + TILE_K - 1) / TILE_K;
-    const int first_chunk = (int)((long)chunks * split / g.splits);
-    const int end_chunk = (int)((long)chunks * (split + 1) / g.splits);
-    const bool adds_bias = g.has_bias && row_tile == 0;
+    const int first_chunk = (int)((long)chunks * split / g->splits);
+    const int end_chunk = (int)((long)chunks * (split + 1) / g->splits);
+    const bool adds_bias = g->has_bias && row_tile == 0;
 
     Share share;
-    share.r = row_tile * TILE_M + id % A_SLOTS * SOURCE_WIDTH;
-    share.o = first_channel + id % B_SLOTS * RESULT_WIDTH;
-    share.channel = share.r % g.channels;
-    share.tap_x = share.r / g.channels % g.kernel_width - g.padding_width;
-    share.tap_y = share.r / (g.channels * g.kernel_width) - g.padding_height;
+    share.r = row_tile * TILE_M + id % A_SLOTS * IMAGE_WIDTH;
+    share.o = first_channel + id % B_SLOTS * GRADIENT_WIDTH;
+    share.channel = share.r % g->channels;
+    share.tap_x = share.r / g->channels % g->kernel_width - g->padding_width;
+    share.tap_y = share.r / (g->channels * g->kernel_width) - g->padding_height;
     UNROLL for (int l = 0; l < A_LOADS; l++) {
         const int k = first_chunk * TILE_K + K_ALONG(id, l, A_SLOTS);
-        share.pixel[l].j = k % g.output_width;
-        share.pixel[l].i = k / g.output_width % g.output_height;
-        share.pixel[l].n = k / (g.output_width * g.output_height);
+        share.pixel[l].j = k % g->output_width;
+        share.pixel[l].i = k / g->output_width % g->output_height;
+        share.pixel[l].n = k / (g->output_width * g->output_height);
     }
 
     SumRow sums[THREAD_M];
     clear_sums(sums);
-    FLOATS(RESULT_WIDTH) bias_sum = (FLOATS(RESULT_WIDTH))(0.0f);
-    Brought next;
+    FLOATS(GRADIENT_WIDTH) bias_sum = (FLOATS(GRADIENT_WIDTH))(0.0f);
+    BroughtPixels next;
     UNROLL for (int stage = 0; stage < STAGES - 1; stage++) {
-        bring(&next, a[stage], b[stage], x, dy, &share, first_chunk + stage, id, &g);
+        bring_pixels(&next, a[stage], b[stage], x, dy, &share, first_chunk + stage, id, g);
         if (ADDS_BROUGHT && adds_bias && first_chunk + stage < end_chunk)
             bias_sum = with_bias(bias_sum, &next, b[stage], id);
-        put(&next, a[stage], b[stage], id);
+        put_pixels(&next, a[stage], b[stage], id);
     }
     for (int chunk = first_chunk, at = 0, stage = STAGES - 1; chunk < end_chunk;
          chunk++, at = next_stage(at), stage = next_stage(stage)) {
@@ -196,35 +204,35 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
         // The chunk is there, and the one before it has been multiplied by all.
         barrier(CLK_LOCAL_MEM_FENCE);
         const int later = chunk + STAGES - 1;
-        bring(&next, a[stage], b[stage], x, dy, &share, later, id, &g);
+        bring_pixels(&next, a[stage], b[stage], x, dy, &share, later, id, g);
         if (!ADDS_BROUGHT && adds_bias) bias_sum = with_bias(bias_sum, &next, b[at], id);
         MULTIPLY(sums, a[at], b[at], id);
         if (ADDS_BROUGHT && adds_bias && later < end_chunk) bias_sum = with_bias(bias_sum, &next, b[stage], id);
-        put(&next, a[stage], b[stage], id);
+        put_pixels(&next, a[stage], b[stage], id);
     }
     await_copies();
     barrier(CLK_LOCAL_MEM_FENCE);
 
-    __global float *stored = filter_sums + (size_t)split * g.split_stride;
+    __global float *stored = filter_sums + (size_t)split * g->split_stride;
     UNROLL for (int m = 0; m < THREAD_M; m++) {
 #if STAGING
         const int row = row_tile * TILE_M + MN_ROW(id, m), column = first_channel + MN_COLUMN(id, 0, 0);
         if (row >= rows) continue;
-        __global float *to = stored + (size_t)row * g.output_channels + column;
-        const int count = g.output_channels - column;
-        store_pair((float2)(sums[m][0].s0, sums[m][1].s0), to, count, g.accumulates);
-        store_pair((float2)(sums[m][0].s1, sums[m][1].s1), to + 8, count - 8, g.accumulates);
-        store_pair((float2)(sums[m][0].s2, sums[m][1].s2), to + 16, count - 16, g.accumulates);
-        store_pair((float2)(sums[m][0].s3, sums[m][1].s3), to + 24, count - 24, g.accumulates);
+        __global float *to = stored + (size_t)row * g->output_channels + column;
+        const int count = g->output_channels - column;
+        store_pair((float2)(sums[m][0].s0, sums[m][1].s0), to, count, g->accumulates);
+        store_pair((float2)(sums[m][0].s1, sums[m][1].s1), to + 8, count - 8, g->accumulates);
+        store_pair((float2)(sums[m][0].s2, sums[m][1].s2), to + 16, count - 16, g->accumulates);
+        store_pair((float2)(sums[m][0].s3, sums[m][1].s3), to + 24, count - 24, g->accumulates);
 #else
         const int row = row_tile * TILE_M + TILE_ROW(id, m);
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
             const int column = first_channel + TILE_COLUMN(id, v);
-            const int count = g.output_channels - column;
+            const int count = g->output_channels - column;
             if (row < rows && count > 0) {
-                __global float *to = stored + (size_t)row * g.output_channels + column;
-                if (g.accumulates) sums[m][v] += load_run(to, count, RESULT_WIDTH);
-                store_run(sums[m][v], to, count, RESULT_WIDTH);
+                __global float *to = stored + (size_t)row * g->output_channels + column;
+                if (g->accumulates) sums[m][v] += load_run(to, count, GRADIENT_WIDTH);
+                store_run(sums[m][v], to, count, GRADIENT_WIDTH);
             }
         }
 #endif
@@ -232,15 +240,28 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
 
     // The tiles are free: bias sums [B_STEP][TILE_N].
     __local float *brought = (__local float *)b;
-    *(__local FLOATS(RESULT_WIDTH) *)(brought + id / B_SLOTS * TILE_N + id % B_SLOTS * RESULT_WIDTH) = bias_sum;
+    *(__local FLOATS(GRADIENT_WIDTH) *)(brought + id / B_SLOTS * TILE_N + id % B_SLOTS * GRADIENT_WIDTH) = bias_sum;
     barrier(CLK_LOCAL_MEM_FENCE);
-    if (adds_bias && id < TILE_N && first_channel + id < g.output_channels) {
-        __global float *to = bias_sums + (size_t)split * g.split_stride + g.bias_offset + first_channel + id;
-        float sum = g.accumulates ? *to : 0.0f;
+    if (adds_bias && id < TILE_N && first_channel + id < g->output_channels) {
+        __global float *to = bias_sums + (size_t)split * g->split_stride + g->bias_offset + first_channel + id;
+        float sum = g->accumulates ? *to : 0.0f;
         for (int k = 0; k < B_STEP; k++) sum += brought[k * TILE_N + id];
         *to = sum;
     }
 }
+
+#if !BOTH_GRADIENTS
+__kernel TILED_GROUP
+void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
+                                         __global const activation *restrict dy,
+                                         __global float *filter_sums, __global float *bias_sums,
+                                         const TiledGradientGeometry g) {
+    __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
+    const size_t batch = get_group_id(1);
+    differentiate(x + batch * g.image_batch, dy + batch * g.gradient_batch, filter_sums + batch * g.sums_batch,
+                  bias_sums + batch * g.sums_batch, &g, a, b, get_group_id(0));
+}
+#endif
 
 // Adds the splits' sums in order; `bias` takes the last row.
 __kernel void convolution2d_filter_gradient_reduce(__global const float *restrict partial,

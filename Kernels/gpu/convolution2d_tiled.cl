@@ -19,7 +19,8 @@
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
 // likewise for O and for where it lies; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
 // WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
-// before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
+// before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has. BOTH_GRADIENTS is 1
+// in front of convolution2d_gradients_tiled.cl.
 
 // Where a k is.
 typedef struct {
@@ -225,74 +226,70 @@ INLINED int result_pixel(int position, const ConvolutionGeometry *g) {
     UNROLL for (int m = 0; m < THREAD_M; m++) {                                            \
         const int position = first_pixel + TILE_ROW(id, m);                                \
         if (position < grid) {                                                             \
-            const size_t pixel = result_pixel(position, &g);                               \
+            const size_t pixel = result_pixel(position, g);                                \
             UNROLL for (int v = 0; v < THREAD_N / 4; v++) {                                \
                 const int channel = first_channel + TILE_COLUMN(id, v);                    \
-                const int count = g.result_channels - channel;                             \
-                const size_t at = pixel * g.result_stride + g.result_first + channel;      \
+                const int count = g->result_channels - channel;                            \
+                const size_t at = pixel * g->result_stride + g->result_first + channel;    \
                 if (count > 0) __VA_ARGS__                                                 \
             }                                                                              \
         }                                                                                  \
     }
 
-__kernel TILED_GROUP
-void convolution2d_tiled(__global const activation *restrict source, __global const filter_value *restrict filter,
-                         __global const float *restrict bias, __global const activation *restrict addend,
-                         __global const activation *restrict mask, __global activation *restrict result,
-                         const ConvolutionGeometry g) {
-    __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS];
-    source += (size_t)get_group_id(1) * g.source_batch;
-    filter += (size_t)get_group_id(1) * g.filter_batch;
-    result += (size_t)get_group_id(1) * g.result_batch;
+// What the `group`-th work-group does, with local memory for its tiles.
+INLINED void convolve(__global const activation *restrict source, __global const filter_value *restrict filter,
+                      __global const float *restrict bias, __global const activation *restrict addend,
+                      __global const activation *restrict mask, __global activation *restrict result,
+                      const ConvolutionGeometry *g, __local WordRun (*a)[A_RUNS], __local WordRun (*b)[B_RUNS],
+                      int group) {
     const int id = get_local_id(0);
-    const int channel_tiles = (g.result_channels + TILE_N - 1) / TILE_N;
-    const int group = get_group_id(0);
+    const int channel_tiles = (g->result_channels + TILE_N - 1) / TILE_N;
     const int first_pixel = group / channel_tiles * TILE_M;
     const int first_channel = group % channel_tiles * TILE_N;
-    const int grid = g.grid_images * g.grid_height * g.grid_width;
-    const int chunks = (g.tap_rows * g.tap_columns * g.source_channels + TILE_K - 1) / TILE_K;
+    const int grid = g->grid_images * g->grid_height * g->grid_width;
+    const int chunks = (g->tap_rows * g->tap_columns * g->source_channels + TILE_K - 1) / TILE_K;
 
     Rows rows;
     UNROLL for (int l = 0; l < A_LOADS; l++) {
         const int position = first_pixel + id / A_SLOTS + l * A_STEP;
-        const int j = position % g.grid_width;
-        const int i = position / g.grid_width % g.grid_height;
-        const int n = position / (g.grid_width * g.grid_height);
+        const int j = position % g->grid_width;
+        const int i = position / g->grid_width % g->grid_height;
+        const int n = position / (g->grid_width * g->grid_height);
         // A pixel past the last is far above the image, where every tap reads zeros.
-        rows.top[l] = position < grid ? i * g.stride_height + g.origin_height : -(1 << 30);
-        rows.left[l] = j * g.stride_width + g.origin_width;
-        rows.base[l] = position < grid ? ((n * g.source_height + rows.top[l]) * g.source_width + rows.left[l]) *
-                                             g.source_channels
+        rows.top[l] = position < grid ? i * g->stride_height + g->origin_height : -(1 << 30);
+        rows.left[l] = j * g->stride_width + g->origin_width;
+        rows.base[l] = position < grid ? ((n * g->source_height + rows.top[l]) * g->source_width + rows.left[l]) *
+                                             g->source_channels
                                        : 0;
     }
 
     SumRow sums[THREAD_M];
     clear_sums(sums);
     Tap tap = {0, 0, 0};
-    tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, &g);
+    tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, g);
     Brought next;
     UNROLL for (int stage = 0; stage < STAGES - 1; stage++) {
-        bring(&next, a[stage], b[stage], source, filter, &rows, tap, stage, first_channel, id, &g);
+        bring(&next, a[stage], b[stage], source, filter, &rows, tap, stage, first_channel, id, g);
         put(&next, a[stage], b[stage], id);
-        tap = next_chunk(tap, &g);
+        tap = next_chunk(tap, g);
     }
     for (int chunk = 0, at = 0, stage = STAGES - 1; chunk < chunks;
          chunk++, at = next_stage(at), stage = next_stage(stage)) {
         await_chunk();
         // The chunk is there, and the one before it has been multiplied by all.
         barrier(CLK_LOCAL_MEM_FENCE);
-        bring(&next, a[stage], b[stage], source, filter, &rows, tap, chunk + STAGES - 1, first_channel, id, &g);
-        tap = next_chunk(tap, &g);
+        bring(&next, a[stage], b[stage], source, filter, &rows, tap, chunk + STAGES - 1, first_channel, id, g);
+        tap = next_chunk(tap, g);
         MULTIPLY(sums, a[at], b[at], id);
         put(&next, a[stage], b[stage], id);
     }
     await_copies();
 
     // What is added is on its way for all before the first is stored.
-    const int kind = g.offset_kind, adds = g.epilogue & EPILOGUE_SUM, epilogue = BEHIND_SUM(g.epilogue);
+    const int kind = g->offset_kind, adds = g->epilogue & EPILOGUE_SUM, epilogue = BEHIND_SUM(g->epilogue);
     if (kind || adds) {
         FOR_EACH_RESULT(m, v, at, channel, count, {
-            if (kind == OFFSET_FACTOR) sums[m][v] *= load_run(bias + g.result_channels + channel, count, RESULT_WIDTH);
+            if (kind == OFFSET_FACTOR) sums[m][v] *= load_run(bias + g->result_channels + channel, count, RESULT_WIDTH);
             if (kind) sums[m][v] += load_run(bias + channel, count, RESULT_WIDTH);
             if (adds) sums[m][v] += load_run(addend + at, count, RESULT_WIDTH);
         })
@@ -304,3 +301,16 @@ void convolution2d_tiled(__global const activation *restrict source, __global co
         store_run(value, result + at, count, RESULT_WIDTH);
     })
 }
+
+#if !BOTH_GRADIENTS
+__kernel TILED_GROUP
+void convolution2d_tiled(__global const activation *restrict source, __global const filter_value *restrict filter,
+                         __global const float *restrict bias, __global const activation *restrict addend,
+                         __global const activation *restrict mask, __global activation *restrict result,
+                         const ConvolutionGeometry g) {
+    __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS];
+    const size_t batch = get_group_id(1);
+    convolve(source + batch * g.source_batch, filter + batch * g.filter_batch, bias, addend, mask,
+             result + batch * g.result_batch, &g, a, b, get_group_id(0));
+}
+#endif

@@ -144,12 +144,34 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
         result.winogradTolerance = 2e-4
         return result
     }
+
+    /// Both gradients, side by side as in a training step.
+    package var gradients: OpCase {
+        let (input, filter) = (inputGradient, filterGradient)
+        var result = OpCase(
+            "convolution's gradients, \(self)", "convolution2d_gradients", settings: settings,
+            inputs: filter.inputs + input.inputs.dropFirst(), outputs: input.outputs + filter.outputs
+        ) { [window, image = self.input, bias, fused] graph, inputs in
+            let dx = try graph.apply(
+                .convolution2DInputGradient(.init(window: window, inputShape: image)),
+                to: [inputs[1], inputs[2]], name: "convolution")
+            let dw = try graph.apply(
+                .convolution2DFilterGradient(.init(window: window, hasBias: bias)),
+                to: [inputs[0], inputs[1]], name: "convolution")
+            return try (fused ? graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx) + dw
+        }
+        result.isExactOnIntegers = true
+        result.winogradTolerance = filter.winogradTolerance
+        result.launches = 2
+        return result
+    }
 }
 
 extension OpCase {
     package static let convolution2D =
         ConvolutionConfiguration.all.flatMap(\.cases) + ConvolutionConfiguration.activated.map(\.forward)
         + ConvolutionConfiguration.summed.flatMap { [$0.sum.checked, $0.inputGradientSum.checked] }
+        + ConvolutionConfiguration.all.filter(\.isChecked).map { $0.gradients.checked }
 }
 
 extension Extent {

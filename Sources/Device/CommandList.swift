@@ -61,6 +61,7 @@ package final class CommandList: Executable {
                 index, workspacePart(of: node, offset: 0, byteCount: plan.workspaces[node]?.count ?? 0))
         case .workspacePart(let offset, let byteCount):
             try kernel.setArgument(index, workspacePart(of: node, offset: offset, byteCount: byteCount))
+        case .of(let node, let argument): try set(argument, number: index, of: kernel, node: node)
         case .prepared: try kernel.setArgument(index, prepared(plan.prepared[node]!))
         case .allPrepared:
             let ranges = plan.prepared.values

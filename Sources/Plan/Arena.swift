@@ -4,7 +4,8 @@ import ResinTensor
 /// A piece of the arena and the nodes between which it must not be given to anyone else.
 package struct Block: Hashable, Sendable {
     package var byteCount: Int
-    /// First and last node that uses it, by index.
+    /// The turns of the first and the last node that use it: their indices, or for one that is made together with those
+    /// before it, the first's.
     package var lifetime: ClosedRange<Int>
 
     package init(byteCount: Int, lifetime: ClosedRange<Int>) {
@@ -19,17 +20,18 @@ struct Liveness {
     /// The block of each value that lives in the arena.
     private(set) var blockOfValue: [Int?]
 
-    init(_ graph: Graph, _ channelViews: [ValueID: ChannelView] = [:]) {
+    /// - Parameter turns: of each node, see `Block.lifetime`.
+    init(_ graph: Graph, _ channelViews: [ValueID: ChannelView], turns: [Int]) {
         // Results are read after the last node, so that not even that one may overwrite them.
         let end = graph.nodes.count
         var lastUse = [Int](repeating: -1, count: graph.values.count)
         for (index, node) in graph.nodes.enumerated() {
-            for value in node.inputs + node.outputs { lastUse[value.index] = index }
+            for value in node.inputs + node.outputs { lastUse[value.index] = turns[index] }
         }
         for result in graph.results { lastUse[result.index] = end }
 
         blockOfValue = Array(repeating: nil, count: graph.values.count)
-        for (index, node) in graph.nodes.enumerated() {
+        for (turn, node) in zip(turns, graph.nodes) {
             for (position, output) in node.outputs.enumerated() where graph[output].source == .node {
                 // A view of something in a region is not in the arena: `Plan` places it there.
                 if node.op.body.isView && blockOfValue[node.inputs[0].index] == nil { continue }
@@ -39,10 +41,10 @@ struct Liveness {
                 let block: Int
                 if let begun = blockOfValue[owner.index] {
                     block = begun
-                } else if let shared = blockToShare(node, at: index, position, byteCount, graph) {
+                } else if let shared = blockToShare(node, at: turn, position, byteCount, graph) {
                     block = shared
                 } else {
-                    blocks.append(Block(byteCount: byteCount, lifetime: index...index))
+                    blocks.append(Block(byteCount: byteCount, lifetime: turn...turn))
                     block = blocks.count - 1
                 }
                 blockOfValue[owner.index] = block
@@ -57,13 +59,13 @@ struct Liveness {
     /// The block of an input that this output may take over: a view's always, an overwritten one's when no
     /// value in it is read later.
     private func blockToShare(
-        _ node: Node, at index: Int, _ position: Int, _ byteCount: Int, _ graph: Graph
+        _ node: Node, at turn: Int, _ position: Int, _ byteCount: Int, _ graph: Graph
     ) -> Int? {
         guard position == 0 else { return nil }
         if node.op.body.isView { return blockOfValue[node.inputs[0].index] }
         for input in node.op.body.inPlaceInputs {
             guard let block = blockOfValue[node.inputs[input].index],
-                blocks[block].lifetime.upperBound == index,
+                blocks[block].lifetime.upperBound == turn,
                 graph[node.inputs[input]].type.byteCount == byteCount,
                 // The same value twice, as in x + x, or a mask in the same block, would be read after the write.
                 !node.inputs.indices.contains(where: {

@@ -12,6 +12,12 @@ package protocol NodeForm: Sendable {
     var preparedByteCount: Int { get }
     /// Whether it can write the node's first output among another value's channels (`Plan.channelViews`).
     var writesChannelViews: Bool { get }
+    /// Whether one launch makes it and the next node: neither may overwrite what the other reads.
+    var joinsNext: Bool { get }
+}
+
+extension NodeForm {
+    package var joinsNext: Bool { false }
 }
 
 /// That of an executor that has no choice and needs no more than its values.

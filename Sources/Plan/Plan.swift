@@ -61,15 +61,19 @@ package struct Plan: Sendable {
         statisticLayout = FlatLayout(statisticsOf: graph)
 
         channelViews = graph.channelViews(forms)
-        var liveness = Liveness(graph, channelViews)
+        // When nodes have their turn: those that are made together at the same time, as if they were one.
+        let turns = forms.indices.reduce(into: [Int]()) { turns, index in
+            turns.append(index > 0 && forms[index - 1].joinsNext ? turns[index - 1] : index)
+        }
+        var liveness = Liveness(graph, channelViews, turns: turns)
         var workspaceBlocks: [Int: Int] = [:]
         for (index, form) in forms.enumerated() where form.workspaceByteCount > 0 {
-            workspaceBlocks[index] = liveness.addBlock(form.workspaceByteCount, index...index)
+            workspaceBlocks[index] = liveness.addBlock(form.workspaceByteCount, turns[index]...turns[index])
         }
         let preparing = forms.indices.filter { forms[$0].preparedByteCount > 0 }
         let preparedLayout = FlatLayout(counts: preparing.map { forms[$0].preparedByteCount / 4 })
         let preparedBlock = preparing.last.map {
-            liveness.addBlock(preparedLayout.byteCount, preparing[0]...$0)
+            liveness.addBlock(preparedLayout.byteCount, turns[preparing[0]]...turns[$0])
         }
         pieceByteCount = FlatLayout.wholePieces(allocationByteCount)
         let arena = ArenaLayout(liveness.blocks, pieceByteCount: pieceByteCount)

@@ -62,6 +62,32 @@ struct GroupTileTests {
         for opCase in cases { try expectExactness(of: opCase, traits) }
     }
 
+    @Test(
+        "One launch for both gradients of a small layer agrees with the reference",
+        arguments: ConvolutionConfiguration.all)
+    func gradientPairs(of layer: ConvolutionConfiguration) throws {
+        try expectAgreement(of: layer.gradients, .gpu())
+    }
+
+    /// With the smallest tile. Layers that are not in whole pieces come word by word in any form.
+    @Test(
+        "It gives the reference's very numbers on integers, with any operands",
+        arguments: [Precision.float32, .mixed], [Staging.words, .pieces, .asynchronousPieces])
+    func gradientPairs(_ precision: Precision, staging: Staging) throws {
+        let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, staging: staging)
+        let cases = try ConvolutionConfiguration.all.map(\.gradients).filter { opCase in
+            let graph = try opCase.makeGraph().inPrecision(precision)
+            guard graph.cost.flops < 40_000_000 else { return false }
+            return try SharedExecutors.use(traits) { executor in
+                let launches = executor.launches(of: executor.makePlan(graph))
+                let pair = launches.first { $0.kernel == "convolution2d_gradients_tiled" }
+                return pair?.options.contains("-DSTAGING=\(staging.rawValue)") == true
+            }
+        }
+        #expect(cases.count >= 12)
+        for opCase in cases { try expectExactness(of: opCase, traits, in: precision) }
+    }
+
     private func comesInPieces(
         _ opCase: OpCase, _ traits: DeviceTraits, in precision: Precision = .float32
     ) throws -> Bool {

@@ -87,10 +87,14 @@ extension ConvolutionPass {
             zeroCount: form.zeroCount,
             usesWinograd: Form.isWinograd, staging: form.staging
         ) { lowering in
-            // The other taps' gradients: nothing but padding is under them.
-            if direction == .filterGradient, tap != nil { lowering.clear(lowering.node.outputs[0]) }
+            clearOtherTaps(&lowering)
             form.lower(self, &lowering)
         }
+    }
+
+    /// Clears the gradients of taps that only padding is under.
+    func clearOtherTaps(_ lowering: inout Lowering) {
+        if direction == .filterGradient, tap != nil { lowering.clear(lowering.node.outputs[0]) }
     }
 }
 

@@ -125,12 +125,14 @@ extension Op.Convolution2D: DeviceOperator {
 
 extension Op.Convolution2DInputGradient: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
-        ConvolutionPass(self, node, in: graph).form(on: traits)
+        GradientPair(with: node, in: graph, traits)?.form(of: self)
+            ?? ConvolutionPass(self, node, in: graph).form(on: traits)
     }
 }
 
 extension Op.Convolution2DFilterGradient: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
-        ConvolutionPass(self, node, in: graph).form(on: traits)
+        GradientPair(with: node, in: graph, traits)?.form(of: self)
+            ?? ConvolutionPass(self, node, in: graph).form(on: traits)
     }
 }

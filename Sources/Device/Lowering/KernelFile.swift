@@ -58,7 +58,8 @@ struct KernelFile: Hashable, Sendable {
     // Reductions by work-groups, for GPUs.
     static let batchNormReduction = KernelFile(
         name: "batch_norm_reduction", preamble: ["ptx", "last_group", "reduction"], vectors: .alignedChannels)
-    static let lossReduction = KernelFile(name: "loss_reduction", preamble: ["reduction"])
+    static let lossReduction = KernelFile(
+        name: "loss_reduction", preamble: ["ptx", "last_group", "reduction"])
     static let poolingReduction = KernelFile(
         name: "pooling2d_reduction", preamble: ["reduction"], vectors: .alignedChannels)
 
@@ -76,6 +77,9 @@ struct KernelFile: Hashable, Sendable {
         name: "convolution2d_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
     static let tiledFilterGradient = KernelFile(
         name: "convolution2d_filter_gradient_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
+    static let tiledGradients = KernelFile(
+        name: "convolution2d_gradients_tiled",
+        preamble: tiled.preamble + [tiled.name, tiledFilterGradient.name])
     static let filterOperands = KernelFile(
         name: "convolution2d_filter_operands", preamble: ["ptx", "tensor_core"])
     static let winogradStages = KernelFile(

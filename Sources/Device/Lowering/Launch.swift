@@ -23,6 +23,8 @@ struct Launch: Sendable {
         case workspace
         /// So many bytes of it, from there on.
         case workspacePart(offset: Int, byteCount: Int)
+        /// What this would be for another node, by its index in the plan's graph.
+        indirect case of(node: Int, Argument)
         /// What was prepared for the node; and that of all nodes.
         case prepared
         case allPrepared
@@ -65,6 +67,7 @@ extension Launch.Argument {
         case .int, .uint, .float: 4
         case .geometry(let value): size(value)
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
+        case .of(_, let argument): argument.valueByteCount
         case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .counters,
             .zeros, .constants, .table:
             nil
@@ -91,6 +94,7 @@ struct DeviceForm: NodeForm {
     var operands: FilterOperands?
     var preparedByteCount: Int { operands?.byteCount ?? 0 }
     var writesChannelViews = false
+    var joinsNext = false
     /// Floats that it may read from the buffer of zeros.
     var zeroCount = 0
     /// Whether its sums are made from transformed or rounded operands, so that they differ more from the exact ones.

@@ -35,6 +35,14 @@ struct Lowering {
     /// The node that is being lowered.
     var node: Node { graph.nodes[nodeIndex] }
 
+    /// Lowers another node, or asks what that one's arguments are.
+    mutating func working<Result>(for node: Int, _ body: (inout Lowering) -> Result) -> Result {
+        let own = nodeIndex
+        nodeIndex = node
+        defer { nodeIndex = own }
+        return body(&self)
+    }
+
     func inputShape(_ index: Int) -> Shape { graph.shape(of: node.inputs[index]) }
     func outputShape(_ index: Int) -> Shape { graph.shape(of: node.outputs[index]) }
     func input(_ index: Int) -> Argument { .value(node.inputs[index]) }

@@ -117,6 +117,10 @@ def convolution2d_filter_gradient(settings, x, dy):
     return [dw.permute(2, 3, 1, 0).reshape(-1), db][:1 + int(settings["bias"][0])]
 
 
+def convolution2d_gradients(settings, x, dy, w, mask=None):
+    return convolution2d_input_gradient(settings, dy, w, mask) + convolution2d_filter_gradient(settings, x, dy)
+
+
 def max_pool2d(settings, x):
     ceil = "roundsUp" in settings
     return [last(F.max_pool2d(first(x), integers(settings, "kernel"), ceil_mode=ceil, **window(settings)))]
@@ -348,7 +352,8 @@ def adam(settings, *tensors):
 OPERATIONS = {
     function.__name__: function
     for function in (
-        convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient, max_pool2d,
+        convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient,
+        convolution2d_gradients, max_pool2d,
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
         convolution2d_sum, convolution2d_input_gradient_sum, slice_sum, loss_step,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,

@@ -30,6 +30,7 @@ struct TiledGradientSplit {
         splits = max(min(divide(2 * GroupTile.busyWorkItems, by: workItems), most), 1)
     }
 
+    var groups: Int { tile.groups(rows: rows, columns: columns) * splits }
     var partialByteCount: Int { splits == 1 ? 0 : 4 * splits * (rows + 1) * columns }
 }
 
@@ -42,6 +43,10 @@ extension TiledGradientGeometry {
         biasOffset = Int32(split.splits > 1 ? split.rows * split.columns : 0)
         self.hasBias = hasBias ? 1 : 0
     }
+
+    init(_ pass: ConvolutionPass, _ split: TiledGradientSplit) {
+        self.init(pass.window, image: pass.image, gradient: pass.result, split, hasBias: pass.hasBias)
+    }
 }
 
 /// The filter's gradient as a matrix product through local memory, in parts of the pixels that are added up behind it
@@ -50,7 +55,7 @@ struct TiledFilterGradient: ConvolutionForm {
     static let name = TiledConvolution.name
     static let reason = TiledConvolution.reason
 
-    private let split: TiledGradientSplit
+    let split: TiledGradientSplit
     let staging: Staging
     /// Values that a piece holds; nil where operands come word by word.
     private var pieceWidth: Int?
@@ -66,24 +71,39 @@ struct TiledFilterGradient: ConvolutionForm {
     var workspaceByteCount: Int { split.partialByteCount }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
-        let filterCount = split.rows * split.columns
-        let isSplit = split.splits > 1
-        let geometry = TiledGradientGeometry(
-            pass.window, image: pass.image, gradient: pass.result, split, hasBias: pass.hasBias)
-        let (filter, bias) = (pass.filter(in: lowering), pass.biasGradient(in: lowering))
+        let geometry = TiledGradientGeometry(pass, split)
+        let sums = sums(pass, in: lowering)
         lowering.multiply(
-            lowering.input(0), lowering.input(1), into: isSplit ? .workspace : filter,
-            bias: isSplit ? .workspace : bias, split, geometry, staging, pieceWidth: pieceWidth)
-        guard isSplit else { return }
+            lowering.input(0), lowering.input(1), into: sums.filter, bias: sums.bias, split, geometry,
+            staging, pieceWidth: pieceWidth)
+        addSplits(
+            pass, in: .tiledFilterGradient,
+            defining: split.definitions(geometry, staging, pieceWidth: pieceWidth), &lowering)
+    }
+
+    /// Where the sums go: to the gradients, or in parts to the workspace.
+    func sums(_ pass: ConvolutionPass, in lowering: Lowering) -> (
+        filter: Launch.Argument, bias: Launch.Argument
+    ) {
+        split.splits > 1
+            ? (.workspace, .workspace) : (pass.filter(in: lowering), pass.biasGradient(in: lowering))
+    }
+
+    /// Adds up the parts, where there are any.
+    func addSplits(
+        _ pass: ConvolutionPass, in file: KernelFile, defining definitions: [(String, Int)],
+        _ lowering: inout Lowering
+    ) {
+        guard split.splits > 1 else { return }
+        let filterCount = split.rows * split.columns
         let values = filterCount + (pass.hasBias ? pass.result.channels : 0)
         lowering.launch(
-            "convolution2d_filter_gradient_reduce", in: .tiledFilterGradient,
-            defining: split.definitions(geometry, staging, pieceWidth: pieceWidth),
+            "convolution2d_filter_gradient_reduce", in: file, defining: definitions,
             global: [values.roundedUp(toMultipleOf: Self.reduceItems)],
             local: [Self.reduceItems],
             [
-                .workspace, filter, bias, .int(filterCount), .int(pass.result.channels), .int(split.splits),
-                .int(pass.hasBias ? 1 : 0),
+                .workspace, pass.filter(in: lowering), pass.biasGradient(in: lowering), .int(filterCount),
+                .int(pass.result.channels), .int(split.splits), .int(pass.hasBias ? 1 : 0),
             ])
     }
 
@@ -109,11 +129,10 @@ extension Lowering {
         pieceWidth: Int? = nil,
         batches: Int = 1
     ) {
-        let groups = split.tile.groups(rows: split.rows, columns: split.columns) * split.splits
         launch(
             "convolution2d_filter_gradient_tiled", in: .tiledFilterGradient,
             defining: split.definitions(geometry, staging, pieceWidth: pieceWidth),
-            global: [groups * split.tile.workItems, batches], local: [split.tile.workItems, 1],
+            global: [split.groups * split.tile.workItems, batches], local: [split.tile.workItems, 1],
             [images, gradients, sums, bias, .geometry(geometry)])
     }
 }
