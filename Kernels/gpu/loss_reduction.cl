@@ -1,8 +1,9 @@
-// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group. Groups
-// past the last image run like the others and store zeros: PoCL 3.1 does not survive a return in front of a barrier.
+// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group, the last
+// of them where it can be told, or that of a launch of its own. Groups past the last image run like the others and store
+// zeros: PoCL 3.1 does not survive a return in front of a barrier.
 //
 // Work-items: global (1, GROUP_Y · N) in groups of 1 × GROUP_Y, which share an image's classes;
-// record_metrics_reduction: global (1, GROUP_Y).
+// record_metrics_reduction: global (1, GROUP_Y). Constants: METRIC_SHARES, a power of two, of at least GROUP_Y.
 
 // The larger; NaN where one is.
 static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b; }
@@ -27,12 +28,33 @@ static inline float larger(float a, float b) { return isnan(a) || a > b ? a : b;
     sum = sum_rows[0];                                                                               \
     total = total_rows[0];
 
+// As record_metrics, by a group: each of METRIC_SHARES shares with Kahan's compensation, then all of these.
+static inline void record(__global const float *rows, __global float *metrics, const StepUniforms *step, int images,
+                          int y, __local float4 *sums) {
+    for (int share = y; share < METRIC_SHARES; share += GROUP_Y) {
+        float4 sum = (float4)(0.0f), carry = (float4)(0.0f);
+        for (int n = share; n < images; n += METRIC_SHARES) {
+            const float4 value = vload4(n, rows) - carry;
+            const float4 next = sum + value;
+            carry = (next - sum) - value;
+            sum = next;
+        }
+        sums[share] = sum;
+    }
+    for (int reach = METRIC_SHARES / 2; reach > 0; reach /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int share = y; share < reach; share += GROUP_Y) sums[share] += sums[share + reach];
+    }
+    if (y == 0) vstore4(sums[0], step->slot, metrics);
+}
+
 // As softmax_cross_entropy.
 __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *restrict logits,
                                                   __global const int *restrict labels,
-                                                  __global const int *restrict order, __global float *restrict rows,
+                                                  __global const int *restrict order, __global float *rows,
                                                   __global activation *restrict gradient, const StepUniforms step,
                                                   __global const LossScale *loss_scale,
+                                                  __global float *restrict metrics, volatile __global int *counter,
                                                   const LossSettings settings) {
     const int n = get_group_id(1), y = get_local_id(1), classes = settings.classes;
     const float smoothing = settings.smoothing;
@@ -67,21 +89,16 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
         const float loss = log(sum) - expected;
         vstore4(counts ? (float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)) : (float4)(0.0f), n, rows);
     }
+#if FENCE
+    __local int ticket;
+    __local float4 sums[METRIC_SHARES];
+    if (settings.records && is_last_group(counter, get_num_groups(1), &ticket))
+        record(rows, metrics, &step, get_num_groups(1), y, sums);
+#endif
 }
 
-// As record_metrics; each work-item's share with Kahan's compensation.
-__kernel GROUP void record_metrics_reduction(__global const float *restrict rows, __global float *restrict metrics,
+__kernel GROUP void record_metrics_reduction(__global const float *rows, __global float *restrict metrics,
                                            const StepUniforms step, int images) {
-    const int y = get_local_id(1);
-    __local float4 sums[GROUP_Y];
-    float4 sum = (float4)(0.0f), carry = (float4)(0.0f);
-    for (int n = y; n < images; n += GROUP_Y) {
-        const float4 value = vload4(n, rows) - carry;
-        const float4 next = sum + value;
-        carry = (next - sum) - value;
-        sum = next;
-    }
-    sums[y] = sum;
-    HALVE(reach, y, sums[y] += sums[y + reach])
-    if (y == 0) vstore4(sums[0], step.slot, metrics);
+    __local float4 sums[METRIC_SHARES];
+    record(rows, metrics, &step, images, get_local_id(1), sums);
 }

@@ -42,6 +42,7 @@ typedef struct {
     int FIELD(picks_labels, picksLabels);               // from the data set's, by the order
     int FIELD(gives_rows, givesRows), FIELD(gives_gradient, givesGradient);
     int FIELD(is_scaled, isScaled);                     // the gradient, by the loss's scale
+    int records;                                        // the last group sums the rows into the metrics
 } LossSettings;
 
 // The layer's image, window and result.

@@ -158,8 +158,7 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
             let dw = try graph.apply(
                 .convolution2DFilterGradient(.init(window: window, hasBias: bias)),
                 to: [inputs[0], inputs[1]], name: "convolution")
-            return try
-                (fused ? graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx) + dw
+            return try (fused ? graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx) + dw
         }
         result.isExactOnIntegers = true
         result.winogradTolerance = filter.winogradTolerance

@@ -58,7 +58,8 @@ struct KernelFile: Hashable, Sendable {
     // Reductions by work-groups, for GPUs.
     static let batchNormReduction = KernelFile(
         name: "batch_norm_reduction", preamble: ["ptx", "last_group", "reduction"], vectors: .alignedChannels)
-    static let lossReduction = KernelFile(name: "loss_reduction", preamble: ["reduction"])
+    static let lossReduction = KernelFile(
+        name: "loss_reduction", preamble: ["ptx", "last_group", "reduction"])
     static let poolingReduction = KernelFile(
         name: "pooling2d_reduction", preamble: ["reduction"], vectors: .alignedChannels)
 

@@ -30,11 +30,15 @@ extension Op.LossStep: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
         let images = graph.shape(of: node.inputs[0]).images
         return DeviceForm(workspaceByteCount: Metric.rowByteCount * images) { lowering in
+            let recordsAtOnce = traits.kind == .gpu && traits.fence != nil
             lowering.crossEntropy(
                 labelSmoothing, labels: lowering.input(1), order: lowering.input(2), rows: .workspace,
                 gradient: givesGradient ? lowering.output(0) : nil,
-                lossScale: node.inputs.count > 4 ? lowering.input(4) : nil)
-            lowering.recordMetrics(of: .workspace, images: images, in: lowering.input(3))
+                lossScale: node.inputs.count > 4 ? lowering.input(4) : nil,
+                metrics: recordsAtOnce ? lowering.input(3) : nil)
+            if !recordsAtOnce {
+                lowering.recordMetrics(of: .workspace, images: images, in: lowering.input(3))
+            }
         }
     }
 }
@@ -52,28 +56,36 @@ extension Op.ChannelActivity: DeviceOperator {
 extension Lowering {
     /// A work-item for each image of the first input, the logits, or on a GPU a group; few classes do with a small one.
     ///
-    /// - Parameter order: where labels are those of the whole data set.
+    /// - Parameters:
+    ///   - order: where labels are those of the whole data set.
+    ///   - metrics: where the last group sums the rows.
     fileprivate mutating func crossEntropy(
         _ labelSmoothing: Float, labels: Argument, order: Argument? = nil, rows: Argument? = nil,
-        gradient: Argument? = nil, lossScale: Argument? = nil
+        gradient: Argument? = nil, lossScale: Argument? = nil, metrics: Argument? = nil
     ) {
         let logits = inputShape(0)
         var settings = LossSettings()
         (settings.classes, settings.smoothing) = (Int32(logits.channels), labelSmoothing)
         (settings.picksLabels, settings.isScaled) = (order == nil ? 0 : 1, lossScale == nil ? 0 : 1)
         (settings.givesRows, settings.givesGradient) = (rows == nil ? 0 : 1, gradient == nil ? 0 : 1)
+        settings.records = metrics == nil ? 0 : 1
         let arguments: [Argument] = [
             input(0), labels, order ?? .zeros, rows ?? .zeros, gradient ?? .zeros, .uniforms,
-            lossScale ?? .zeros, .geometry(settings),
+            lossScale ?? .zeros,
         ]
         switch traits.kind {
-        case .cpu: launch("softmax_cross_entropy", in: .loss, global: [logits.images], arguments)
+        case .cpu:
+            launch(
+                "softmax_cross_entropy", in: .loss, global: [logits.images],
+                arguments + [.geometry(settings)])
         case .gpu:
             let rows = min(logits.channels > 64 ? 256 : 32, traits.groupWorkItems)
             launch(
-                "softmax_cross_entropy_reduction", in: .lossReduction,
-                defining: [("GROUP_X", 1), ("GROUP_Y", rows)],
-                global: [1, rows * logits.images], local: [1, rows], arguments)
+                "softmax_cross_entropy_reduction", in: .lossReduction, defining: lossGroup(rows),
+                global: [1, rows * logits.images], local: [1, rows],
+                arguments + [
+                    metrics ?? .zeros, metrics == nil ? .zeros : .counters(1), .geometry(settings),
+                ])
         }
     }
 
@@ -84,9 +96,12 @@ extension Lowering {
         case .gpu:
             let rows = traits.groupWorkItems
             launch(
-                "record_metrics_reduction", in: .lossReduction,
-                defining: [("GROUP_X", 1), ("GROUP_Y", rows)],
+                "record_metrics_reduction", in: .lossReduction, defining: lossGroup(rows),
                 global: [1, rows], local: [1, rows], arguments)
         }
+    }
+
+    private func lossGroup(_ rows: Int) -> [(String, Int)] {
+        [("GROUP_X", 1), ("GROUP_Y", rows), ("METRIC_SHARES", traits.groupWorkItems)]
     }
 }

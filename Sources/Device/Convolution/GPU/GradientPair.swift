@@ -24,7 +24,9 @@ struct GradientPair: Sendable {
 
     /// The pair that a node is one of; nil where it is of none, or each is better off with a launch of its own.
     init?(with node: Node, in graph: Graph, _ traits: DeviceTraits) {
-        guard !traits.groupTiles.isEmpty, let first = graph.firstOfGradientPair(with: node) else { return nil }
+        guard !traits.groupTiles.isEmpty, let first = graph.firstOfGradientPair(with: node) else {
+            return nil
+        }
         var passes: [ConvolutionPass.Direction: (node: Int, pass: ConvolutionPass)] = [:]
         for index in [first, first + 1] {
             let node = graph.nodes[index]
@@ -52,7 +54,9 @@ struct GradientPair: Sendable {
         let phases = ConvolutionGeometry.phases(inputGradient)
         guard phases.count == 1 else { return nil }
         inputGeometry = phases[0]
-        guard (inputGroups + filterForm.split.groups) * tile.workItems <= Self.mostWorkItems else { return nil }
+        guard (inputGroups + filterForm.split.groups) * tile.workItems <= Self.mostWorkItems else {
+            return nil
+        }
     }
 
     func form(of op: any Operator) -> DeviceForm {
@@ -98,7 +102,8 @@ struct GradientPair: Sendable {
                 global: [(inputGroups + filterForm.split.groups) * tile.workItems], local: [tile.workItems],
                 [
                     lowering.input(0), filter, lowering.addend(of: inputGradient.epilogue),
-                    lowering.operand(of: inputGradient.epilogue), lowering.output(0), .geometry(inputGeometry), .int(inputGroups),
+                    lowering.operand(of: inputGradient.epilogue), lowering.output(0),
+                    .geometry(inputGeometry), .int(inputGroups),
                     image, .of(node: filterNode, sums.filter), .of(node: filterNode, sums.bias),
                     .geometry(TiledGradientGeometry(filterGradient, filterForm.split)),
                 ])
