@@ -101,6 +101,15 @@ extension CommandTests {
             #expect(probes.contains { $0.name == "pinned staging" && $0.works })
         }
 
+        @Test(
+            "Training steps pass with every class of kernels", .needsDevice,
+            arguments: ["", "gpu", "tensor-cores", "tensor-cores-by-registers"])
+        func steps(kernels: String) throws {
+            var program = Program("check-one", "training", "steps", "--device", "0:0")
+            program.environment["RESIN_KERNELS"] = kernels
+            #expect(try success(of: program).output.contains("passed"))
+        }
+
         @Test("Each family of operators passes, or says why it has no case", .needsDevice)
         func operators() throws {
             let outcome = try success(of: Self.program("--operators", "--json", cache: Folder()))
