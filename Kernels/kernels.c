@@ -89,11 +89,17 @@ static const struct {
     {"convolution2d_winograd_stages", (const char[]){
 #embed "gpu/convolution2d_winograd_stages.cl"
     , '\0'}},
+    {"last_group", (const char[]){
+#embed "gpu/last_group.cl"
+    , '\0'}},
     {"loss_reduction", (const char[]){
 #embed "gpu/loss_reduction.cl"
     , '\0'}},
     {"pooling2d_reduction", (const char[]){
 #embed "gpu/pooling2d_reduction.cl"
+    , '\0'}},
+    {"ptx", (const char[]){
+#embed "gpu/ptx.cl"
     , '\0'}},
     {"reduction", (const char[]){
 #embed "gpu/reduction.cl"
@@ -109,6 +115,9 @@ static const struct {
     , '\0'}},
     {"calibration", (const char[]){
 #embed "probes/calibration.cl"
+    , '\0'}},
+    {"probe_fence", (const char[]){
+#embed "probes/probe_fence.cl"
     , '\0'}},
     {"probe_half", (const char[]){
 #embed "probes/probe_half.cl"

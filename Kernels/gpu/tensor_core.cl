@@ -6,12 +6,6 @@
 #endif
 #if TENSOR && NV_PTX
 #define ON_TENSOR_CORES 1
-// NVIDIA's compiler knows `asm`; clang, which checks these files without a GPU, only the other spelling.
-#ifdef __NV_CL_C_VERSION
-#define PTX asm volatile
-#else
-#define PTX __asm__ volatile
-#endif
 #else
 #define ON_TENSOR_CORES 0
 #endif

@@ -22,6 +22,8 @@ package final class CommandList: Executable {
     private var launches: [BoundLaunch] = []
     private let arena: Arena?
     private var parts: [Part: Buffer] = [:]
+    /// What launches count their groups with, one launch after another; nil where none does.
+    private let counters: Buffer?
 
     init(_ plan: Plan, executor: DeviceExecutor, arena: Arena?) throws {
         self.plan = plan
@@ -29,6 +31,10 @@ package final class CommandList: Executable {
         self.arena = arena
         let unbound = Lowering.launches(of: plan, on: executor.traits)
         executor.debugLevel.describe(plan, unbound)
+        let counterCount = unbound.flatMap(\.arguments).reduce(0) { most, argument in
+            max(most, argument.counterCount)
+        }
+        counters = counterCount > 0 ? try executor.makeZeros(byteCount: 4 * counterCount) : nil
         for launch in unbound {
             let kernel = try executor.program(launch.program).kernel(named: launch.kernel)
             for (index, argument) in launch.arguments.enumerated() {
@@ -65,6 +71,7 @@ package final class CommandList: Executable {
         case .region(let region): try kernel.setArgument(index, executor.buffer(of: region))
         case .local(let byteCount): try kernel.setLocalMemory(index, byteCount: byteCount)
         case .uniforms: break
+        case .counters: try kernel.setArgument(index, counters!)
         case .zeros: try kernel.setArgument(index, executor.zeros)
         case .int(let value): try kernel.setArgument(index, Int32(value))
         case .uint(let value): try kernel.setArgument(index, value)

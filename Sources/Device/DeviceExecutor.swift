@@ -62,6 +62,10 @@ package final class DeviceExecutor: Executor {
         return buffer
     }
 
+    func makeZeros(byteCount: Int) throws -> Buffer {
+        try Self.makeZeros(byteCount: byteCount, context, queue)
+    }
+
     /// A program, which is built once.
     func program(_ key: ProgramKey) throws -> Program {
         if let program = programs[key] { return program }
@@ -90,7 +94,7 @@ package final class DeviceExecutor: Executor {
         try translatingErrors {
             // The old one goes first, so that both need not fit.
             regions[region] = nil
-            regions[region] = try Self.makeZeros(byteCount: byteCount, context, queue)
+            regions[region] = try makeZeros(byteCount: byteCount)
         }
     }
 
@@ -152,7 +156,7 @@ package final class DeviceExecutor: Executor {
         return try translatingErrors {
             let run = plan.forms.reduce(0) { max($0, ($1 as? DeviceForm)?.zeroCount ?? 0) }
             if zeros.byteCount < 4 * run {
-                zeros = try Self.makeZeros(byteCount: 4 * run, context, queue)
+                zeros = try makeZeros(byteCount: 4 * run)
             }
             return try CommandList(plan, executor: self, arena: arena)
         }

@@ -25,6 +25,10 @@ package struct DeviceTraits: Hashable, Sendable {
     /// a large GPU; none has measured it.
     package var leastPieceProducts = 1 << 28
 
+    /// How the last work-group of a launch sees what the others wrote; where there is no way that is known to work, what
+    /// groups have computed a part of is put together by another launch.
+    package var fence: DeviceFence?
+
     /// In a group of a kernel that is not particular about it: a power of two.
     package var groupWorkItems: Int
     var computeUnits: Int
@@ -43,9 +47,11 @@ package struct DeviceTraits: Hashable, Sendable {
     ///   - hasTensorCores: whether `mma.sync` has worked with the operands that will be multiplied.
     ///   - imitatesTensorCores: whether to choose as if it had, and imitate them.
     ///   - staging: what of `ldmatrix` and `cp.async` has.
+    ///   - fence: what is known to work between work-groups.
     package init(
         _ device: ResinOpenCL.Device, math: MathMode = .fast, asGPU: Bool? = nil,
-        hasTensorCores: Bool = false, imitatesTensorCores: Bool = false, staging: Staging = .words
+        hasTensorCores: Bool = false, imitatesTensorCores: Bool = false, staging: Staging = .words,
+        fence: DeviceFence? = nil
     ) {
         let isGPU = asGPU ?? (device.type == .gpu)
         kind = isGPU ? .gpu : .cpu
@@ -54,6 +60,7 @@ package struct DeviceTraits: Hashable, Sendable {
         usesPTX = hasTensorCores && !imitatesTensorCores
         let staging = usesTensorCores ? staging : .words
         self.staging = staging
+        self.fence = fence
         groupTiles =
             !isGPU
             ? []

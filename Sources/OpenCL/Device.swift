@@ -42,6 +42,9 @@ public struct Device: Sendable {
     public let subBufferAlignmentBytes: Int
     /// Such as `cl_khr_fp16`.
     public let extensions: [String]
+    /// The OpenCL C, such as `CL3.0`, in which the device has fences that order global memory between its work-groups,
+    /// acquiring and releasing it; nil where it promises none.
+    public let deviceFenceStandard: String?
     /// False where the device is there but cannot be used now.
     public let isAvailable: Bool
 
@@ -77,6 +80,16 @@ public struct Device: Sendable {
         preferredFloatVectorWidth = try number(CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT, cl_uint(0))
         subBufferAlignmentBytes = try number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint(0)) / 8
         extensions = try string(CL_DEVICE_EXTENSIONS).split(separator: " ").map(String.init)
+        deviceFenceStandard =
+            switch version.split(separator: " ").dropFirst().first?.prefix(2) {
+            // There it is part of the language.
+            case "2.": "CL2.0"
+            case "3.":
+                (try? number(deviceAtomicFenceCapabilities, cl_ulong(0))).flatMap {
+                    $0 & acquireReleaseInDevice == acquireReleaseInDevice ? "CL3.0" : nil
+                }
+            default: nil
+            }
         isAvailable = try number(CL_DEVICE_AVAILABLE, cl_bool(0)) != 0
     }
 
@@ -88,6 +101,11 @@ public struct Device: Sendable {
         try Platform.all().flatMap { try $0.devices() }
     }
 }
+
+/// CL_DEVICE_ATOMIC_FENCE_CAPABILITIES of OpenCL 3.0, and of its answer CL_DEVICE_ATOMIC_ORDER_ACQ_REL and
+/// CL_DEVICE_ATOMIC_SCOPE_DEVICE.
+private let deviceAtomicFenceCapabilities: Int32 = 0x1064
+private let acquireReleaseInDevice = 1 << 1 | 1 << 5
 
 extension Device: Hashable {
     public static func == (left: Device, right: Device) -> Bool {

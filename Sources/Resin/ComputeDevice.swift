@@ -105,7 +105,7 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         guard let openCL else { return ReferenceExecutor(index: details.index) }
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
         // `resin devices --check`.
-        let probes = mayHaveTensorCores ? DeviceProbes.kept(for: self) : nil
+        let probes = hasToBeProbed ? DeviceProbes.kept(for: self) : nil
         let kernels = try KernelChoice.ofEnvironment()
         let imitated = details.type == .gpu ? nil : kernels?.imitatedStaging
         var best = imitated ?? .words
@@ -115,7 +115,9 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         var traits = DeviceTraits(
             openCL, math: math, asGPU: kernels != nil || precision != .float32 ? true : nil,
             hasTensorCores: probes?.works(probe) == true, imitatesTensorCores: imitated != nil,
-            staging: min(best, staging ?? best))
+            staging: min(best, staging ?? best),
+            fence: details.type != .gpu || probes?.works(.deviceFence) == true ? DeviceFence(of: openCL) : nil
+        )
         if imitated != nil { traits.leastPieceProducts = 0 }
         if let leastPieceProducts { traits.leastPieceProducts = leastPieceProducts }
         return try DeviceExecutor(
@@ -132,10 +134,11 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
     }
 
     /// Whether what its driver can do decides about the kernels, and has not been asked.
-    public var awaitsProbes: Bool { mayHaveTensorCores && DeviceProbes.kept(for: self) == nil }
+    public var awaitsProbes: Bool { hasToBeProbed && DeviceProbes.kept(for: self) == nil }
 
-    private var mayHaveTensorCores: Bool {
-        details.type == .gpu && math == .fast && openCL?.vendor.lowercased().contains("nvidia") == true
+    /// Tensor cores or a fence between work-groups would be used; both are NVIDIA's, the latter other GPUs' too.
+    private var hasToBeProbed: Bool {
+        details.type == .gpu && openCL.flatMap(DeviceFence.init) != nil
     }
 
     /// Its limits, measured in about a second; nil for the reference executor.

@@ -51,7 +51,7 @@ extension CommandTests {
             let row = try #require(
                 try Self.rows(success(of: Self.program("--json", cache: cache))).first)
             let probes = try #require(row.probes)
-            #expect(probes.count == 14)
+            #expect(probes.count == 16)
             for probe in probes {
                 #expect(probe.works == (probe.reason == nil), "\(probe)")
                 if probe.name.hasPrefix("mma"), row.type == "cpu" {
@@ -61,6 +61,8 @@ extension CommandTests {
             let memory = try #require(probes.first { $0.name == "local memory" })
             #expect(!memory.works || memory.byteCount! >= 16 << 10)
             #expect(probes.contains { $0.name == "pinned staging" && $0.works })
+            let fence = try #require(probes.first { $0.name == "device fence" })
+            #expect(fence.works || fence.reason?.contains("promises no fence") == true, "\(fence)")
 
             let again = try success(of: Self.program("--verbose", cache: cache))
             #expect(again.output.contains("as found before with driver"), "\(again)")

@@ -54,7 +54,8 @@ extension DeviceTraits {
     package static func gpu(
         _ tile: GroupTile = GroupTile.all.last!, math: MathMode = .exact, staging: Staging = .words
     ) -> DeviceTraits {
-        var traits = DeviceTraits(OpenCLDevices.all[0], math: math, asGPU: true)
+        var traits = DeviceTraits(
+            OpenCLDevices.all[0], math: math, asGPU: true, fence: DeviceFence(of: OpenCLDevices.all[0]))
         traits.groupTiles = [tile]
         traits.staging = staging
         // What is tested is small: pieces would not pay.

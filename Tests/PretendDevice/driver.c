@@ -167,6 +167,8 @@ static cl_int get_device_info(cl_device_id device, cl_device_info what, size_t c
     case CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT:
     case CL_DEVICE_PREFERRED_VECTOR_WIDTH_FLOAT: ANSWER(cl_uint, 1);
     case CL_DEVICE_MEM_BASE_ADDR_ALIGN: ANSWER(cl_uint, 8 * ALIGNMENT);
+    // CL_DEVICE_ATOMIC_FENCE_CAPABILITIES: relaxed, acquiring and releasing, within a work-group, as NVIDIA's says.
+    case 0x1064: ANSWER(cl_ulong, 1 << 0 | 1 << 1 | 1 << 4);
     case CL_DEVICE_AVAILABLE: ANSWER(cl_bool, CL_TRUE);
     }
     LINE("wrong: clGetDeviceInfo is asked for %x, which this driver does not know", what);

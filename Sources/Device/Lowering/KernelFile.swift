@@ -17,6 +17,9 @@ struct KernelFile: Hashable, Sendable {
 
     enum Family: Hashable { case small, packed }
 
+    /// Whether kernels are in it that know the last work-group of a launch, for devices that have a fence for it.
+    var hasLastGroups: Bool { preamble.contains("last_group") }
+
     /// Whether a GPU's vectors are whole and lie at multiples of 16 bytes (ALIGNED of Kernels/shared/common.cl).
     enum Vectors: Hashable {
         case unaligned, aligned
@@ -69,14 +72,15 @@ struct KernelFile: Hashable, Sendable {
 
     // Convolutions of GPUs.
     static let tiled = KernelFile(
-        name: "convolution2d_tiled", preamble: ["tensor_core", "tile", "tile_pieces"])
+        name: "convolution2d_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
     static let tiledFilterGradient = KernelFile(
-        name: "convolution2d_filter_gradient_tiled", preamble: ["tensor_core", "tile", "tile_pieces"])
+        name: "convolution2d_filter_gradient_tiled",
+        preamble: ["ptx", "last_group", "tensor_core", "tile", "tile_pieces"])
     static let tiledGradients = KernelFile(
         name: "convolution2d_gradients_tiled",
-        preamble: tiled.preamble + [tiled.name, tiledFilterGradient.name])
+        preamble: tiledFilterGradient.preamble + [tiled.name, tiledFilterGradient.name])
     static let filterOperands = KernelFile(
-        name: "convolution2d_filter_operands", preamble: ["tensor_core"])
+        name: "convolution2d_filter_operands", preamble: ["ptx", "tensor_core"])
     static let winogradStages = KernelFile(
         name: "convolution2d_winograd_stages", preamble: ["winograd"],
         openDimensions: [

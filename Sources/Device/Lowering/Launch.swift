@@ -34,6 +34,8 @@ struct Launch: Sendable {
         case local(byteCount: Int)
         /// What the step sends: `StepUniforms`, set anew before each launch.
         case uniforms
+        /// So many ints for Kernels/gpu/last_group.cl, zeros before the launch and behind it. Launches share them.
+        case counters(Int)
         /// A buffer of zeros, also where a kernel's flags say that it will not look.
         case zeros
         case int(Int)
@@ -58,6 +60,15 @@ extension LaunchDescription {
 }
 
 extension Launch.Argument {
+    /// Ints that a launch counts its groups with.
+    var counterCount: Int {
+        switch self {
+        case .counters(let count): count
+        case .of(_, let argument): argument.counterCount
+        default: 0
+        }
+    }
+
     /// Of one that is passed by value.
     fileprivate var valueByteCount: Int? {
         func size<Value: BitwiseCopyable>(_: Value) -> Int { MemoryLayout<Value>.size }
@@ -66,7 +77,7 @@ extension Launch.Argument {
         case .geometry(let value): size(value)
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
         case .of(_, let argument): argument.valueByteCount
-        case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .zeros,
+        case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .counters, .zeros,
             .constants, .table:
             nil
         }

@@ -54,6 +54,7 @@ struct Lowering {
         local: [Int]? = nil, _ arguments: [Argument]
     ) {
         var options = definitions.map { "-D\($0.0)=\($0.1)" }
+        if file.hasLastGroups, let fence = traits.fence { options += fence.options }
         if hasAlignedVectors(in: file) { options.append("-DALIGNED=1") }
         if let type = graph.halfType(of: node) { options.append("-DMIXED=\(type == .bfloat16 ? 1 : 2)") }
         // ReLU is what kernels are built for anyway.

@@ -18,6 +18,7 @@ package enum Probe: String, CaseIterable, Sendable {
     case subGroupShuffles = "sub-group shuffles"
     case longLoops = "long loops"
     case localMemory = "local memory"
+    case deviceFence = "device fence"
     case largestAllocation = "largest allocation"
     case pinnedStaging = "pinned staging"
 
@@ -26,7 +27,7 @@ package enum Probe: String, CaseIterable, Sendable {
         switch self {
         case .inlinePTX, .tf32, .bfloat16, .float16, .ldmatrix, .cpAsync, .shuffle: true
         case .halfStorage, .halfArithmetic, .subGroups, .subGroupShuffles, .longLoops, .localMemory,
-            .largestAllocation, .pinnedStaging:
+            .deviceFence, .largestAllocation, .pinnedStaging:
             false
         }
     }
@@ -39,6 +40,7 @@ package enum Probe: String, CaseIterable, Sendable {
         }
         do {
             switch self {
+            case .deviceFence: return try fence(on: device)
             case .largestAllocation: return try largestAllocation(on: device)
             case .pinnedStaging: return try pinnedStaging(on: device)
             default: break

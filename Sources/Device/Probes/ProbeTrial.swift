@@ -4,7 +4,8 @@ import ResinOpenCL
 /// A probe's kernel, what it is given, and what it must give.
 struct ProbeTrial {
     static let files = [
-        "probe_half", "probe_loops", "probe_memory", "probe_mma", "probe_ptx", "probe_subgroups",
+        "last_group", "ptx", "probe_fence", "probe_half", "probe_loops", "probe_memory", "probe_mma",
+        "probe_ptx", "probe_subgroups",
     ]
 
     let file: String
@@ -120,7 +121,8 @@ struct ProbeTrial {
                 let wrong = output.map { Int(exactly: $0) ?? localByteCount / 256 }.reduce(0, +)
                 return wrong == 0 ? nil : "\(wrong) of \(localByteCount / 4) words are lost"
             }
-        case .largestAllocation, .pinnedStaging: preconditionFailure("\(probe) is the host's affair")
+        case .deviceFence, .largestAllocation, .pinnedStaging:
+            preconditionFailure("\(probe) is the host's affair")
         }
         self.outputCount = outputCount
         self.localByteCount = localByteCount
