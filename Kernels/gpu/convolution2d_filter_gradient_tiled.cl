@@ -12,10 +12,12 @@
 //                           work-item brings the same r of as many pixels as there are, and the same
 //                           o. The groups of row tile 0 also add up dy for the bias: each
 //                           work-item what it brings, then one work-item a channel adds these sums in order.
-//   filter_gradient_reduce  global (values, rounded up to whole groups). Adds the splits in order.
+//                           With several splits and a fence (last_group.cl) the last group of each tile adds them.
+//   filter_gradient_reduce  global (values, rounded up to whole groups). Adds the splits in order, without one.
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; with one split filter_sums is dw [KH·KW·C][O] and bias_sums db [O],
-// with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's.
+// with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's; then filter and bias are dw and
+// db, and counters one int a tile.
 // Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; with
 // STAGING both are the activations in 16 bytes. With BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose source
 // is dy and whose result is as wide as x.
@@ -156,12 +158,29 @@ INLINED void store_pair(float2 pair, __global float *to, int count, int accumula
     *at = accumulates ? *at + pair : pair;
 }
 
+#if FENCE
+#if GRADIENT_WIDTH >= 4
+#define PARTS_WIDTH 4
+#else
+#define PARTS_WIDTH 1
+#endif
+
+// The sum of a run's parts, in order. Many are loaded at once: nobody else hides how long that takes.
+INLINED FLOATS(PARTS_WIDTH) add_parts(__global float *parts, int splits, int stride) {
+    FLOATS(PARTS_WIDTH) sum = LOAD_WIDE(PARTS_WIDTH, parts);
+    _Pragma("unroll 8") for (int split = 1; split < splits; split++)
+        sum += LOAD_WIDE(PARTS_WIDTH, parts + (size_t)split * stride);
+    return sum;
+}
+#endif
+
 // What the `group`-th work-group does, with local memory for its tiles: that of b aligned for the longest run of bias
 // sums, which take its place at last.
 INLINED void differentiate(__global const activation *restrict x, __global const activation *restrict dy,
-                           __global float *filter_sums, __global float *bias_sums,
+                           __global float *filter_sums, __global float *bias_sums, __global float *filter,
+                           __global float *bias, volatile __global int *counters,
                            const TiledGradientGeometry *g, __local WordRun (*a)[A_RUNS],
-                           __local WordRun (*b)[B_RUNS], int group) {
+                           __local WordRun (*b)[B_RUNS], __local int *ticket, int group) {
     const int id = get_local_id(0);
     const int rows = g->kernel_height * g->kernel_width * g->channels;
     const int channel_tiles = (g->output_channels + TILE_N - 1) / TILE_N;
@@ -248,6 +267,22 @@ INLINED void differentiate(__global const activation *restrict x, __global const
         for (int k = 0; k < B_STEP; k++) sum += brought[k * TILE_N + id];
         *to = sum;
     }
+
+#if FENCE
+    if (!g->adds_splits) return;
+    if (is_last_group(counters + group % (channel_tiles * row_tiles), g->splits, ticket)) {
+        const int first_row = row_tile * TILE_M, tile_rows = min(rows - first_row, TILE_M);
+        const int runs = min(g->output_channels - first_channel, TILE_N) / PARTS_WIDTH;
+        for (int i = id; i < (tile_rows + adds_bias) * runs; i += THREADS) {
+            const int column = first_channel + i % runs * PARTS_WIDTH;
+            // Behind the last row of the tile comes that of the bias.
+            const bool is_bias = i / runs == tile_rows;
+            const size_t row = is_bias ? rows : first_row + i / runs, at = row * g->output_channels + column;
+            __global float *to = is_bias ? bias + column : filter + at;
+            *(__global FLOATS(PARTS_WIDTH) *)to = add_parts(filter_sums + at, g->splits, g->split_stride);
+        }
+    }
+#endif
 }
 
 #if !BOTH_GRADIENTS
@@ -255,11 +290,13 @@ __kernel TILED_GROUP
 void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
                                          __global const activation *restrict dy,
                                          __global float *filter_sums, __global float *bias_sums,
-                                         const TiledGradientGeometry g) {
+                                         __global float *filter, __global float *bias,
+                                         volatile __global int *counters, const TiledGradientGeometry g) {
     __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
+    __local int ticket;
     const size_t batch = get_group_id(1);
     differentiate(x + batch * g.image_batch, dy + batch * g.gradient_batch, filter_sums + batch * g.sums_batch,
-                  bias_sums + batch * g.sums_batch, &g, a, b, get_group_id(0));
+                  bias_sums + batch * g.sums_batch, filter, bias, counters, &g, a, b, &ticket, get_group_id(0));
 }
 #endif
 

@@ -10,8 +10,11 @@ void convolution2d_gradients_tiled(__global const activation *restrict dy, __glo
                                    __global const activation *restrict mask, __global activation *restrict dx,
                                    const ConvolutionGeometry input_geometry, int input_groups,
                                    __global const activation *restrict x, __global float *filter_sums,
-                                   __global float *bias_sums, const TiledGradientGeometry filter_geometry) {
+                                   __global float *bias_sums, __global float *filter_gradient,
+                                   __global float *bias_gradient, volatile __global int *counters,
+                                   const TiledGradientGeometry filter_geometry) {
     __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
+    __local int ticket;
     const int group = get_group_id(0);
     // Both end with a barrier: PoCL 3.1 leaves what follows the last barrier of a branch to some of the work-items alone.
     if (group < input_groups) {
@@ -19,7 +22,8 @@ void convolution2d_gradients_tiled(__global const activation *restrict dy, __glo
         convolve(dy, filter, filter_sums, addend, mask, dx, &input_geometry, a, b, group);
         barrier(CLK_LOCAL_MEM_FENCE);
     } else {
-        differentiate(x, dy, filter_sums, bias_sums, &filter_geometry, a, b, group - input_groups);
+        differentiate(x, dy, filter_sums, bias_sums, filter_gradient, bias_gradient, counters, &filter_geometry, a,
+                      b, &ticket, group - input_groups);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 }

@@ -102,6 +102,7 @@ typedef struct {
     int FIELD(split_stride, splitStride);               // floats from one split's sums to the next's
     int FIELD(bias_offset, biasOffset);                 // floats from a split's sums to its bias sums
     int FIELD(has_bias, hasBias);
+    int FIELD(adds_splits, addsSplits);                 // by the last group of each tile
     int FIELD(image_batch, imageBatch), FIELD(gradient_batch, gradientBatch), FIELD(sums_batch, sumsBatch);
 } TiledGradientGeometry;
 

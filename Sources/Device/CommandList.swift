@@ -32,7 +32,7 @@ package final class CommandList: Executable {
         let unbound = Lowering.launches(of: plan, on: executor.traits)
         executor.debugLevel.describe(plan, unbound)
         let counterCount = unbound.flatMap(\.arguments).reduce(0) { most, argument in
-            if case .counters(let count) = argument { max(most, count) } else { most }
+            max(most, argument.counterCount)
         }
         counters = counterCount > 0 ? try executor.makeZeros(byteCount: 4 * counterCount) : nil
         for launch in unbound {

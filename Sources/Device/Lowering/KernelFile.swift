@@ -76,10 +76,11 @@ struct KernelFile: Hashable, Sendable {
     static let tiled = KernelFile(
         name: "convolution2d_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
     static let tiledFilterGradient = KernelFile(
-        name: "convolution2d_filter_gradient_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])
+        name: "convolution2d_filter_gradient_tiled",
+        preamble: ["ptx", "last_group", "tensor_core", "tile", "tile_pieces"])
     static let tiledGradients = KernelFile(
         name: "convolution2d_gradients_tiled",
-        preamble: tiled.preamble + [tiled.name, tiledFilterGradient.name])
+        preamble: tiledFilterGradient.preamble + [tiled.name, tiledFilterGradient.name])
     static let filterOperands = KernelFile(
         name: "convolution2d_filter_operands", preamble: ["ptx", "tensor_core"])
     static let winogradStages = KernelFile(

@@ -60,6 +60,15 @@ extension LaunchDescription {
 }
 
 extension Launch.Argument {
+    /// Ints that a launch counts its groups with.
+    var counterCount: Int {
+        switch self {
+        case .counters(let count): count
+        case .of(_, let argument): argument.counterCount
+        default: 0
+        }
+    }
+
     /// Of one that is passed by value.
     fileprivate var valueByteCount: Int? {
         func size<Value: BitwiseCopyable>(_: Value) -> Int { MemoryLayout<Value>.size }

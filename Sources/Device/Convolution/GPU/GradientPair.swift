@@ -103,9 +103,10 @@ struct GradientPair: Sendable {
                 [
                     lowering.input(0), filter, lowering.addend(of: inputGradient.epilogue),
                     lowering.operand(of: inputGradient.epilogue), lowering.output(0),
-                    .geometry(inputGeometry), .int(inputGroups),
-                    image, .of(node: filterNode, sums.filter), .of(node: filterNode, sums.bias),
-                    .geometry(TiledGradientGeometry(filterGradient, filterForm.split)),
+                    .geometry(inputGeometry), .int(inputGroups), image,
+                ] + sums.map { .of(node: filterNode, $0) } + [
+                    .geometry(
+                        TiledGradientGeometry(filterGradient, filterForm.split, lowering.traits))
                 ])
         }
         lowering.working(for: filterNode) { lowering in

@@ -160,7 +160,7 @@ struct StagedWinogradFilterGradient: ConvolutionForm {
             product.gradientBatch = Int32(tiles.count * result.channels)
             product.sumsBatch = sumsOfFrequency
             lowering.multiply(
-                images, gradients, into: sums, bias: sums, staged.gradient, product,
+                images, gradients, into: [sums, sums, .zeros, .zeros, .zeros], staged.gradient, product,
                 batches: staged.tiling.frequencies)
         }
         lowering.stage(

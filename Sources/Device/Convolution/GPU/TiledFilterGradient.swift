@@ -44,8 +44,9 @@ extension TiledGradientGeometry {
         self.hasBias = hasBias ? 1 : 0
     }
 
-    init(_ pass: ConvolutionPass, _ split: TiledGradientSplit) {
+    init(_ pass: ConvolutionPass, _ split: TiledGradientSplit, _ traits: DeviceTraits) {
         self.init(pass.window, image: pass.image, gradient: pass.result, split, hasBias: pass.hasBias)
+        addsSplits = split.splits > 1 && traits.fence != nil ? 1 : 0
     }
 }
 
@@ -71,30 +72,29 @@ struct TiledFilterGradient: ConvolutionForm {
     var workspaceByteCount: Int { split.partialByteCount }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
-        let geometry = TiledGradientGeometry(pass, split)
-        let sums = sums(pass, in: lowering)
+        let geometry = TiledGradientGeometry(pass, split, lowering.traits)
         lowering.multiply(
-            lowering.input(0), lowering.input(1), into: sums.filter, bias: sums.bias, split, geometry,
-            staging, pieceWidth: pieceWidth)
+            lowering.input(0), lowering.input(1), into: sums(pass, in: lowering), split, geometry, staging,
+            pieceWidth: pieceWidth)
         addSplits(
             pass, in: .tiledFilterGradient,
             defining: split.definitions(geometry, staging, pieceWidth: pieceWidth), &lowering)
     }
 
-    /// Where the sums go: to the gradients, or in parts to the workspace.
-    func sums(_ pass: ConvolutionPass, in lowering: Lowering) -> (
-        filter: Launch.Argument, bias: Launch.Argument
-    ) {
-        split.splits > 1
-            ? (.workspace, .workspace) : (pass.filter(in: lowering), pass.biasGradient(in: lowering))
+    /// Where the sums go, filter and bias: to the gradients, or in parts to the workspace; then the gradients, and what
+    /// groups are counted with that add the parts.
+    func sums(_ pass: ConvolutionPass, in lowering: Lowering) -> [Launch.Argument] {
+        let gradients = [pass.filter(in: lowering), pass.biasGradient(in: lowering)]
+        return (split.splits > 1 ? [.workspace, .workspace] : gradients) + gradients
+            + [.counters(split.tile.groups(rows: split.rows, columns: split.columns))]
     }
 
-    /// Adds up the parts, where there are any.
+    /// Adds up the parts, where there are any and no group of the product does.
     func addSplits(
         _ pass: ConvolutionPass, in file: KernelFile, defining definitions: [(String, Int)],
         _ lowering: inout Lowering
     ) {
-        guard split.splits > 1 else { return }
+        guard split.splits > 1, lowering.traits.fence == nil else { return }
         let filterCount = split.rows * split.columns
         let values = filterCount + (pass.hasBias ? pass.result.channels : 0)
         lowering.launch(
@@ -122,9 +122,9 @@ extension TiledGradientSplit {
 }
 
 extension Lowering {
-    /// Sums of so many batches, in splits.
+    /// Sums of so many batches, in splits, to where `TiledFilterGradient.sums` says.
     mutating func multiply(
-        _ images: Argument, _ gradients: Argument, into sums: Argument, bias: Argument,
+        _ images: Argument, _ gradients: Argument, into sums: [Argument],
         _ split: TiledGradientSplit, _ geometry: TiledGradientGeometry, _ staging: Staging = .words,
         pieceWidth: Int? = nil,
         batches: Int = 1
@@ -133,6 +133,6 @@ extension Lowering {
             "convolution2d_filter_gradient_tiled", in: .tiledFilterGradient,
             defining: split.definitions(geometry, staging, pieceWidth: pieceWidth),
             global: [split.groups * split.tile.workItems, batches], local: [split.tile.workItems, 1],
-            [images, gradients, sums, bias, .geometry(geometry)])
+            [images, gradients] + sums + [.geometry(geometry)])
     }
 }
