@@ -19,8 +19,8 @@
 // with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's; then filter and bias are dw and
 // db, and counters one int a tile.
 // Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; with
-// STAGING both are the activations in 16 bytes. With BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose source
-// is dy and whose result is as wide as x.
+// STAGING both are the activations in 16 bytes. With BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose
+// source is dy and whose result is as wide as x.
 
 #undef A_SLOTS
 #undef A_LOADS

@@ -16,7 +16,7 @@ void convolution2d_gradients_tiled(__global const activation *restrict dy, __glo
     __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
     __local int ticket;
     const int group = get_group_id(0);
-    // Both end with a barrier: PoCL 3.1 leaves what follows the last barrier of a branch to some of the work-items alone.
+    // Both end with a barrier: PoCL 3.1 leaves what follows the last barrier of a branch to some work-items alone.
     if (group < input_groups) {
         // A gradient has no offset, so that nothing is read in its place.
         convolve(dy, filter, filter_sums, addend, mask, dx, &input_geometry, a, b, group);

@@ -1,6 +1,6 @@
-// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group, the last
-// of them where it can be told, or that of a launch of its own. Groups past the last image run like the others and store
-// zeros: PoCL 3.1 does not survive a return in front of a barrier.
+// The loss of loss.cl by work-groups: the same formulas, one group an image, and the metrics' sum by one group, the
+// last of them where it can be told, or that of a launch of its own. Groups past the last image run like the others and
+// store zeros: PoCL 3.1 does not survive a return in front of a barrier.
 //
 // Work-items: global (1, GROUP_Y · N) in groups of 1 × GROUP_Y, which share an image's classes;
 // record_metrics_reduction: global (1, GROUP_Y). Constants: METRIC_SHARES, a power of two, of at least GROUP_Y.

@@ -48,6 +48,8 @@ public struct Explanation: Sendable {
     public let programs: [Program]
     /// Of activations, their gradients and scratch memory.
     public let arenaBytes: Int
+    /// That the step has to read and write at least: each operator its inputs and outputs once.
+    public let leastBytes: Int
     private let graphs: [Graph]
 
     /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing.
@@ -69,6 +71,7 @@ public struct Explanation: Sendable {
     package init(_ step: StepPlan, on executor: any Executor) {
         graphs = step.plans.map(\.graph)
         arenaBytes = executor.workingByteCount(of: step)
+        leastBytes = step.cost.bytes
         let descriptions = step.plans.map { executor.launches(of: $0) }
         launches = zip(step.plans, descriptions).flatMap { Self.launches($1, of: $0) }
         programs = Self.programs(of: descriptions.flatMap { $0 }, on: executor)
@@ -151,7 +154,8 @@ public struct Explanation: Sendable {
         }
         let totals =
             "\(launches.count) launches of \(programs.count) programs; the arena has \(arenaBytes.grouped) bytes, in "
-            + "which values that are not needed at the same time share their place"
+            + "which values that are not needed at the same time share their place; at least \(leastBytes.grouped) bytes "
+            + "are read and written"
         return (lines + [""] + reasons + ["", totals]).joined(separator: "\n")
     }
 

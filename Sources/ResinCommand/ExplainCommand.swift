@@ -64,14 +64,15 @@ struct ExplainCommand: ParsableCommand {
             return try printJSON(
                 Result(
                     network: plan.network, device: device.details.name, mode: plan.mode.rawValue,
-                    batch: plan.batch, arenaBytes: explanation.arenaBytes, launches: explanation.launches))
+                    batch: plan.batch, arenaBytes: explanation.arenaBytes,
+                    leastBytes: explanation.leastBytes, launches: explanation.launches))
         }
         print(explanation.table())
     }
 
     private struct Result: Encodable {
         var network, device, mode: String
-        var batch, arenaBytes: Int
+        var batch, arenaBytes, leastBytes: Int
         var launches: [Explanation.Launch]
     }
 }
