@@ -55,10 +55,11 @@ __kernel void batch_norm_combine(__global const float *restrict partial, __globa
                 running_variance + channel, left);
 }
 
-// y from the batch's statistics.
+// y from the batch's statistics, then the epilogue, which may add another tensor.
 __kernel void batch_norm_normalise(__global const activation *restrict x, __global const float *restrict scale,
                                    __global const float *restrict shift, __global const float *restrict mean,
-                                   __global const float *restrict inverse_deviation, __global activation *restrict y,
+                                   __global const float *restrict inverse_deviation,
+                                   __global const activation *restrict addend, __global activation *restrict y,
                                    int pixels, int channels, int chunk, int epilogue) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left, channels) {
@@ -66,9 +67,8 @@ __kernel void batch_norm_normalise(__global const activation *restrict x, __glob
         const lanes factor = load_first(inverse_deviation + channel, left) * load_first(scale + channel, left);
         for (int pixel = first; pixel < end; pixel++) {
             const size_t at = (size_t)pixel * channels + channel;
-            lanes value = fma(load_first(x + at, left) - centre, factor, offset);
-            if (epilogue == EPILOGUE_ACTIVATION) value = ACTIVATED(value);
-            store_first(value, y + at, left);
+            const lanes value = fma(load_first(x + at, left) - centre, factor, offset);
+            store_first(with_epilogue(value, epilogue, addend + at, addend + at, left), y + at, left);
         }
     }
 }
@@ -76,7 +76,8 @@ __kernel void batch_norm_normalise(__global const activation *restrict x, __glob
 // y from the running statistics, for prediction; may run in place.
 __kernel void batch_norm_inference(__global const activation *x, __global const float *restrict scale,
                                    __global const float *restrict shift, __global const float *restrict mean,
-                                   __global const float *restrict variance, __global activation *y, int pixels,
+                                   __global const float *restrict variance,
+                                   __global const activation *restrict addend, __global activation *y, int pixels,
                                    int channels, int chunk, int epilogue, float epsilon) {
     const int first = get_global_id(1) * chunk, end = min(first + chunk, pixels);
     FOR_EACH_CHANNELS(channel, left, channels) {
@@ -85,9 +86,8 @@ __kernel void batch_norm_inference(__global const activation *x, __global const 
             load_first(scale + channel, left) / sqrt(load_first(variance + channel, left) + epsilon);
         for (int pixel = first; pixel < end; pixel++) {
             const size_t at = (size_t)pixel * channels + channel;
-            lanes value = fma(load_first(x + at, left) - centre, factor, offset);
-            if (epilogue == EPILOGUE_ACTIVATION) value = ACTIVATED(value);
-            store_first(value, y + at, left);
+            const lanes value = fma(load_first(x + at, left) - centre, factor, offset);
+            store_first(with_epilogue(value, epilogue, addend + at, addend + at, left), y + at, left);
         }
     }
 }

@@ -23,28 +23,33 @@ extension OpCase {
             batchNormGradient([3, 5, 4, 33], epsilon: 0.001),
             batchNormInference([3, 5, 4, 33], epsilon: 0.001),
             batchNorm([2, 4, 4, 10], momentum: 1), batchNorm([2, 3, 3, 7], stepCount: 3).checked,
+            // The end of a residual block.
+            batchNorm([2, 9, 7, 32], fused: true, adds: true).checked,
+            batchNorm([3, 5, 4, 33], fused: true, adds: true).checked, batchNorm([5, 3, 3, 7], adds: true),
+            batchNormInference([2, 9, 7, 32], fused: true, adds: true).checked,
+            batchNormInference([3, 5, 4, 33], adds: true).checked,
         ]
 
     private static func batchNorm(
         _ shape: Shape, epsilon: Float = 1e-5, momentum: Float = 0.1, data: CaseData = .uniform,
-        fused: Bool = false, stepCount: Int = 1
+        fused: Bool = false, adds: Bool = false, stepCount: Int = 1
     ) -> OpCase {
         let op = Op.BatchNorm(epsilon: epsilon, momentum: momentum)
         let channels: Shape = [shape.channels]
         var result = OpCase(
-            "batch norm, " + batchNormName(shape, epsilon, data, fused)
+            "batch norm, " + batchNormName(shape, epsilon, data, fused, adds: adds)
                 + (momentum == 0.1 ? "" : ", momentum \(momentum)")
                 + (stepCount == 1 ? "" : ", \(stepCount) steps"), "batch_norm",
             settings: [
                 "epsilon": [Double(epsilon)], "momentum": [Double(momentum)], "relu": [fused ? 1 : 0],
                 "steps": [Double(stepCount)],
             ],
-            inputs: batchNormInputs(shape, data),
+            inputs: batchNormInputs(shape, data) + (adds ? [.tensor(shape)] : []),
             outputs: [.value(shape), .value(channels), .value(channels)]
                 + (0...1).map { CaseOutput(place: .statistic($0), shape: channels) }
         ) { graph, inputs in
-            var outputs = try graph.apply(.batchNorm(op), to: inputs, name: "norm")
-            if fused { outputs[0] = try graph.apply(.relu, to: [outputs[0]], name: "relu")[0] }
+            var outputs = try graph.apply(.batchNorm(op), to: Array(inputs.prefix(5)), name: "norm")
+            outputs[0] = try graph.finished(outputs[0], adding: adds ? inputs[5] : nil, fused)
             return outputs
         }
         result.steps = (1...stepCount).map { StepUniforms(seed: 1, step: $0, imageCount: shape.images) }
@@ -54,17 +59,18 @@ extension OpCase {
     }
 
     private static func batchNormInference(
-        _ shape: Shape, epsilon: Float = 1e-5, fused: Bool = false
+        _ shape: Shape, epsilon: Float = 1e-5, fused: Bool = false, adds: Bool = false
     ) -> OpCase {
         let op = Op.BatchNormInference(epsilon: epsilon)
         return OpCase(
-            "batch norm's inference, " + batchNormName(shape, epsilon, .uniform, fused),
+            "batch norm's inference, " + batchNormName(shape, epsilon, .uniform, fused, adds: adds),
             "batch_norm_inference",
             settings: ["epsilon": [Double(epsilon)], "relu": [fused ? 1 : 0]],
-            inputs: batchNormInputs(shape, .uniform), outputs: [.value(shape)]
+            inputs: batchNormInputs(shape, .uniform) + (adds ? [.tensor(shape)] : []),
+            outputs: [.value(shape)]
         ) { graph, inputs in
-            let y = try graph.apply(.batchNormInference(op), to: inputs, name: "norm")
-            return fused ? try graph.apply(.relu, to: y, name: "relu") : y
+            let y = try graph.apply(.batchNormInference(op), to: Array(inputs.prefix(5)), name: "norm")
+            return [try graph.finished(y[0], adding: adds ? inputs[5] : nil, fused)]
         }
     }
 
@@ -100,10 +106,21 @@ extension OpCase {
     }
 
     private static func batchNormName(
-        _ shape: Shape, _ epsilon: Float, _ data: CaseData, _ fused: Bool
+        _ shape: Shape, _ epsilon: Float, _ data: CaseData, _ fused: Bool, adds: Bool = false
     ) -> String {
         "\(shape)" + (epsilon == 1e-5 ? "" : ", epsilon \(epsilon)") + (data == .uniform ? "" : ", mean 17")
-            + (fused ? ", ReLU" : "")
+            + (adds ? ", addition" : "") + (fused ? ", ReLU" : "")
+    }
+}
+
+extension Graph {
+    /// With what comes behind a batch norm.
+    fileprivate mutating func finished(
+        _ y: ValueID, adding addend: ValueID?, _ isRectified: Bool
+    ) throws -> ValueID {
+        var y = y
+        if let addend { y = try apply(.add(Op.Add()), to: [y, addend], name: "add")[0] }
+        return isRectified ? try apply(.relu, to: [y], name: "relu")[0] : y
     }
 }
 

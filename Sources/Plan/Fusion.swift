@@ -6,8 +6,8 @@ extension Graph {
     ///
     /// - convolution → batch norm with running statistics becomes one node;
     /// - an activation joins the convolution, batch norm, pooling or addition before it;
-    /// - an addition joins the convolution, or its gradient, or the slice, that produces one of what it adds: the last of
-    ///   these, for then the other is there;
+    /// - an addition joins the convolution, its gradient, the batch norm or the slice that produces one of what it
+    ///   adds: the last of these, for then the other is there;
     /// - the gradient of an activation joins the node that produces the gradient it takes; that of max pooling reads the
     ///   pooling's output for its operand, so that what was pooled need not be kept.
     ///

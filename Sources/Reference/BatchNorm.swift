@@ -13,6 +13,7 @@ extension Op.BatchNorm: ReferenceOperator {
         let runningMean = invocation.inputs[3].floats
         let runningVariance = invocation.inputs[4].floats
         let y = invocation.outputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
         let batchMean = invocation.outputs[1].floats
         let batchInverseDeviation = invocation.outputs[2].floats
         let channels = shape.channels
@@ -50,7 +51,7 @@ extension Op.BatchNorm: ReferenceOperator {
                     for c in range {
                         let index = pixel * channels + c
                         let normal = (Double(x[index]) - mean[c - first]) * deviation[c - first]
-                        y[index] = epilogue(Double(scale[c]) * normal + Double(shift[c]), .init(), index)
+                        y[index] = epilogue(Double(scale[c]) * normal + Double(shift[c]), operands, index)
                     }
                 }
             }
@@ -81,13 +82,14 @@ extension Op.BatchNormInference: ReferenceOperator {
         let shape = invocation.inputs[0].shape
         let x = invocation.inputs[0].floats
         let y = invocation.outputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
         let norm = InferenceNorm(invocation.inputs[1...], epsilon: epsilon)
 
         concurrently(shape.channels, inRangesOf: channelRange) { range in
             for pixel in 0..<shape.pixels {
                 for c in range {
                     let index = pixel * shape.channels + c
-                    y[index] = epilogue(norm(Double(x[index]), channel: c), .init(), index)
+                    y[index] = epilogue(norm(Double(x[index]), channel: c), operands, index)
                 }
             }
         }

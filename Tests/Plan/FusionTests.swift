@@ -53,6 +53,23 @@ struct FusionTests {
             ])
     }
 
+    @Test(
+        "in training a residual block's addition and last ReLU join the batch norm, or the projection behind it"
+    )
+    func residualInTraining() throws {
+        #expect(
+            try nodes(.training) {
+                Residual(4)
+                Residual(4, usesProjection: true)
+                GlobalAveragePool2D()
+            } == [
+                "0.conv1 convolution", "0.bn1 batch norm+relu", "0.conv2 convolution",
+                "0.bn2 batch norm+addition, relu", "1.conv1 convolution", "1.bn1 batch norm+relu",
+                "1.conv2 convolution", "1.bn2 batch norm", "1.conv3 convolution+addition, relu",
+                "2 global average",
+            ])
+    }
+
     @Test("a ReLU joins the max pooling before it")
     func pooling() throws {
         #expect(
@@ -165,6 +182,7 @@ extension Op {
             "convolution" + (op.foldedNormEpsilon == nil ? "" : "+norm") + op.epilogue.suffix
         case .convolution2DInputGradient(let op): "input gradient" + op.epilogue.suffix
         case .convolution2DFilterGradient: "filter gradient"
+        case .batchNorm(let op): "batch norm" + op.epilogue.suffix
         case .batchNormInference(let op): "batch norm inference" + op.epilogue.suffix
         case .add(let op): "add" + op.epilogue.suffix
         case .maxPool2DGradient(let op): "max pool gradient" + op.epilogue.suffix

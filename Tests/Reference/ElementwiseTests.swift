@@ -82,6 +82,15 @@ import Testing
         }
     }
 
+    @Test("A batch norm's epilogue adds, and then rectifies")
+    func batchNormAddition() throws {
+        let op = Op.batchNorm(Op.BatchNorm(epsilon: 4, epilogue: .sum(then: .relu)))
+        let zero = Literal([1], [0])
+        let addend = Literal([2, 1, 2, 1], [1, 10, -3, -3])
+        let outcome = try run(op, on: [values, scale, shift, zero, zero, addend])
+        #expect(agree(outcome.outputs[0], [0, 10, 0, 1]))
+    }
+
     @Test("Batch norm treats channels apart")
     func batchNormChannels() throws {
         let x = Literal([2, 2], [1, 10, 3, 50])

@@ -33,7 +33,8 @@ extension Op.BatchNorm: DeviceOperator {
             "batch_norm_statistics", [x], by: "batch_norm_combine",
             to: [mean, inverse, lowering.input(3), lowering.input(4)], [.float(epsilon), .float(momentum)])
         lowering.eachPixel(
-            "batch_norm_normalise", [x, scale, shift, mean, inverse, y], [.int(Int(epilogue.code))])
+            "batch_norm_normalise", [x, scale, shift, mean, inverse, lowering.addend(of: epilogue), y],
+            [.int(Int(epilogue.code))])
     }
 }
 
@@ -41,7 +42,7 @@ extension Op.BatchNormInference: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.eachPixel(
             "batch_norm_inference",
-            lowering.node.inputs.map(Launch.Argument.value) + [lowering.output(0)],
+            (0..<5).map(lowering.input) + [lowering.addend(of: epilogue), lowering.output(0)],
             [.int(Int(epilogue.code)), .float(epsilon)])
     }
 }

@@ -8,7 +8,7 @@ extension Op {
     ///     running ← (1 − momentum) · running + momentum · batch's, the variance there unbiased (n − 1)
     ///
     /// Inputs: x `[N, H, W, C]`, scale, shift, running mean, running variance `[C]`, the last two updated in
-    /// place; outputs: y, and for the gradient the batch's mean and 1 / √(variance + epsilon) `[C]`.
+    /// place, and what the epilogue adds, if anything; outputs: y, and for the gradient the batch's mean and 1 / √(variance + epsilon) `[C]`.
     public struct BatchNorm: Operator {
         public var epsilon: Float
         public var momentum: Float
@@ -47,7 +47,9 @@ extension Op {
         package var keepsFeaturesInPlace: Bool { true }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, epilogue.operandCount == 0 else { return nil }
+            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
+                return nil
+            }
             var op = self
             op.epilogue = epilogue
             return .batchNorm(op)
@@ -55,7 +57,7 @@ extension Op {
     }
 
     /// Batch normalisation with the running statistics, for prediction. Inputs: x, scale, shift, running
-    /// mean, running variance; output y.
+    /// mean, running variance, and what the epilogue adds, if anything; output y.
     public struct BatchNormInference: Operator {
         public var epsilon: Float
         /// Not a gradient.
@@ -74,7 +76,9 @@ extension Op {
         package var keepsFeaturesInPlace: Bool { true }
 
         package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, epilogue.operandCount == 0 else { return nil }
+            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
+                return nil
+            }
             var op = self
             op.epilogue = epilogue
             return .batchNormInference(op)

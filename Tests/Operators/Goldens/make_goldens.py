@@ -156,13 +156,13 @@ def global_average_pool_gradient(settings, dy, mask=None):
     return pooling_gradient(global_average_pool, settings, dy, mask)
 
 
-def batch_norm(settings, x, scale, shift, mean, variance):
+def batch_norm(settings, x, scale, shift, mean, variance, addend=0):
     (epsilon,), (momentum,), (steps,) = settings["epsilon"], settings["momentum"], settings["steps"]
     for _ in range(int(steps)):
         y = F.batch_norm(first(x), mean, variance, scale, shift, True, momentum, epsilon)
     axes = tuple(range(x.dim() - 1))
     inverse_deviation = 1 / torch.sqrt(x.var(axes, unbiased=False) + epsilon)
-    return [last(relu(y, settings), x.dim()), x.mean(axes), inverse_deviation, mean, variance]
+    return [relu(last(y, x.dim()) + addend, settings), x.mean(axes), inverse_deviation, mean, variance]
 
 
 def batch_norm_gradient(settings, x, scale, shift, mean, variance, dy):
@@ -172,9 +172,9 @@ def batch_norm_gradient(settings, x, scale, shift, mean, variance, dy):
     return gradients(y, first(dy), x, scale, shift)
 
 
-def batch_norm_inference(settings, x, scale, shift, mean, variance):
+def batch_norm_inference(settings, x, scale, shift, mean, variance, addend=0):
     y = F.batch_norm(first(x), mean, variance, scale, shift, False, 0.1, settings["epsilon"][0])
-    return [last(relu(y, settings), x.dim())]
+    return [relu(last(y, x.dim()) + addend, settings)]
 
 
 def add(settings, a, b, mask=None):
