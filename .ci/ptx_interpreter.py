@@ -331,6 +331,8 @@ class Kernel:
         return [f"{values[0]} = ({number}) & {(1 << int(target[1:])) - 1}"]
 
     def collective(self, opcode, parts, operands, values):
+        name = parts[0]
+
         def registers(index):
             return [self.value(register.strip()) for register in operands[index].strip("{}").split(",")]
 
@@ -348,6 +350,14 @@ class Kernel:
             kind = parts[-3]
             inputs = ", ".join(name for index in (1, 2, 3) for name in registers(index))
             return [f"{', '.join(registers(0))} = yield ('mma', '{kind}', {inputs})"]
+        if name == "fence":
+            # Groups run one after another.
+            return ["pass"]
+        if name == "atom":
+            address = self.address(operands[1])
+            if parts[-2] not in ("add", "exch", "inc"):
+                raise Trap(f"{opcode} is not known to this interpreter")
+            return [f"{values[0]} = machine.atomic({address}, '{parts[-2]}', {values[2]})"]
         if opcode.startswith("shfl.sync"):
             return [f"{values[0]} = yield ('shfl', '{parts[2]}', {values[1]}, {values[2]})"]
         raise Trap(f"{opcode} is not known to this interpreter")
@@ -419,6 +429,14 @@ class Machine:
                 raise Trap("work-items have ended while others wait at a barrier")
         if any(item.groups or item.pending for item in items):
             raise Trap("a work-item ends while copies are on their way")
+
+    def atomic(self, address, name, operand):
+        """The word that was there, of 32 bits."""
+        buffer, offset = self.memory.place(address, 4)
+        old = struct.unpack_from("<I", buffer, offset)[0]
+        new = {"add": old + operand, "exch": operand, "inc": 0 if old >= operand else old + 1}[name]
+        struct.pack_into("<I", buffer, offset, new & 0xFFFFFFFF)
+        return old
 
     # Asynchronous copies
 

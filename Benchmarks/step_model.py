@@ -101,17 +101,18 @@ class Launch:
     def operands(self):
         return "16 bits" if int(self.options.get("MIXED", 0)) and int(self.options["SOURCE_WIDTH"]) >= 4 else "TF32"
 
-    def product(self):
-        """(rows, columns, length of the sums of one group)"""
-        v = self.values
-        if self.kernel == "convolution2d_tiled":
-            return (v["grid_images"] * v["grid_height"] * v["grid_width"], v["result_channels"],
-                    v["tap_rows"] * v["tap_columns"] * v["source_channels"])
-        return (v["kernel_height"] * v["kernel_width"] * v["channels"], v["output_channels"],
-                v["images"] * v["output_height"] * v["output_width"] / max(v["splits"], 1))
-
     def product_seconds(self):
-        rows, columns, sums = self.product()
+        """Of the longer product of one launch, where it makes two: all of its groups run at once."""
+        v, products = self.values, {}
+        if self.kernel != "convolution2d_filter_gradient_tiled":
+            products["convolution2d_tiled"] = v["tap_rows"] * v["tap_columns"] * v["source_channels"]
+        if self.kernel != "convolution2d_tiled":
+            products["convolution2d_filter_gradient_tiled"] = (
+                v["images"] * v["output_height"] * v["output_width"] / max(v["splits"], 1))
+        return max(self.seconds_of_product(kernel, sums) for kernel, sums in products.items())
+
+    def seconds_of_product(self, kernel, sums):
+        """`sums` is the length of those of one group."""
         tile_rows, tile_columns, words = (int(self.options[name]) for name in ["TILE_M", "TILE_N", "TILE_WORDS"])
         uses_tensor_cores, staging = self.options["TENSOR"] == "1", int(self.options["STAGING"])
         depth = words * (2 if uses_tensor_cores and self.operands == "16 bits" else 1)
@@ -122,7 +123,7 @@ class Launch:
             multiplying = 2 * tile_rows * tile_columns * depth / MMA[self.operands]
             moving = 4 * words * (warps * (8 * item_rows + 32) + tile_rows + tile_columns) / LOCAL_BYTES
             mma = item_rows / 8
-            instructions = INSTRUCTIONS[self.kernel, self.operands][staging] if staging else BY_WORDS
+            instructions = INSTRUCTIONS[kernel, self.operands][staging] if staging else BY_WORDS
             cycles = max(multiplying, moving, warps * instructions * max(mma, 0.75) / ISSUE)
             cycles /= REACHED[staging]
         else:

@@ -180,7 +180,7 @@ INLINED void differentiate(__global const activation *restrict x, __global const
                            __global float *filter_sums, __global float *bias_sums, __global float *filter,
                            __global float *bias, volatile __global int *counters,
                            const TiledGradientGeometry *g, __local WordRun (*a)[A_RUNS],
-                           __local WordRun (*b)[B_RUNS], __local int *ticket, int group) {
+                           __local WordRun (*b)[B_RUNS], int group) {
     const int id = get_local_id(0);
     const int rows = g->kernel_height * g->kernel_width * g->channels;
     const int channel_tiles = (g->output_channels + TILE_N - 1) / TILE_N;
@@ -270,7 +270,8 @@ INLINED void differentiate(__global const activation *restrict x, __global const
 
 #if FENCE
     if (!g->adds_splits) return;
-    if (is_last_group(counters + group % (channel_tiles * row_tiles), g->splits, ticket)) {
+    // The tile of A is free, too; with the largest tiles there is no more local memory.
+    if (is_last_group(counters + group % (channel_tiles * row_tiles), g->splits, (__local int *)a[0])) {
         const int first_row = row_tile * TILE_M, tile_rows = min(rows - first_row, TILE_M);
         const int runs = min(g->output_channels - first_channel, TILE_N) / PARTS_WIDTH;
         for (int i = id; i < (tile_rows + adds_bias) * runs; i += THREADS) {
@@ -293,10 +294,9 @@ void convolution2d_filter_gradient_tiled(__global const activation *restrict x,
                                          __global float *filter, __global float *bias,
                                          volatile __global int *counters, const TiledGradientGeometry g) {
     __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
-    __local int ticket;
     const size_t batch = get_group_id(1);
     differentiate(x + batch * g.image_batch, dy + batch * g.gradient_batch, filter_sums + batch * g.sums_batch,
-                  bias_sums + batch * g.sums_batch, filter, bias, counters, &g, a, b, &ticket, get_group_id(0));
+                  bias_sums + batch * g.sums_batch, filter, bias, counters, &g, a, b, get_group_id(0));
 }
 #endif
 

@@ -14,7 +14,6 @@ void convolution2d_gradients_tiled(__global const activation *restrict dy, __glo
                                    __global float *bias_gradient, volatile __global int *counters,
                                    const TiledGradientGeometry filter_geometry) {
     __local WordRun a[STAGES][A_RUNS], b[STAGES][B_RUNS] __attribute__((aligned(32)));
-    __local int ticket;
     const int group = get_group_id(0);
     // Both end with a barrier: PoCL 3.1 leaves what follows the last barrier of a branch to some work-items alone.
     if (group < input_groups) {
@@ -23,7 +22,7 @@ void convolution2d_gradients_tiled(__global const activation *restrict dy, __glo
         barrier(CLK_LOCAL_MEM_FENCE);
     } else {
         differentiate(x, dy, filter_sums, bias_sums, filter_gradient, bias_gradient, counters, &filter_geometry, a,
-                      b, &ticket, group - input_groups);
+                      b, group - input_groups);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
 }

@@ -105,8 +105,7 @@ struct GradientPair: Sendable {
                     lowering.operand(of: inputGradient.epilogue), lowering.output(0),
                     .geometry(inputGeometry), .int(inputGroups), image,
                 ] + sums.map { .of(node: filterNode, $0) } + [
-                    .geometry(
-                        TiledGradientGeometry(filterGradient, filterForm.split, lowering.traits))
+                    .geometry(filterForm.geometry(filterGradient, lowering.traits))
                 ])
         }
         lowering.working(for: filterNode) { lowering in

@@ -43,11 +43,6 @@ extension TiledGradientGeometry {
         biasOffset = Int32(split.splits > 1 ? split.rows * split.columns : 0)
         self.hasBias = hasBias ? 1 : 0
     }
-
-    init(_ pass: ConvolutionPass, _ split: TiledGradientSplit, _ traits: DeviceTraits) {
-        self.init(pass.window, image: pass.image, gradient: pass.result, split, hasBias: pass.hasBias)
-        addsSplits = split.splits > 1 && traits.fence != nil ? 1 : 0
-    }
 }
 
 /// The filter's gradient as a matrix product through local memory, in parts of the pixels that are added up behind it
@@ -72,7 +67,7 @@ struct TiledFilterGradient: ConvolutionForm {
     var workspaceByteCount: Int { split.partialByteCount }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
-        let geometry = TiledGradientGeometry(pass, split, lowering.traits)
+        let geometry = geometry(pass, lowering.traits)
         lowering.multiply(
             lowering.input(0), lowering.input(1), into: sums(pass, in: lowering), split, geometry, staging,
             pieceWidth: pieceWidth)
@@ -85,16 +80,28 @@ struct TiledFilterGradient: ConvolutionForm {
     /// groups are counted with that add the parts.
     func sums(_ pass: ConvolutionPass, in lowering: Lowering) -> [Launch.Argument] {
         let gradients = [pass.filter(in: lowering), pass.biasGradient(in: lowering)]
-        return (split.splits > 1 ? [.workspace, .workspace] : gradients) + gradients
-            + [.counters(split.tile.groups(rows: split.rows, columns: split.columns))]
+        let counters: Launch.Argument =
+            addsSplits(lowering.traits)
+            ? .counters(split.tile.groups(rows: split.rows, columns: split.columns)) : .zeros
+        return (split.splits > 1 ? [.workspace, .workspace] : gradients) + gradients + [counters]
     }
+
+    /// The product, whose groups add up the parts where they can.
+    func geometry(_ pass: ConvolutionPass, _ traits: DeviceTraits) -> TiledGradientGeometry {
+        var geometry = TiledGradientGeometry(
+            pass.window, image: pass.image, gradient: pass.result, split, hasBias: pass.hasBias)
+        geometry.addsSplits = addsSplits(traits) ? 1 : 0
+        return geometry
+    }
+
+    private func addsSplits(_ traits: DeviceTraits) -> Bool { split.splits > 1 && traits.fence != nil }
 
     /// Adds up the parts, where there are any and no group of the product does.
     func addSplits(
         _ pass: ConvolutionPass, in file: KernelFile, defining definitions: [(String, Int)],
         _ lowering: inout Lowering
     ) {
-        guard split.splits > 1, lowering.traits.fence == nil else { return }
+        guard split.splits > 1, !addsSplits(lowering.traits) else { return }
         let filterCount = split.rows * split.columns
         let values = filterCount + (pass.hasBias ? pass.result.channels : 0)
         lowering.launch(
