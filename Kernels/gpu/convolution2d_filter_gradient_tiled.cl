@@ -46,7 +46,7 @@ typedef struct {
     int n, i, j;
 } Pixel;
 
-INLINED Pixel advance_pixel(Pixel pixel, int by, const TiledGradientGeometry *g) {
+static inline Pixel advance_pixel(Pixel pixel, int by, const TiledGradientGeometry *g) {
     pixel.j += by;
     while (pixel.j >= g->output_width) {
         pixel.j -= g->output_width;
@@ -176,7 +176,7 @@ INLINED FLOATS(PARTS_WIDTH) add_parts(__global float *parts, int splits, int str
 
 // What the `group`-th work-group does, with local memory for its tiles: that of b aligned for the longest run of bias
 // sums, which take its place at last.
-INLINED void differentiate(__global const activation *restrict x, __global const activation *restrict dy,
+INLINED void differentiate(__global const activation *x, __global const activation *dy,
                            __global float *filter_sums, __global float *bias_sums, __global float *filter,
                            __global float *bias, volatile __global int *counters,
                            const TiledGradientGeometry *g, __local WordRun (*a)[A_RUNS],

@@ -27,7 +27,7 @@ typedef struct {
     int row, column, channel;
 } Tap;
 
-INLINED Tap advance(Tap tap, int by, const ConvolutionGeometry *g) {
+static inline Tap advance(Tap tap, int by, const ConvolutionGeometry *g) {
     tap.channel += by;
     while (tap.channel >= g->source_channels) {
         tap.channel -= g->source_channels;
@@ -62,7 +62,7 @@ INLINED bool is_k(Tap tap, const ConvolutionGeometry *g) {
 #endif
 }
 
-INLINED Tap next_chunk(Tap tap, const ConvolutionGeometry *g) {
+static inline Tap next_chunk(Tap tap, const ConvolutionGeometry *g) {
 #if WHOLE_TAPS
     if (++tap.column < g->tap_columns) return tap;
     tap.column = 0;
@@ -227,7 +227,7 @@ typedef struct {
     int channel, count;
 } ResultRun;
 
-INLINED ResultRun result_run(int m, int v, int first_pixel, int first_channel, int id, const ConvolutionGeometry *g) {
+static inline ResultRun result_run(int m, int v, int first_pixel, int first_channel, int id, const ConvolutionGeometry *g) {
     const int position = first_pixel + TILE_ROW(id, m), channel = first_channel + TILE_COLUMN(id, v);
     if (position >= g->grid_images * g->grid_height * g->grid_width) return (ResultRun){0, 0, 0};
     const size_t pixel = result_pixel(position, g);
@@ -235,9 +235,9 @@ INLINED ResultRun result_run(int m, int v, int first_pixel, int first_channel, i
 }
 
 // What the `group`-th work-group does, with local memory for its tiles.
-INLINED void convolve(__global const activation *restrict source, __global const filter_value *restrict filter,
-                      __global const float *restrict bias, __global const activation *restrict addend,
-                      __global const activation *restrict mask, __global activation *restrict result,
+INLINED void convolve(__global const activation *source, __global const filter_value *filter,
+                      __global const float *bias, __global const activation *addend,
+                      __global const activation *mask, __global activation *result,
                       const ConvolutionGeometry *g, __local WordRun (*a)[A_RUNS], __local WordRun (*b)[B_RUNS],
                       int group) {
     const int id = get_local_id(0);
