@@ -227,7 +227,8 @@ typedef struct {
     int channel, count;
 } ResultRun;
 
-static inline ResultRun result_run(int m, int v, int first_pixel, int first_channel, int id, const ConvolutionGeometry *g) {
+static inline ResultRun result_run(int m, int v, int first_pixel, int first_channel, int id,
+                                   const ConvolutionGeometry *g) {
     const int position = first_pixel + TILE_ROW(id, m), channel = first_channel + TILE_COLUMN(id, v);
     if (position >= g->grid_images * g->grid_height * g->grid_width) return (ResultRun){0, 0, 0};
     const size_t pixel = result_pixel(position, g);

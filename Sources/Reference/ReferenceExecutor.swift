@@ -68,6 +68,13 @@ extension ReferenceExecutor: Executor {
 
     package func form(of node: Node, in graph: Graph) -> any NodeForm { PlainForm() }
 
+    /// With as few roundings to 16 bits as any device has.
+    package var rewrites: GraphRewrites {
+        var rewrites = GraphRewrites()
+        rewrites.leastExponentialChannels = 1
+        return rewrites
+    }
+
     package func allocate(_ region: Region, byteCount: Int) {
         regions[region] = Memory(byteCount: byteCount, filledWith: 0)
     }
