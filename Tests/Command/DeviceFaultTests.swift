@@ -34,7 +34,7 @@ extension CommandTests {
         /// −36 is CL_INVALID_COMMAND_QUEUE, and −9999 no code of OpenCL's at all.
         @Test("A kernel that faults is no lack of memory", arguments: [-5, -36, -9999])
         func kernelFault(code: Int) throws {
-            for call in ["kernel:40", "enqueue:40", "read:1"] {
+            for call in ["kernel:20", "enqueue:20", "read:1"] {
                 let outcome = try expectRefusal(
                     69, "a kernel failed on the device: ", PretendDevice.name, "(\(code))",
                     "RESIN_DEBUG=3 waits after each launch and names it", by: train(fault: "\(call):\(code)"))
@@ -44,8 +44,8 @@ extension CommandTests {
 
         @Test("RESIN_DEBUG=3 names the kernel that faults, and its layer", arguments: [-5, -36, -9999])
         func namedKernel(code: Int) throws {
-            // Images come first, of the 29 launches of a step.
-            let outcome = try train(fault: "kernel:31:\(code)", debugLevel: 3).run()
+            // Images come first, of the 17 launches of a step.
+            let outcome = try train(fault: "kernel:19:\(code)", debugLevel: 3).run()
             #expect(outcome.code == 69, "\(outcome)")
             let words =
                 "kernel convolution2d_tiled of '0' (5×5 convolution to 6 channels, padding 2) failed on"
@@ -59,7 +59,7 @@ extension CommandTests {
         func build() throws {
             try expectRefusal(
                 69, "clBuildProgram on \"\(PretendDevice.name)\"", "(-11)",
-                "elementwise with -DLANES=4",
+                " with -DLANES=4",
                 "the compiler's log is empty: NVIDIA's driver compiles by libnvidia-nvvm.so.4",
                 "cannot open shared object file", by: train(fault: "build:3:-11"))
         }
