@@ -25,16 +25,21 @@ static inline float gradient_factor(const StepUniforms *step, __global const flo
     return !is_scaled ? 1.0f : loss_scale->overflow ? 0.0f : 1.0f / loss_scale->scale;
 }
 
-// The work of a chunk of the statistics: statistics = kept where the loss was not finite, else kept = statistics.
-static inline void keep_statistics(__global float *restrict statistics, __global float *restrict kept,
-                                   const StepUniforms *step, __global const float *restrict metrics, int chunk_index,
-                                   int count, int chunk) {
-    const int first = chunk_index * chunk * LANES;
-    if (first >= count) return;
+// Whether this work-item's chunk is one of the statistics, behind the `count` parameters, and that chunk's work:
+// statistics = kept where the loss was not finite, else kept = statistics.
+static inline bool keeps_statistics(__global float *restrict statistics, __global float *restrict kept,
+                                    const StepUniforms *step, __global const float *restrict metrics, int count,
+                                    int statistics_count, int chunk) {
+    const int parameter_chunks = (count + chunk * LANES - 1) / (chunk * LANES);
+    const int first = ((int)get_global_id(0) - parameter_chunks) * chunk * LANES;
+    if (first < 0) return false;
+    if (first >= statistics_count) return true;
     const bool is_finite = has_finite_loss(step, metrics);
     __global const float *from = is_finite ? statistics : kept;
     __global float *to = is_finite ? kept : statistics;
-    for (int at = first; at < min(first + chunk * LANES, count); at += LANES) STORE(LOAD(from + at), to + at);
+    const int end = min(first + chunk * LANES, statistics_count);
+    for (int at = first; at < end; at += LANES) STORE(LOAD(from + at), to + at);
+    return true;
 }
 
 __kernel void sgd(__global float *restrict w, __global const float *restrict gradients,
@@ -42,11 +47,8 @@ __kernel void sgd(__global float *restrict w, __global const float *restrict gra
                   __global const float *restrict metrics, __global const LossScale *loss_scale, int skips,
                   int is_scaled, float momentum, float decay, int nesterov, __global float *restrict statistics,
                   __global float *restrict kept, int count, int statistics_count, int chunk) {
-    const int first = get_global_id(0) * chunk * LANES, chunks = (count + chunk * LANES - 1) / (chunk * LANES);
-    if (first >= count) {
-        keep_statistics(statistics, kept, &step, metrics, (int)get_global_id(0) - chunks, statistics_count, chunk);
-        return;
-    }
+    if (keeps_statistics(statistics, kept, &step, metrics, count, statistics_count, chunk)) return;
+    const int first = get_global_id(0) * chunk * LANES;
     const float factor = gradient_factor(&step, metrics, skips, loss_scale, is_scaled);
     if (factor == 0.0f) return;
     const float rate = step.learning_rate;
@@ -68,11 +70,8 @@ __kernel void adam(__global float *restrict w, __global const float *restrict gr
                    __global const LossScale *loss_scale, int skips, int is_scaled, float beta1, float beta2,
                    float epsilon, float decay, int decoupled, __global float *restrict statistics,
                    __global float *restrict kept, int count, int statistics_count, int chunk) {
-    const int first = get_global_id(0) * chunk * LANES, chunks = (count + chunk * LANES - 1) / (chunk * LANES);
-    if (first >= count) {
-        keep_statistics(statistics, kept, &step, metrics, (int)get_global_id(0) - chunks, statistics_count, chunk);
-        return;
-    }
+    if (keeps_statistics(statistics, kept, &step, metrics, count, statistics_count, chunk)) return;
+    const int first = get_global_id(0) * chunk * LANES;
     const float factor = gradient_factor(&step, metrics, skips, loss_scale, is_scaled);
     if (factor == 0.0f) return;
     const float rate = step.learning_rate / step.first_correction;

@@ -21,8 +21,8 @@ package struct DeviceTraits: Hashable, Sendable {
     /// How the operands of tensor cores come to local memory, where channels allow.
     package var staging: Staging
     /// The least multiply-adds of a convolution or an input's gradient with which they come in pieces: the filter has to be
-    /// put in order for it, by a launch of its own, which should not show beside the product. An estimate, of about 5 µs on
-    /// a large GPU; none has measured it.
+    /// put in order for it, which should not show beside the product. An estimate, of about 5 µs on a large GPU; none has
+    /// measured it.
     package var leastPieceProducts = 1 << 28
 
     /// How the last work-group of a launch sees what the others wrote; where there is no way that is known to work, what

@@ -1,4 +1,5 @@
 import Foundation
+import ResinTestDevices
 import Testing
 
 extension CommandTests {
@@ -30,6 +31,18 @@ extension CommandTests {
             let rows = try #require(try Program("devices", "--json").run().json() as? [[String: Any]])
             guard rows.count(where: { ($0["name"] as? String)?.contains("e") == true }) > 1 else { return }
             try expectRefusal(69, "matches several", "0:", by: Runs.training("--device", "e"))
+        }
+
+        @Test(
+            "A variable with an unknown value is refused with those that there are", .needsDevice,
+            arguments: [
+                ("RESIN_KERNELS", "gpus", "gpu, tensor-cores, tensor-cores-by-registers"),
+                ("RESIN_DEBUG", "9", "1 (forms)"), ("RESIN_CHECK", "on", "off, or not set"),
+            ])
+        func variable(name: String, value: String, allowed: String) throws {
+            var program = Runs.training("--device", "0:0")
+            program.environment[name] = value
+            try expectRefusal(64, "\(name) is '\(value)'", allowed, by: program)
         }
 
         @Test("An image too small for the network is refused with the layer and the size that fits")

@@ -15,12 +15,13 @@ struct Lowering {
     /// The launches of a plan whose forms were chosen for a device with these traits.
     static func launches(of plan: Plan, on traits: DeviceTraits) -> [Launch] {
         var lowering = Lowering(plan: plan, traits: traits)
+        let firstPrepared = plan.prepared.keys.min()
         for (index, form) in plan.forms.enumerated() {
             guard let form = form as? DeviceForm else {
                 preconditionFailure("a plan runs on the executor that it was made for")
             }
             lowering.nodeIndex = index
-            if index == plan.prepared.keys.min() { lowering.prepareFilters() }
+            if index == firstPrepared { lowering.prepareFilters() }
             form.lower(&lowering)
         }
         return lowering.launches
