@@ -113,6 +113,9 @@
             cl_event *event),                                                                                \
            (queue, kernel, dimensions, offset, global, local, count, waits, event))                          \
                                                                                                              \
+    STATUS(clEnqueueBarrierWithWaitList,                                                                     \
+           (cl_command_queue queue, cl_uint count, const cl_event *waits, cl_event *event),                  \
+           (queue, count, waits, event))                                                                     \
     STATUS(clWaitForEvents, (cl_uint count, const cl_event *events), (count, events))                        \
     STATUS(clGetEventProfilingInfo,                                                                          \
            (cl_event event, cl_profiling_info what, size_t capacity, void *value, size_t *size),             \

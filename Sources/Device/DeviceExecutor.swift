@@ -10,6 +10,8 @@ package final class DeviceExecutor: Executor {
     let openCLDevice: ResinOpenCL.Device
     let context: Context
     let queue: Queue
+    /// Brings bytes beside what `queue` runs.
+    private var transfers: Queue?
     /// What the device likes: vector width, tiles, how work is cut up.
     package let traits: DeviceTraits
     let debugLevel: DebugLevel
@@ -106,6 +108,37 @@ package final class DeviceExecutor: Executor {
         try translatingErrors { try queue.write(from: bytes, to: buffer(of: region), offset: offset) }
     }
 
+    package func send(
+        _ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int
+    ) throws -> any Mark {
+        try translatingErrors {
+            let transfers = try transferQueue()
+            let sent = try transfers.send(from: bytes, to: buffer(of: region), offset: offset)
+            try transfers.flush()
+            try queue.wait(for: sent)
+            return EventMark(event: sent)
+        }
+    }
+
+    package func mark() throws -> any Mark {
+        try translatingErrors {
+            let mark = try queue.mark()
+            try queue.flush()
+            return EventMark(event: mark)
+        }
+    }
+
+    package func makeStagingMemory(byteCount: Int) throws -> any StagingMemory {
+        try translatingErrors { try transferQueue().pinnedMemory(byteCount: byteCount) }
+    }
+
+    private func transferQueue() throws -> Queue {
+        if let transfers { return transfers }
+        let queue = try Queue(context: context)
+        transfers = queue
+        return queue
+    }
+
     package func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
         try translatingErrors { try queue.read(buffer(of: region), offset: offset, into: bytes) }
     }
@@ -174,6 +207,14 @@ package final class DeviceExecutor: Executor {
         }
     }
 }
+
+private struct EventMark: Mark {
+    let event: Event
+
+    func wait() throws { try translatingErrors { try event.wait() } }
+}
+
+extension PinnedMemory: StagingMemory {}
 
 extension DeviceDescription {
     package init(_ device: ResinOpenCL.Device, index: Int) {

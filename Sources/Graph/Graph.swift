@@ -48,6 +48,8 @@ public enum Region: Hashable, Sendable {
     case images(Split)
     case labels(Split)
     case order(Split)
+    /// How each row of the steps to come is made of the bytes: `ImageSample`s, `Int32` `[rows, words]`.
+    case samples(Split)
     /// A row a step with the sum of each `Metric`; float32 `[slots, metrics]`.
     case metrics(Split)
     /// One `Int32` a channel of every observed layer: whether it was ever above zero.

@@ -2,8 +2,8 @@ import COpenCL
 
 /// Commands that one device runs in the order in which they were enqueued.
 ///
-/// Only `enqueueProfiled` makes an event: OpenCL hands one out for every command that asks, and programs
-/// that collect them slow down a thousandfold.
+/// Few calls make an event: OpenCL hands one out for every command that asks, and programs that collect them slow down a
+/// thousandfold.
 public final class Queue: Sendable {
     let handle: Handle
     public let context: Context
@@ -47,6 +47,25 @@ public final class Queue: Sendable {
         try check(
             status, "clEnqueueNDRangeKernel", device: context.device,
             detail: "kernel \(kernel.name), global \(global), local \(local)")
+    }
+
+    /// The end of all that is enqueued so far.
+    public func mark() throws -> Event {
+        var event: cl_event?
+        try barrier(behind: nil, &event)
+        guard let event else { preconditionFailure("clEnqueueBarrierWithWaitList returned no event") }
+        return Event(handle: Handle(pointer: event), device: context.device)
+    }
+
+    /// Has what is enqueued from now on wait for a command of another queue, which must have been flushed.
+    public func wait(for event: Event) throws { try barrier(behind: event, nil) }
+
+    private func barrier(behind event: Event?, _ mark: UnsafeMutablePointer<cl_event?>?) throws {
+        let waits: [cl_event?] = event.map { [$0.handle.pointer] } ?? []
+        try check(
+            clEnqueueBarrierWithWaitList(
+                handle.pointer, cl_uint(waits.count), waits.isEmpty ? nil : waits, mark),
+            "clEnqueueBarrierWithWaitList", device: context.device)
     }
 
     /// Sends what is enqueued to the device without waiting for it.

@@ -16,6 +16,22 @@ extension Queue {
             "clEnqueueWriteBuffer", device: context.device, detail: buffer.range(offset, source.count))
     }
 
+    /// Starts copying `source` into `buffer`, beginning at `offset`: `source` must stay until the event, and what reads the
+    /// buffer in another queue waits for it.
+    public func send(
+        from source: UnsafeRawBufferPointer, to buffer: Buffer, offset: Int = 0
+    ) throws -> Event {
+        precondition(source.count > 0, "a transfer of no bytes has no event")
+        var event: cl_event?
+        try check(
+            clEnqueueWriteBuffer(
+                handle.pointer, buffer.handle.pointer, cl_bool(CL_FALSE), offset, source.count,
+                source.baseAddress, 0, nil, &event),
+            "clEnqueueWriteBuffer", device: context.device, detail: buffer.range(offset, source.count))
+        guard let event else { preconditionFailure("clEnqueueWriteBuffer returned no event") }
+        return Event(handle: Handle(pointer: event), device: context.device)
+    }
+
     /// Copies the bytes of `buffer` that begin at `offset` into `destination`, as many as it holds.
     ///
     /// With `blocking: false` the bytes are there after `finish`, and `destination` must stay until then.
@@ -53,6 +69,11 @@ extension Queue {
             clEnqueueUnmapMemObject(handle.pointer, buffer.handle.pointer, address, 0, nil, nil),
             "clEnqueueUnmapMemObject", device: context.device)
         return try result.get()
+    }
+
+    /// Memory of the host that transfers are fastest from, for as long as the object lives.
+    public func pinnedMemory(byteCount: Int) throws -> PinnedMemory {
+        try PinnedMemory(self, byteCount: byteCount)
     }
 
     /// Sets `byteCount` bytes, or all to the end, to `byte`. Returns at once.
@@ -94,6 +115,35 @@ extension Queue {
             "clEnqueueCopyBuffer", device: context.device,
             detail: "from \(source.range(sourceOffset, byteCount))"
                 + " to \(destination.range(destinationOffset, byteCount))")
+    }
+}
+
+/// Bytes of the host that the driver has fixed in place, so that the device fetches them without a copy on the way.
+public final class PinnedMemory: @unchecked Sendable {
+    public let bytes: UnsafeMutableRawBufferPointer
+    private let buffer: Buffer
+    private let queue: Queue
+
+    fileprivate init(_ queue: Queue, byteCount: Int) throws {
+        buffer = try Buffer(context: queue.context, byteCount: byteCount, isPinned: true)
+        self.queue = queue
+        var status = CL_SUCCESS
+        let address = clEnqueueMapBuffer(
+            queue.handle.pointer, buffer.handle.pointer, cl_bool(CL_TRUE),
+            cl_map_flags(CL_MAP_READ | CL_MAP_WRITE), 0, byteCount, 0, nil, nil, &status)
+        try check(
+            status, "clEnqueueMapBuffer", device: queue.context.device, detail: buffer.range(0, byteCount))
+        guard let address else {
+            preconditionFailure("clEnqueueMapBuffer returned neither bytes nor an error")
+        }
+        bytes = UnsafeMutableRawBufferPointer(start: address, count: byteCount)
+    }
+
+    deinit {
+        release(
+            clEnqueueUnmapMemObject(
+                queue.handle.pointer, buffer.handle.pointer, bytes.baseAddress, 0, nil, nil),
+            "clEnqueueUnmapMemObject")
     }
 }
 

@@ -42,6 +42,17 @@ public enum MathMode: String, Codable, CaseIterable, Hashable, Sendable {
     case exact
 }
 
+/// A place in the order of what an executor was told to do.
+package protocol Mark {
+    /// Returns once all before it is done.
+    func wait() throws
+}
+
+/// Bytes of the host that are there as long as the object is.
+package protocol StagingMemory: AnyObject, Sendable {
+    var bytes: UnsafeMutableRawBufferPointer { get }
+}
+
 /// What changes from step to step: all that the host sends.
 package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     /// Words of the run's seed.
@@ -116,6 +127,15 @@ package protocol Executor: AnyObject {
     /// Makes a region of that size, filled with zeros; a region that exists already is replaced.
     func allocate(_ region: Region, byteCount: Int) throws
     func write(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws
+    /// Starts copying bytes to a region beside the steps that run; steps started from now on wait for it. The bytes must
+    /// stay until its end, and nothing that runs meanwhile may use the place.
+    ///
+    /// - Returns: the end of the copy.
+    func send(_ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int) throws -> any Mark
+    /// The end of all that was started so far.
+    func mark() throws -> any Mark
+    /// Memory of the host from which `send` is fast.
+    func makeStagingMemory(byteCount: Int) throws -> any StagingMemory
     /// Waits for the steps before it, then reads.
     func read(_ region: Region, offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws
     /// Makes the arena as large as the largest of these plans wants it, so that all of them share it: what is prepared keeps
@@ -193,12 +213,36 @@ extension Executable {
     package func profile(_ uniforms: StepUniforms) throws -> [KernelTime]? { nil }
 }
 
+private struct ReachedMark: Mark {
+    func wait() {}
+}
+
+/// Of an executor that has no better.
+private final class HeapMemory: StagingMemory, @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(byteCount: Int) { bytes = .allocate(byteCount: byteCount, alignment: 64) }
+
+    deinit { bytes.deallocate() }
+}
+
 extension Executor {
     package func calibrate() throws -> Calibration? { nil }
     package var sharesHostMemory: Bool { false }
     package func workingByteCount(of plan: Plan) -> Int { plan.arenaByteCount }
     package var rewrites: GraphRewrites { GraphRewrites() }
     package func makeRoom(for plans: [Plan]) throws {}
+    /// For an executor that does everything at once.
+    package func send(
+        _ bytes: UnsafeRawBufferPointer, to region: Region, offset: Int
+    ) throws -> any Mark {
+        try write(bytes, to: region, offset: offset)
+        return ReachedMark()
+    }
+    package func mark() throws -> any Mark { ReachedMark() }
+    package func makeStagingMemory(byteCount: Int) throws -> any StagingMemory {
+        HeapMemory(byteCount: byteCount)
+    }
     package func launches(of plan: Plan) -> [LaunchDescription] { [] }
     package func source(of launch: LaunchDescription) -> String { "" }
 
