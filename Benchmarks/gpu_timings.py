@@ -8,8 +8,7 @@ A step is forward, backward and SGD with momentum 0.9 on images that lie in the 
 float32 (without TF32), TF32 and bf16 AMP, each with NCHW and channels_last tensors, and AMP channels_last replayed as a
 CUDA graph; compiled AMP comes last, as far as time allows. Resin runs with --math fast, which takes TF32 where the
 driver can, with --math exact, which is float32, and with --precision mixed. Each round times Resin and every form one
-after the other; figures are medians over the rounds. PyTorch is timed over many steps with one wait at the end, Resin
-step by step.
+after the other; figures are medians over the rounds. Both are timed over many steps with one wait at the end.
 """
 import argparse
 import json
@@ -123,7 +122,7 @@ class TorchStep:
 def resin_images_per_second(resin, device, work, steps, form):
     network, side, batch, options = WORK[work]
     command = [resin, "bench", network, "--input", f"1x{side}x{side}", "--batch", str(batch), "--steps", str(steps),
-               "--device", device, *RESIN[form], "--json", *options]
+               "--device", device, "--pipelined", *RESIN[form], "--json", *options]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])

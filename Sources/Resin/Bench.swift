@@ -77,6 +77,16 @@ public final class Bench {
         return (clock.now - start) / .seconds(1)
     }
 
+    /// Takes so many steps one behind the other, waits once, at the end, and returns the seconds of a step: what the host
+    /// does for a step is beside the steps before it, as in a training.
+    public func runSteps(_ count: Int) throws -> Double {
+        let clock = ContinuousClock()
+        let start = clock.now
+        for _ in 0..<count { try executable.run(nextUniforms()) }
+        try executable.synchronize()
+        return (clock.now - start) / .seconds(1) / Double(count)
+    }
+
     /// Each kernel's time, medians of so many steps; nil where the executor keeps no profile.
     private func medians(steps: Int) throws -> [KernelTime]? {
         let runs = try (0..<steps).compactMap { _ in try executable.profile(nextUniforms()) }

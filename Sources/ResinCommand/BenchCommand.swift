@@ -18,6 +18,13 @@ struct BenchCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Steps to time, after two to warm up.", valueName: "n"))
     var steps = 10
     @Flag(
+        help: ArgumentHelp(
+            "Start all timed steps and wait for the device once, at the end.",
+            discussion:
+                "Without it each step is waited for and the median counts; with it their mean does, and what "
+                + "the program does for a step runs beside the device's work, as in a training."))
+    var pipelined = false
+    @Flag(
         help: "Also a table by operator, layer and pass: time, GFLOP/s, GB/s, share of the limits.")
     var profile = false
     @Option(
@@ -48,10 +55,13 @@ struct BenchCommand: ParsableCommand {
         try bench.runStep()
         let firstStep = secondsSinceStart()
         try bench.runStep()
-        let times = try (0..<steps).map { _ in try bench.runStep() }.sorted()
-        let seconds = times[times.count / 2]
+        let seconds =
+            pipelined
+            ? try bench.runSteps(steps)
+            : try (0..<steps).map { _ in try bench.runStep() }.sorted()[steps / 2]
         var result = Result(
             network: network, device: device.details.name, mode: mode.rawValue, batch: batch,
+            pipelined: pipelined,
             imagesPerSecond: Double(batch) / seconds, stepMilliseconds: 1e3 * seconds,
             gflops: Double(bench.flops) / seconds * 1e-9, peakBytes: peakByteCount(),
             planBytes: bench.planByteCount, firstStepSeconds: firstStep)
@@ -75,7 +85,7 @@ struct BenchCommand: ParsableCommand {
         print(
             "\(network) \(model.input), batch \(batch), \(mode.rawValue): "
                 + "\(decimals(result.imagesPerSecond, 1)) images/s, "
-                + "\(decimals(result.stepMilliseconds, 2)) ms a step, \(decimals(result.gflops, 0)) GFLOP/s on "
+                + "\(decimals(result.stepMilliseconds, 2)) ms a step\(pipelined ? " (pipelined)" : ""), \(decimals(result.gflops, 0)) GFLOP/s on "
                 + "\(device.details.name)")
         if let share = result.shareOfBound, let bound = result.boundMilliseconds {
             print(
@@ -130,6 +140,8 @@ extension BenchCommand {
     private struct Result: Encodable {
         var network, device, mode: String
         var batch: Int
+        /// Whether the device was waited for once, behind all steps.
+        var pipelined: Bool
         var imagesPerSecond, stepMilliseconds, gflops: Double
         /// Of the process's memory, and of the device's as planned.
         var peakBytes, planBytes: Int

@@ -10,11 +10,14 @@ private func hasDevice() throws -> Bool {
 extension CommandTests {
     @Suite struct Bench {
         private static let keys: Set<String> = [
-            "network", "device", "mode", "batch", "images_per_second", "step_milliseconds", "gflops",
+            "network", "device", "mode", "batch", "pipelined", "images_per_second", "step_milliseconds",
+            "gflops",
             "peak_bytes", "plan_bytes", "first_step_seconds",
         ]
 
-        private func bench(_ arguments: String...) throws -> [String: Any] {
+        private func bench(_ arguments: String...) throws -> [String: Any] { try bench(arguments) }
+
+        private func bench(_ arguments: [String]) throws -> [String: Any] {
             let program = Program(["bench", "lenet", "--batch", "8", "--steps", "2", "--json"] + arguments)
             return try #require(try success(of: program).json() as? [String: Any])
         }
@@ -22,12 +25,13 @@ extension CommandTests {
         @Test("bench --json has the contract's keys, and figures above zero, in both modes")
         func json() throws {
             var plans: [Double] = []
-            for mode in ["train", "infer"] {
-                let result = try bench("--mode", mode)
+            for (mode, pipelined) in [("train", false), ("infer", true)] {
+                let result = try bench(["--mode", mode] + (pipelined ? ["--pipelined"] : []))
                 #expect(Set(result.keys) == Self.keys)
                 #expect(result["mode"] as? String == mode)
                 #expect(result["batch"] as? Int == 8)
-                for key in Self.keys.subtracting(["network", "device", "mode"]) {
+                #expect(result["pipelined"] as? Bool == pipelined)
+                for key in Self.keys.subtracting(["network", "device", "mode", "pipelined"]) {
                     #expect(try #require(result[key] as? Double) > 0, "\(key)")
                 }
                 plans.append(try #require(result["plan_bytes"] as? Double))
