@@ -48,6 +48,9 @@ INSTRUCTIONS = {
     ("convolution2d_filter_gradient_tiled", "TF32"): {1: 259, 2: 319},
 }
 BY_WORDS = 400
+# Those that also sum for a batch norm, and all that make a convolution or its input's gradient alone.
+NORM_SUMS = {"convolution2d_statistics_tiled", "convolution2d_gradient_sums_tiled"}
+ONE_PRODUCT = {"convolution2d_tiled"} | NORM_SUMS
 # What of that is reached by one group a multiprocessor that waits for its words, by two with pieces; and of multiply-adds.
 REACHED = {0: 0.5, 1: 0.7, 2: 0.75}
 PLAIN = 0.85
@@ -93,7 +96,7 @@ class Launch:
     def byte_count(self):
         """Of a convolution's phase with a stride, which shares its buffers with the other phases, its part."""
         v, shares = self.values, {}
-        if self.kernel == "convolution2d_tiled":
+        if self.kernel in ONE_PRODUCT:
             steps = v["stride_height"] * v["stride_width"]
             shares["source"] = min(1, v["tap_rows"] * v["tap_columns"] / steps)
             shares["result"] = 1 / (v["result_step_height"] * v["result_step_width"])
@@ -108,7 +111,7 @@ class Launch:
         v, products = self.values, {}
         if self.kernel != "convolution2d_filter_gradient_tiled":
             products["convolution2d_tiled"] = v["tap_rows"] * v["tap_columns"] * v["source_channels"]
-        if self.kernel != "convolution2d_tiled":
+        if self.kernel not in ONE_PRODUCT:
             products["convolution2d_filter_gradient_tiled"] = (
                 v["images"] * v["output_height"] * v["output_width"] / max(v["splits"], 1))
         return max(self.seconds_of_product(kernel, sums) for kernel, sums in products.items())
@@ -146,7 +149,7 @@ class Launch:
             longest = max(longest, self.product_seconds())
         if "combine" in self.kernel or self.kernel.startswith("record_metrics"):
             return SERIAL
-        if "_whole_" in self.kernel or self.kernel.startswith("softmax_cross_entropy_reduction"):
+        if "_whole_" in self.kernel or self.kernel in NORM_SUMS or self.kernel.startswith("softmax_cross_entropy_reduction"):
             longest += LAST_GROUP
         return max(longest + RAMP, LEAST)
 

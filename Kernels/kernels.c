@@ -83,6 +83,9 @@ static const struct {
     {"convolution2d_gradients_tiled", (const char[]){
 #embed "gpu/convolution2d_gradients_tiled.cl"
     , '\0'}},
+    {"convolution2d_norm_sums_tiled", (const char[]){
+#embed "gpu/convolution2d_norm_sums_tiled.cl"
+    , '\0'}},
     {"convolution2d_tiled", (const char[]){
 #embed "gpu/convolution2d_tiled.cl"
     , '\0'}},

@@ -20,7 +20,7 @@
 // likewise for O and for where it lies; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
 // WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
 // before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has. BOTH_GRADIENTS is 1
-// in front of convolution2d_gradients_tiled.cl.
+// in front of convolution2d_gradients_tiled.cl, and NORM_SUMS in front of convolution2d_norm_sums_tiled.cl.
 
 // Where a k is.
 typedef struct {
@@ -235,17 +235,18 @@ static inline ResultRun result_run(int m, int v, int first_pixel, int first_chan
     return (ResultRun){pixel * g->result_stride + g->result_first + channel, channel, g->result_channels - channel};
 }
 
-// What the `group`-th work-group does, with local memory for its tiles.
-INLINED void convolve(__global const activation *source, __global const filter_value *filter,
-                      __global const float *bias, __global const activation *addend,
-                      __global const activation *mask, __global activation *result,
-                      const ConvolutionGeometry *g, __local WordRun (*a)[A_RUNS], __local WordRun (*b)[B_RUNS],
-                      int group) {
-    const int id = get_local_id(0);
-    const int channel_tiles = (g->result_channels + TILE_N - 1) / TILE_N;
-    const int first_pixel = group / channel_tiles * TILE_M;
-    const int first_channel = group % channel_tiles * TILE_N;
-    const int grid = g->grid_images * g->grid_height * g->grid_width;
+// Where the `group`-th work-group's tile begins.
+#define CHANNEL_TILES(g) (((g)->result_channels + TILE_N - 1) / TILE_N)
+#define FIRST_PIXEL(group, g) ((group) / CHANNEL_TILES(g) * TILE_M)
+#define FIRST_CHANNEL(group, g) ((group) % CHANNEL_TILES(g) * TILE_N)
+#define GRID(g) ((g)->grid_images * (g)->grid_height * (g)->grid_width)
+
+// The sums of the `group`-th work-group's tile, with local memory for its operands, which is free behind a barrier.
+INLINED void sum_products(SumRow *sums, __global const activation *source, __global const filter_value *filter,
+                          const ConvolutionGeometry *g, __local WordRun (*a)[A_RUNS],
+                          __local WordRun (*b)[B_RUNS], int group) {
+    const int id = get_local_id(0), first_pixel = FIRST_PIXEL(group, g), first_channel = FIRST_CHANNEL(group, g);
+    const int grid = GRID(g);
     const int chunks = (g->tap_rows * g->tap_columns * g->source_channels + TILE_K - 1) / TILE_K;
 
     Rows rows;
@@ -262,7 +263,6 @@ INLINED void convolve(__global const activation *source, __global const filter_v
                                        : 0;
     }
 
-    SumRow sums[THREAD_M];
     clear_sums(sums);
     Tap tap = {0, 0, 0};
     tap = advance(tap, id % A_SLOTS * SOURCE_WIDTH, g);
@@ -283,23 +283,37 @@ INLINED void convolve(__global const activation *source, __global const filter_v
         put(&next, a[stage], b[stage], id);
     }
     await_copies();
+}
 
-    // What is added is on its way for all before the first is stored.
-    const int kind = g->offset_kind, adds = g->epilogue & EPILOGUE_SUM, epilogue = BEHIND_SUM(g->epilogue);
-    if (kind || adds) {
-        UNROLL for (int m = 0; m < THREAD_M; m++)
-            UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-                const ResultRun run = result_run(m, v, first_pixel, first_channel, id, g);
-                if (run.count <= 0) continue;
-                if (kind == OFFSET_FACTOR)
-                    sums[m][v] *= load_run(bias + g->result_channels + run.channel, run.count, RESULT_WIDTH);
-                if (kind) sums[m][v] += load_run(bias + run.channel, run.count, RESULT_WIDTH);
-                if (adds) sums[m][v] += load_run(addend + run.at, run.count, RESULT_WIDTH);
-            }
-    }
+// Adds what is added to them: all of it is on its way before the first is stored.
+INLINED void add_operands(SumRow *sums, __global const float *bias, __global const activation *addend,
+                          const ConvolutionGeometry *g, int group) {
+    const int id = get_local_id(0), kind = g->offset_kind, adds = g->epilogue & EPILOGUE_SUM;
+    if (!kind && !adds) return;
     UNROLL for (int m = 0; m < THREAD_M; m++)
         UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
-            const ResultRun run = result_run(m, v, first_pixel, first_channel, id, g);
+            const ResultRun run = result_run(m, v, FIRST_PIXEL(group, g), FIRST_CHANNEL(group, g), id, g);
+            if (run.count <= 0) continue;
+            if (kind == OFFSET_FACTOR)
+                sums[m][v] *= load_run(bias + g->result_channels + run.channel, run.count, RESULT_WIDTH);
+            if (kind) sums[m][v] += load_run(bias + run.channel, run.count, RESULT_WIDTH);
+            if (adds) sums[m][v] += load_run(addend + run.at, run.count, RESULT_WIDTH);
+        }
+}
+
+// What the `group`-th work-group does.
+INLINED void convolve(__global const activation *source, __global const filter_value *filter,
+                      __global const float *bias, __global const activation *addend,
+                      __global const activation *mask, __global activation *result,
+                      const ConvolutionGeometry *g, __local WordRun (*a)[A_RUNS], __local WordRun (*b)[B_RUNS],
+                      int group) {
+    SumRow sums[THREAD_M];
+    sum_products(sums, source, filter, g, a, b, group);
+    add_operands(sums, bias, addend, g, group);
+    const int id = get_local_id(0), epilogue = BEHIND_SUM(g->epilogue);
+    UNROLL for (int m = 0; m < THREAD_M; m++)
+        UNROLL for (int v = 0; v < THREAD_N / 4; v++) {
+            const ResultRun run = result_run(m, v, FIRST_PIXEL(group, g), FIRST_CHANNEL(group, g), id, g);
             if (run.count <= 0) continue;
             float4 value = sums[m][v];
             if (epilogue == EPILOGUE_ACTIVATION) value = ACTIVATED(value);
@@ -309,7 +323,7 @@ INLINED void convolve(__global const activation *source, __global const filter_v
         }
 }
 
-#if !BOTH_GRADIENTS
+#if !BOTH_GRADIENTS && !NORM_SUMS
 __kernel TILED_GROUP
 void convolution2d_tiled(__global const activation *restrict source, __global const filter_value *restrict filter,
                          __global const float *restrict bias, __global const activation *restrict addend,

@@ -115,7 +115,7 @@ extension OpCase {
 
 extension Graph {
     /// With what comes behind a batch norm.
-    fileprivate mutating func finished(
+    mutating func finished(
         _ y: ValueID, adding addend: ValueID?, _ isRectified: Bool
     ) throws -> ValueID {
         var y = y

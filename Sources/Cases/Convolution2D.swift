@@ -172,6 +172,7 @@ extension OpCase {
         ConvolutionConfiguration.all.flatMap(\.cases) + ConvolutionConfiguration.activated.map(\.forward)
         + ConvolutionConfiguration.summed.flatMap { [$0.sum.checked, $0.inputGradientSum.checked] }
         + ConvolutionConfiguration.all.filter(\.isChecked).map { $0.gradients.checked }
+        + NormedConvolution.all.flatMap { [$0.forward.checked, $0.gradient.checked] }
 }
 
 extension Extent {

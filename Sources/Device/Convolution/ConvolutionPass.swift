@@ -119,13 +119,15 @@ extension Window {
 
 extension Op.Convolution2D: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
-        ConvolutionPass(self, node, in: graph).form(on: traits)
+        NormSums(with: node, in: graph, traits)?.convolutionForm
+            ?? ConvolutionPass(self, node, in: graph).form(on: traits)
     }
 }
 
 extension Op.Convolution2DInputGradient: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
         GradientPair(with: node, in: graph, traits)?.form(of: self)
+            ?? NormSums(with: node, in: graph, traits)?.convolutionForm
             ?? ConvolutionPass(self, node, in: graph).form(on: traits)
     }
 }

@@ -81,6 +81,9 @@ struct KernelFile: Hashable, Sendable {
     static let tiledGradients = KernelFile(
         name: "convolution2d_gradients_tiled",
         preamble: tiledFilterGradient.preamble + [tiled.name, tiledFilterGradient.name])
+    static let tiledNormSums = KernelFile(
+        name: "convolution2d_norm_sums_tiled",
+        preamble: tiledFilterGradient.preamble + [tiled.name])
     static let filterOperands = KernelFile(
         name: "convolution2d_filter_operands", preamble: ["ptx", "tensor_core"])
     static let winogradStages = KernelFile(

@@ -23,15 +23,23 @@ struct ChannelChunks: Hashable {
 
 extension Op.BatchNorm: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
-        .channelReduction(of: graph.shape(of: node.inputs[0]), on: traits, lower)
+        // The convolution before it may have made the statistics.
+        NormSums(with: node, in: graph, traits) == nil
+            ? .channelReduction(of: graph.shape(of: node.inputs[0]), on: traits, lower)
+            : DeviceForm(lower: normalise)
     }
 
     func lower(_ lowering: inout Lowering) {
+        lowering.reduce(
+            "batch_norm_statistics", [lowering.input(0)], by: "batch_norm_combine",
+            to: [lowering.output(1), lowering.output(2), lowering.input(3), lowering.input(4)],
+            [.float(epsilon), .float(momentum)])
+        normalise(&lowering)
+    }
+
+    private func normalise(_ lowering: inout Lowering) {
         let (x, scale, shift) = (lowering.input(0), lowering.input(1), lowering.input(2))
         let (y, mean, inverse) = (lowering.output(0), lowering.output(1), lowering.output(2))
-        lowering.reduce(
-            "batch_norm_statistics", [x], by: "batch_norm_combine",
-            to: [mean, inverse, lowering.input(3), lowering.input(4)], [.float(epsilon), .float(momentum)])
         lowering.eachPixel(
             "batch_norm_normalise", [x, scale, shift, mean, inverse, lowering.addend(of: epilogue), y],
             [.int(Int(epilogue.code))])
@@ -49,16 +57,23 @@ extension Op.BatchNormInference: DeviceOperator {
 
 extension Op.BatchNormGradient: DeviceOperator {
     func form(of node: Node, in graph: Graph, on traits: DeviceTraits) -> DeviceForm {
-        .channelReduction(of: graph.shape(of: node.inputs[0]), on: traits, lower)
+        // What made dy may have summed it.
+        NormSums(with: node, in: graph, traits) == nil
+            ? .channelReduction(of: graph.shape(of: node.inputs[0]), on: traits, lower)
+            : DeviceForm(lower: differentiate)
     }
 
     func lower(_ lowering: inout Lowering) {
+        lowering.reduce(
+            "batch_norm_gradient_sums", [0, 1, 3, 4].map(lowering.input), by: "batch_norm_gradient_combine",
+            to: [lowering.output(1), lowering.output(2)])
+        differentiate(&lowering)
+    }
+
+    private func differentiate(_ lowering: inout Lowering) {
         let (dy, x, scale) = (lowering.input(0), lowering.input(1), lowering.input(2))
         let (mean, inverse) = (lowering.input(3), lowering.input(4))
         let (dx, dscale, dshift) = (lowering.output(0), lowering.output(1), lowering.output(2))
-        lowering.reduce(
-            "batch_norm_gradient_sums", [dy, x, mean, inverse], by: "batch_norm_gradient_combine",
-            to: [dscale, dshift])
         lowering.eachPixel("batch_norm_gradient", [dy, x, scale, mean, inverse, dscale, dshift, dx], [])
     }
 }

@@ -172,6 +172,20 @@ def batch_norm_gradient(settings, x, scale, shift, mean, variance, dy):
     return gradients(y, first(dy), x, scale, shift)
 
 
+def convolution2d_norm(settings, x, w, scale, shift, mean, variance, *others):
+    bias = others[0] if others and others[0].dim() == 1 else None
+    y = last(F.conv2d(first(x), w, bias, **window(settings)), x.dim())
+    return batch_norm(settings, y, scale, shift, mean, variance, *others[bias is not None:])
+
+
+def convolution2d_norm_gradient(settings, x, scale, shift, mean, variance, dy, w, addend=0, other_dx=0):
+    for tensor in (x, scale, shift):
+        tensor.requires_grad_()
+    norm = last(F.batch_norm(first(x), mean, variance, scale, shift, True, 0.1, settings["epsilon"][0]), x.dim())
+    dx = convolution2d_input_gradient(settings, dy, w)[0] + other_dx
+    return gradients(norm, dx * (norm + addend > 0), x, scale, shift)
+
+
 def batch_norm_inference(settings, x, scale, shift, mean, variance, addend=0):
     y = F.batch_norm(first(x), mean, variance, scale, shift, False, 0.1, settings["epsilon"][0])
     return [relu(last(y, x.dim()) + addend, settings)]
@@ -355,7 +369,8 @@ OPERATIONS = {
         convolution2d, convolution2d_input_gradient, convolution2d_filter_gradient,
         convolution2d_gradients, max_pool2d,
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
-        convolution2d_sum, convolution2d_input_gradient_sum, slice_sum, loss_step,
+        convolution2d_sum, convolution2d_input_gradient_sum, slice_sum, loss_step, convolution2d_norm,
+        convolution2d_norm_gradient,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
         softmax_cross_entropy_gradient, record_metrics, channel_activity, sgd, adam)

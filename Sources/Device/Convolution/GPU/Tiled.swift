@@ -109,7 +109,10 @@ struct TiledConvolution: ConvolutionForm {
     var writesChannelViews: Bool { true }
     var staging: Staging { operands?.staging ?? .words }
 
-    func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
+    func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) { lower(pass, nil, &lowering) }
+
+    /// - Parameter sums: what the launch also sums of its result; such a pass is one launch.
+    func lower(_ pass: ConvolutionPass, _ sums: NormSums?, _ lowering: inout Lowering) {
         let offset = pass.offset(&lowering)
         let filter = operands == nil ? pass.filter(in: lowering) : .prepared
         var launches = ConvolutionGeometry.phases(pass)
@@ -123,7 +126,7 @@ struct TiledConvolution: ConvolutionForm {
             lowering.multiply(
                 lowering.input(0), filter, into: lowering.output(0), geometry, operands,
                 bias: offset.argument, addend: lowering.addend(of: pass.epilogue),
-                operand: lowering.operand(of: pass.epilogue), isTransposed: pass.isTransposed)
+                operand: lowering.operand(of: pass.epilogue), isTransposed: pass.isTransposed, sums: sums)
         }
     }
 }
@@ -134,19 +137,26 @@ extension Lowering {
         _ source: Argument, _ filter: Argument, into result: Argument, _ geometry: ConvolutionGeometry,
         _ operands: FilterOperands? = nil, bias: Argument = .zeros, addend: Argument = .zeros,
         operand: Argument = .zeros,
-        isTransposed: Bool = false, batches: Int = 1
+        isTransposed: Bool = false, batches: Int = 1, sums: NormSums? = nil
     ) {
         let channels = Int(geometry.resultChannels)
         let tile = GroupTile.best(
             of: traits.groupTiles, rows: geometry.pixels, columns: channels, batches: batches)
         let sourceWidth = operands?.pieceWidth ?? loadWidth(channels: Int(geometry.sourceChannels))
-        launch(
-            "convolution2d_tiled", in: .tiled,
-            defining: tile.definitions(operands?.staging ?? .words) + [
+        let definitions =
+            tile.definitions(operands?.staging ?? .words) + [
                 ("TRANSPOSED", isTransposed ? 1 : 0), ("SOURCE_WIDTH", sourceWidth),
                 ("RESULT_WIDTH", geometry.resultLoadWidth),
                 ("WHOLE_TAPS", operands?.hasWholeTaps == true ? 1 : 0),
-            ],
+            ]
+        if let sums {
+            sums.multiply(
+                source, filter, bias: bias, addend: addend, operand: operand, into: result, geometry, tile,
+                definitions, &self)
+            return
+        }
+        launch(
+            "convolution2d_tiled", in: .tiled, defining: definitions,
             global: [tile.groups(rows: geometry.pixels, columns: channels) * tile.workItems, batches],
             local: [tile.workItems, 1],
             [source, filter, bias, addend, operand, result, .geometry(geometry)])
