@@ -100,6 +100,12 @@ class Launch:
             steps = v["stride_height"] * v["stride_width"]
             shares["source"] = min(1, v["tap_rows"] * v["tap_columns"] / steps)
             shares["result"] = 1 / (v["result_step_height"] * v["result_step_width"])
+        # What lies among another value's channels is its part of them.
+        if "gradient_stride" in v:
+            shares["dy"] = v["output_channels"] / v["gradient_stride"]
+        elif "source_stride" in v:
+            shares["source"] *= v["source_channels"] / v["source_stride"]
+            shares["result"] *= v["result_channels"] / v["result_stride"]
         return sum(count * shares.get(name, 1) for name, count in self.buffers.values())
 
     @property

@@ -15,9 +15,9 @@
 //                           With several splits and a fence (last_group.cl) the last group of each tile adds them.
 //   filter_gradient_reduce  global (values, rounded up to whole groups). Adds the splits in order, without one.
 //
-// Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; with one split filter_sums is dw [KH·KW·C][O] and bias_sums db [O],
-// with several both are partial [splits][KH·KW·C + 1][O], whose last row is the bias's; then filter and bias are dw and
-// db, and counters one int a tile.
+// Buffers: x [N][H][W][C]; dy [N][H′][W′][O], perhaps among another value's channels; with one split filter_sums is
+// dw [KH·KW·C][O] and bias_sums db [O], with several both are partial [splits][KH·KW·C + 1][O], whose last row is the
+// bias's; then filter and bias are dw and db, and counters one int a tile.
 // Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; with
 // STAGING both are the activations in 16 bytes. With BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose
 // source is dy and whose result is as wide as x.
@@ -103,7 +103,7 @@ INLINED void bring_pixels(BroughtPixels *next, __local WordRun *a, __local WordR
     }
     UNROLL for (int l = 0; l < B_LOADS; l++) {
         const int k = chunk * TILE_K + K_ALONG(id, l, B_SLOTS);
-        BRING_B(dy + (size_t)k * g->output_channels + share->o,
+        BRING_B(dy + (size_t)k * g->gradient_stride + g->gradient_first + share->o,
                 k < g->images * g->output_height * g->output_width && share->o < g->output_channels);
     }
     commit_copies();

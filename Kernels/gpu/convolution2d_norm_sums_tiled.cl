@@ -31,8 +31,11 @@
 #endif
 
 // Local memory, once the tiles are free: the two numbers of each work-item's columns [THREADS_M][TILE_N] in that of A
-// and of B, and two ints behind them.
-#define TICKETS ((__local int *)b + THREADS_M * TILE_N)
+// and of B, and two ints behind the first.
+#define TICKETS ((__local int *)a + THREADS_M * TILE_N)
+#if 4 * STAGES * A_RUNS < THREADS_M * TILE_N + 2 || 4 * STAGES * B_RUNS < THREADS_M * TILE_N
+#error "the tiles' local memory does not hold what their columns sum to"
+#endif
 
 // Of some values x their number, y and z the two numbers that are summed.
 typedef float4 Moments;

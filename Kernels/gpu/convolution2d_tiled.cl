@@ -14,13 +14,13 @@
 // and needs no division to move it on.
 //
 // Buffers: source [N][H][W][C]; filter [tap row][tap column][inputs][outputs], as it is stored, or with STAGING the
-// operands of convolution2d_filter_operands.cl; bias [O]; addend, mask and result [N][H′][W′][O], the last perhaps
-// among another value's channels.
+// operands of convolution2d_filter_operands.cl; bias [O]; addend, mask and result [N][H′][W′][O]; source and result
+// perhaps among another value's channels.
 // Constants: those of tile.cl; TRANSPOSED; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH,
-// likewise for O and for where it lies; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in 16 bytes, and
-// WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps' turn comes
-// before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has. BOTH_GRADIENTS is 1
-// in front of convolution2d_gradients_tiled.cl, and NORM_SUMS in front of convolution2d_norm_sums_tiled.cl.
+// likewise for O; both for where they lie, too; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in
+// 16 bytes, and WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps'
+// turn comes before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
+// BOTH_GRADIENTS is 1 in front of convolution2d_gradients_tiled.cl, NORM_SUMS of convolution2d_norm_sums_tiled.cl.
 
 // Where a k is.
 typedef struct {
@@ -86,7 +86,7 @@ INLINED bool is_inside(const Rows *rows, int l, Tap tap, const ConvolutionGeomet
 }
 
 INLINED int source_offset(Tap tap, const ConvolutionGeometry *g) {
-    return (tap.row * g->source_width + tap.column) * g->source_channels + tap.channel;
+    return (tap.row * g->source_width + tap.column) * g->source_stride + tap.channel;
 }
 
 // A chunk is brought: its operands are on their way to a stage of local memory, held in registers if they go through
@@ -258,9 +258,11 @@ INLINED void sum_products(SumRow *sums, __global const activation *source, __glo
         // A pixel past the last is far above the image, where every tap reads zeros.
         rows.top[l] = position < grid ? i * g->stride_height + g->origin_height : -(1 << 30);
         rows.left[l] = j * g->stride_width + g->origin_width;
-        rows.base[l] = position < grid ? ((n * g->source_height + rows.top[l]) * g->source_width + rows.left[l]) *
-                                             g->source_channels
-                                       : 0;
+        rows.base[l] =
+            position < grid ? ((n * g->source_height + rows.top[l]) * g->source_width + rows.left[l]) *
+                                      g->source_stride +
+                                  g->source_first
+                            : 0;
     }
 
     clear_sums(sums);

@@ -74,6 +74,7 @@ typedef struct {
     int FIELD(filter_batch, filterBatch), FIELD(result_batch, resultBatch);
     int FIELD(result_stride, resultStride);             // values from pixel to pixel of the result,
     int FIELD(result_first, resultFirst);               // and to its first channel
+    int FIELD(source_stride, sourceStride), FIELD(source_first, sourceFirst);   // of the source, on GPUs
 } ConvolutionGeometry;
 
 // Convolutions and filter gradients on CPUs that copy what they read: packed, along rows, dense.
@@ -104,6 +105,8 @@ typedef struct {
     int FIELD(has_bias, hasBias);
     int FIELD(adds_splits, addsSplits);                 // by the last group of each tile
     int FIELD(image_batch, imageBatch), FIELD(gradient_batch, gradientBatch), FIELD(sums_batch, sumsBatch);
+    int FIELD(gradient_stride, gradientStride);         // values from pixel to pixel of dy,
+    int FIELD(gradient_first, gradientFirst);           // and to its first channel
 } TiledGradientGeometry;
 
 // Minimal filtering, on CPUs and on GPUs.

@@ -8,6 +8,8 @@ extension OpCase {
         } + [
             branches(of: [2, 28, 28, 16], to: [24, 17, 32]).checked,
             branches(of: [3, 9, 5, 3], to: [7, 16]).checked,
+            branchGradients(of: [2, 12, 11, 16], to: [16, 24, 32]).checked,
+            branchGradients(of: [3, 9, 5, 3], to: [7, 16, 1, 4, 5]).checked,
             sliceSum([2, 9, 5, 40], 4..<24, masked: false).checked,
             sliceSum([3, 5, 7, 33], 2..<19, masked: true).checked,
         ]
@@ -42,6 +44,51 @@ extension OpCase {
             }
         }
         result.isExactOnIntegers = true
+        return result
+    }
+
+    /// The gradients of convolutions side by side, as of `branches`, whose concatenation a 1×1 convolution to 9 channels
+    /// reads: the parts of its gradient, which devices may read where they lie.
+    private static func branchGradients(of image: Shape, to channels: [Int]) -> OpCase {
+        let windows = channels.indices.map { Window(kernel: Extent(2 * $0 + 1), padding: Extent($0)) }
+        let last = Window(kernel: 1)
+        func shape(_ channels: Int) -> Shape {
+            Shape(images: image.images, height: image.height, width: image.width, channels: channels)
+        }
+        let whole = shape(channels.reduce(0, +))
+        let filters = zip(windows, channels).map { window, count in
+            CaseInput.filter(outputs: count, inputs: image.channels, window.kernel)
+        }
+        var result = OpCase(
+            "gradients of branches, \(image) to " + channels.map(String.init).joined(separator: " + "),
+            "branch_gradients", settings: ["channels": channels.map(Double.init)],
+            inputs: [.tensor(image)] + filters
+                + [.filter(outputs: 9, inputs: whole.channels, last.kernel), .tensor(shape(9))],
+            outputs: zip(windows, channels).flatMap { window, count in
+                [.value(image), .value([window.kernel.area * image.channels * count])]
+            }
+        ) { graph, inputs in
+            let dy = try graph.apply(
+                .convolution2DInputGradient(.init(window: last, inputShape: whole)),
+                to: [inputs[inputs.count - 1], inputs[inputs.count - 2]], name: "last")
+            var first = 0
+            let parts = try channels.map { count in
+                defer { first += count }
+                return try graph.apply(
+                    .channelSlice(Op.ChannelSlice(first..<first + count)), to: dy, name: "concatenation")[0]
+            }
+            return try channels.indices.flatMap { index in
+                try graph.apply(
+                    .convolution2DInputGradient(.init(window: windows[index], inputShape: image)),
+                    to: [parts[index], inputs[1 + index]], name: "branch\(index)")
+                    + graph.apply(
+                        .convolution2DFilterGradient(.init(window: windows[index], hasBias: false)),
+                        to: [inputs[0], parts[index]], name: "branch\(index)")
+            }
+        }
+        result.launches = 2 + 2 * channels.count
+        result.isExactOnIntegers = true
+        result.winogradTolerance = 2e-4
         return result
     }
 

@@ -1,6 +1,7 @@
 import ResinGraph
 
-/// Where a value lies among another's channels: an input of a concatenation that is written where it will be read.
+/// Where a value lies among another's channels: an input of a concatenation that is written where it will be read, or a
+/// part of a concatenation's gradient that is read where it was written.
 package struct ChannelView: Hashable, Sendable {
     package var whole: ValueID
     /// Its first channel there.
@@ -14,15 +15,41 @@ package struct ChannelView: Hashable, Sendable {
 
 extension Graph {
     /// The inputs of concatenations that need no copy: their producer can write among other channels, and nothing reads
-    /// them but the concatenation and the slices of its gradient that they mask.
+    /// them but the concatenation and the slices of its gradient that they mask. And the parts of a concatenation's gradient
+    /// where none of them needs a copy: all that reads them can read among other channels.
     func channelViews(_ forms: [any NodeForm]) -> [ValueID: ChannelView] {
         var producers: [ValueID: Int] = [:]
         var readers: [ValueID: [Node]] = [:]
+        var uses: [ValueID: [(form: any NodeForm, input: Int)]] = [:]
         for (index, node) in nodes.enumerated() {
             if let output = node.outputs.first { producers[output] = index }
-            for input in node.inputs { readers[input, default: []].append(node) }
+            for (place, input) in node.inputs.enumerated() {
+                readers[input, default: []].append(node)
+                uses[input, default: []].append((forms[index], place))
+            }
         }
         var views: [ValueID: ChannelView] = [:]
+        /// Whether a value is in the arena, which views are placed in: not a parameter under another shape.
+        func isInArena(_ value: ValueID) -> Bool {
+            guard let producer = producers[value].map({ nodes[$0] }) else { return false }
+            return !producer.op.body.isView || isInArena(producer.inputs[0])
+        }
+        for node in nodes {
+            guard case .channelSplit(let split) = node.op, isInArena(node.inputs[0]),
+                !node.outputs.contains(where: results.contains)
+            else { continue }
+            let channels = shape(of: node.inputs[0]).channels
+            let firsts = split.counts.reduce(into: [0]) { $0.append($0.last! + $1) }
+            let areRead = zip(node.outputs, firsts).allSatisfy { output, first in
+                uses[output, default: []].allSatisfy { form, input in
+                    form.viewWidth(ofInput: input).map { channels % $0 == 0 && first % $0 == 0 } ?? false
+                }
+            }
+            guard areRead else { continue }
+            for (output, first) in zip(node.outputs, firsts) {
+                views[output] = ChannelView(whole: node.inputs[0], first: first)
+            }
+        }
         for node in nodes where node.op == .concatenation {
             var first = 0
             for input in node.inputs {

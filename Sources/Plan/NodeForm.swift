@@ -12,12 +12,16 @@ package protocol NodeForm: Sendable {
     var preparedByteCount: Int { get }
     /// Whether it can write the node's first output among another value's channels (`Plan.channelViews`).
     var writesChannelViews: Bool { get }
+    /// Values that it reads at once of an input, if it can read that among another value's channels: these, and the first of
+    /// the input's among them, have to be multiples of it. Nil where it cannot.
+    func viewWidth(ofInput index: Int) -> Int?
     /// Whether one launch makes it and the next node: neither may overwrite what the other reads.
     var joinsNext: Bool { get }
 }
 
 extension NodeForm {
     package var joinsNext: Bool { false }
+    package func viewWidth(ofInput index: Int) -> Int? { nil }
 }
 
 /// That of an executor that has no choice and needs no more than its values.

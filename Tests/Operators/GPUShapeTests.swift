@@ -36,6 +36,24 @@ struct GPUShapeTests {
         #expect(bits[0] == bits[1])
     }
 
+    /// Parts of 16, 24 and 32 channels begin at whole pieces. 16 behind 7 do not begin where a load of four may.
+    @Test(
+        "Parts of a concatenation's gradient are read where they lie",
+        arguments: [(Precision.float32, Staging.words), (.mixed, .pieces)])
+    func parts(precision: Precision, staging: Staging) throws {
+        let cases = OpCase.concatenation.filter { $0.operation == "branch_gradients" }
+        #expect(cases.count == 2)
+        let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, staging: staging)
+        for opCase in cases {
+            let graph = try opCase.makeGraph().inPrecision(precision)
+            let kernels = try SharedExecutors.use(traits) { executor in
+                executor.launches(of: executor.makePlan(graph)).map(\.kernel)
+            }
+            #expect(kernels.contains("split_channels") == opCase.name.contains("7 + 16"), "\(opCase)")
+            try expectExactness(of: opCase, traits, in: precision)
+        }
+    }
+
     /// An image of one pixel and one vector of channels leaves a group's work-items to the third dimension.
     @Test("A group has at most 64 work-items along its third dimension, as NVIDIA wants it")
     func thirdDimension() throws {

@@ -56,9 +56,12 @@ struct NormSumsTests {
     /// Operands come word by word and in pieces.
     @Test(
         "With other tiles they agree",
-        arguments: [GroupTile.all[0], GroupTile.onTensorCores[0], GroupTile.onTensorCores[3]])
-    func tiles(_ tile: GroupTile) throws {
-        let traits = DeviceTraits.gpu(tile, staging: tile.usesTensorCores ? .asynchronousPieces : .words)
+        arguments: [
+            (GroupTile.all[0], Staging.words), (GroupTile.onTensorCores[0], .asynchronousPieces),
+            (GroupTile.onTensorCores[3], .pieces),
+        ])
+    func tiles(_ tile: GroupTile, staging: Staging) throws {
+        let traits = DeviceTraits.gpu(tile, staging: staging)
         for opCase in Self.cases where opCase.name.contains("64 to 64") {
             try expectAgreement(of: opCase, traits, arithmetic: tile.usesTensorCores ? .tensorCores : .direct)
         }

@@ -16,6 +16,9 @@ protocol ConvolutionForm: Sendable {
     var workspaceByteCount: Int { get }
     /// Whether its kernels can write among another value's channels.
     var writesChannelViews: Bool { get }
+    /// How many values one load takes of the result's gradient, where its kernels can read that among another value's
+    /// channels; nil where they cannot.
+    func gradientWidth(_ pass: ConvolutionPass) -> Int?
     /// Floats that its kernels may read from the buffer of zeros.
     var zeroCount: Int { get }
     /// The filter that it multiplies by, where it has to be put in order first.
@@ -31,6 +34,7 @@ protocol ConvolutionForm: Sendable {
 extension ConvolutionForm {
     var workspaceByteCount: Int { 0 }
     var writesChannelViews: Bool { false }
+    func gradientWidth(_ pass: ConvolutionPass) -> Int? { nil }
     var zeroCount: Int { 0 }
     var operands: FilterOperands? { nil }
     var staging: Staging { .words }
@@ -84,12 +88,19 @@ extension ConvolutionPass {
             operands: form.operands,
             // What is added lies as the result does, which is then whole.
             writesChannelViews: direction == .forward && form.writesChannelViews && !epilogue.adds,
+            inputViews: inputViews(form),
             zeroCount: form.zeroCount,
             usesWinograd: Form.isWinograd, staging: form.staging
         ) { lowering in
             clearOtherTaps(&lowering)
             form.lower(self, &lowering)
         }
+    }
+
+    /// See `DeviceForm`.
+    func inputViews(_ form: some ConvolutionForm) -> [Int: Int] {
+        guard direction != .forward, let width = form.gradientWidth(self) else { return [:] }
+        return [direction == .inputGradient ? 0 : 1: width]
     }
 
     /// Clears the gradients of taps that only padding is under.

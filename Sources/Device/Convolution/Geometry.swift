@@ -16,6 +16,7 @@ extension ConvolutionGeometry {
         (resultStepHeight, resultStepWidth) = (1, 1)
         (sourceHeight, sourceWidth) = (Int32(source.height), Int32(source.width))
         sourceChannels = Int32(source.channels)
+        sourceStride = sourceChannels
         (gridImages, gridHeight, gridWidth) =
             (Int32(result.images), Int32(result.height), Int32(result.width))
         (tapRows, tapColumns) = (Int32(window.kernel.height), Int32(window.kernel.width))
@@ -70,6 +71,11 @@ extension ConvolutionGeometry {
             }
         }
         return phases
+    }
+
+    /// Where the source's pixels lie in their buffer: values from one to the next, and to its first channel.
+    mutating func setSource(_ layout: (stride: Int, first: Int)) {
+        (sourceStride, sourceFirst) = (Int32(layout.stride), Int32(layout.first))
     }
 
     /// Pixels of the launch.

@@ -103,6 +103,9 @@ struct DeviceForm: NodeForm {
     var operands: FilterOperands?
     var preparedByteCount: Int { operands?.byteCount ?? 0 }
     var writesChannelViews = false
+    /// The inputs that it can read among another value's channels, with what one load takes: those channels, and the first
+    /// of the input's, are multiples of it.
+    var inputViews: [Int: Int] = [:]
     var joinsNext = false
     /// Floats that it may read from the buffer of zeros.
     var zeroCount = 0
@@ -110,6 +113,8 @@ struct DeviceForm: NodeForm {
     var usesWinograd = false
     var staging = Staging.words
     var lower: @Sendable (inout Lowering) -> Void
+
+    func viewWidth(ofInput index: Int) -> Int? { inputViews[index] }
 }
 
 /// An operator that a device can run.

@@ -27,9 +27,10 @@ extension Op.ChannelSlice: DeviceOperator {
 }
 
 extension Op.ChannelSplit: DeviceOperator {
-    /// Four of them a launch.
+    /// Four of them a launch; nothing where they are read where they lie.
     func lower(_ lowering: inout Lowering) {
         let (node, traits) = (lowering.node, lowering.traits)
+        if lowering.plan.channelViews[node.outputs[0]] != nil { return }
         let shape = lowering.inputShape(0)
         var geometry = SplitGeometry()
         (geometry.pixels, geometry.channels) = (Int32(shape.pixels), Int32(shape.channels))

@@ -233,6 +233,16 @@ def branches(settings, x, *tensors):
         part * (y > 0) for part, y in zip(dy.split(integers(settings, "channels"), -1), ys)]
 
 
+def branch_gradients(settings, x, *tensors):
+    *filters, last_filter, dy = tensors
+    for tensor in [x, *filters]:
+        tensor.requires_grad_()
+    images = [x.clone() for _ in filters]
+    ys = [F.conv2d(first(image), w, padding=w.shape[-1] // 2) for image, w in zip(images, filters)]
+    dxs = gradients(F.conv2d(torch.cat(ys, 1), last_filter), first(dy), *images, *filters)
+    return [tensor for dx, dw in zip(dxs, dxs[len(filters):]) for tensor in (dx, dw.permute(2, 3, 1, 0).reshape(-1))]
+
+
 def dropout(settings, x, mask=None):
     """Not PyTorch's numbers but Philox's, one word an element."""
     element = np.arange(x.numel(), dtype=np.uint64)
@@ -370,7 +380,7 @@ OPERATIONS = {
         convolution2d_gradients, max_pool2d,
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
         convolution2d_sum, convolution2d_input_gradient_sum, slice_sum, loss_step, convolution2d_norm,
-        convolution2d_norm_gradient,
+        convolution2d_norm_gradient, branch_gradients,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
         softmax_cross_entropy_gradient, record_metrics, channel_activity, sgd, adam)

@@ -65,7 +65,8 @@ struct GradientPair: Sendable {
         return DeviceForm(
             name: Self.name, reason: Self.reason,
             workspaceByteCount: isInput ? 0 : filterForm.workspaceByteCount,
-            operands: isInput ? operands : nil, joinsNext: index == min(inputNode, filterNode),
+            operands: isInput ? operands : nil,
+            inputViews: [isInput ? 0 : 1: gradientWidth], joinsNext: index == min(inputNode, filterNode),
             staging: staging
         ) { lowering in
             if !isInput { filterGradient.clearOtherTaps(&lowering) }
@@ -78,13 +79,18 @@ struct GradientPair: Sendable {
         tile.groups(rows: inputGeometry.pixels, columns: Int(inputGeometry.resultChannels))
     }
 
-    private var definitions: [(String, Int)] {
-        var gradientWidth = operands?.pieceWidth ?? loadWidth(channels: inputGradient.result.channels)
-        var imageWidth = operands?.pieceWidth ?? inputGeometry.resultLoadWidth
+    /// Values of dy, and of the image or its gradient, that one load brings.
+    private var loadWidths: (gradient: Int, image: Int) {
+        let gradient = operands?.pieceWidth ?? loadWidth(channels: inputGradient.result.channels)
+        let image = operands?.pieceWidth ?? inputGeometry.resultLoadWidth
         // What a word of local memory is follows from the width of one product's loads, and it is the same for both.
-        if inputGradient.halfType != nil && tile.usesTensorCores && gradientWidth != imageWidth {
-            (gradientWidth, imageWidth) = (1, 1)
-        }
+        let areSame = gradient == image || inputGradient.halfType == nil || !tile.usesTensorCores
+        return areSame ? (gradient, image) : (1, 1)
+    }
+    private var gradientWidth: Int { loadWidths.gradient }
+
+    private var definitions: [(String, Int)] {
+        let (gradientWidth, imageWidth) = loadWidths
         return tile.definitions(staging) + [
             ("TRANSPOSED", 1), ("BOTH_GRADIENTS", 1), ("SOURCE_WIDTH", gradientWidth),
             ("RESULT_WIDTH", imageWidth), ("WHOLE_TAPS", operands?.hasWholeTaps == true ? 1 : 0),
@@ -95,7 +101,10 @@ struct GradientPair: Sendable {
         let (image, sums) = lowering.working(for: filterNode) { lowering in
             (lowering.input(0), filterForm.sums(filterGradient, in: lowering))
         }
+        let sumsGeometry = lowering.working(for: filterNode) { filterForm.geometry(filterGradient, $0) }
         lowering.working(for: inputNode) { lowering in
+            var inputGeometry = inputGeometry
+            inputGeometry.setSource(lowering.pixelLayout(of: lowering.node.inputs[0]))
             let filter = operands == nil ? inputGradient.filter(in: lowering) : .prepared
             lowering.launch(
                 "convolution2d_gradients_tiled", in: .tiledGradients, defining: definitions,
@@ -105,7 +114,7 @@ struct GradientPair: Sendable {
                     lowering.operand(of: inputGradient.epilogue), lowering.output(0),
                     .geometry(inputGeometry), .int(inputGroups), image,
                 ] + sums.map { .of(node: filterNode, $0) } + [
-                    .geometry(filterForm.geometry(filterGradient, lowering.traits))
+                    .geometry(sumsGeometry)
                 ])
         }
         lowering.working(for: filterNode) { lowering in

@@ -52,8 +52,8 @@ struct NormSums: Sendable {
     var convolutionForm: DeviceForm {
         DeviceForm(
             name: TiledConvolution.name, reason: TiledConvolution.reason,
-            workspaceByteCount: partialByteCount, operands: form.operands, joinsNext: true,
-            staging: form.staging
+            workspaceByteCount: partialByteCount, operands: form.operands, inputViews: pass.inputViews(form),
+            joinsNext: true, staging: form.staging
         ) { form.lower(pass, self, &$0) }
     }
 

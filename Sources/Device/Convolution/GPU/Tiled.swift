@@ -107,6 +107,9 @@ struct TiledConvolution: ConvolutionForm {
     }
 
     var writesChannelViews: Bool { true }
+    func gradientWidth(_ pass: ConvolutionPass) -> Int? {
+        operands?.pieceWidth ?? loadWidth(channels: pass.result.channels)
+    }
     var staging: Staging { operands?.staging ?? .words }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) { lower(pass, nil, &lowering) }
@@ -122,7 +125,9 @@ struct TiledConvolution: ConvolutionForm {
             (geometry.resultStride, geometry.resultFirst) = (Int32(layout.stride), Int32(layout.first))
             launches = [geometry]
         }
-        for geometry in launches {
+        let layout = lowering.pixelLayout(of: lowering.node.inputs[0])
+        for var geometry in launches {
+            geometry.setSource(layout)
             lowering.multiply(
                 lowering.input(0), filter, into: lowering.output(0), geometry, operands,
                 bias: offset.argument, addend: lowering.addend(of: pass.epilogue),

@@ -42,6 +42,7 @@ extension TiledGradientGeometry {
         splitStride = Int32((split.rows + 1) * split.columns)
         biasOffset = Int32(split.splits > 1 ? split.rows * split.columns : 0)
         self.hasBias = hasBias ? 1 : 0
+        gradientStride = outputChannels
     }
 }
 
@@ -65,9 +66,12 @@ struct TiledFilterGradient: ConvolutionForm {
     }
 
     var workspaceByteCount: Int { split.partialByteCount }
+    func gradientWidth(_ pass: ConvolutionPass) -> Int? {
+        pieceWidth ?? loadWidth(channels: pass.result.channels)
+    }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
-        let geometry = geometry(pass, lowering.traits)
+        let geometry = geometry(pass, lowering)
         lowering.multiply(
             lowering.input(0), lowering.input(1), into: sums(pass, in: lowering), split, geometry, staging,
             pieceWidth: pieceWidth)
@@ -86,11 +90,13 @@ struct TiledFilterGradient: ConvolutionForm {
         return (split.splits > 1 ? [.workspace, .workspace] : gradients) + gradients + [counters]
     }
 
-    /// The product, whose groups add up the parts where they can.
-    func geometry(_ pass: ConvolutionPass, _ traits: DeviceTraits) -> TiledGradientGeometry {
+    /// The product of the node that is being lowered, whose groups add up the parts where they can.
+    func geometry(_ pass: ConvolutionPass, _ lowering: Lowering) -> TiledGradientGeometry {
         var geometry = TiledGradientGeometry(
             pass.window, image: pass.image, gradient: pass.result, split, hasBias: pass.hasBias)
-        geometry.addsSplits = addsSplits(traits) ? 1 : 0
+        geometry.addsSplits = addsSplits(lowering.traits) ? 1 : 0
+        let layout = lowering.pixelLayout(of: lowering.node.inputs[1])
+        (geometry.gradientStride, geometry.gradientFirst) = (Int32(layout.stride), Int32(layout.first))
         return geometry
     }
 
