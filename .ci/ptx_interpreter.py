@@ -164,6 +164,9 @@ class Kernel:
         if guard:
             inner = self.statement(guard[3])
             return [f"if {'not ' if guard[1] else ''}{self.value(guard[2])}:"] + ["    " + line for line in inner]
+        # Advice to the assembler.
+        if text.startswith(".pragma"):
+            return []
         opcode, rest = re.match(r"(\S+)\s*(.*)", text, re.DOTALL).groups()
         operands = [part.strip() for part in re.findall(r"\{[^}]*\}|\[[^\]]*\]|[^,{}\[\]]+", rest) if part.strip()]
         return self.instruction(opcode, operands)
@@ -242,6 +245,8 @@ class Kernel:
             return result(f"{values[1]} {dict(zip(('and', 'or', 'xor'), '&|^'))[name]} {values[2]}")
         if name == "not":
             return [f"{values[0]} = not {values[1]}"] if is_predicate else result(f"~{values[1]}")
+        if name == "neg" and not is_float:
+            return result(f"-{values[1]}")
         if name == "shl":
             return result(f"{values[1]} << min({values[2]}, 64)")
         if name == "shr":
