@@ -46,10 +46,11 @@ extension Dataset {
             throw ResinError(
                 .usage, "\(path): is a file, not a folder; unpack it if it is an archive. \(forms)")
         }
-        if FileManager.default.fileExists(atPath: path + "/train", isDirectory: &isFolder), isFolder.boolValue
-        {
-            return try imageFolder(path, split: split, seed: seed, reading)
+        func images(_ found: ImageListing.Found) throws -> Dataset {
+            try photographs(ImageListing(path, root: path, found, split: split, seed: seed), reading)
         }
+        let parts = try ImageFolder.parts(in: path)
+        if parts[.train] != nil { return try images(ImageFolder.divided(path, parts)) }
         let places: [(PublishedDataset.Format, folder: String)] = [
             (.idx, path), (.cifar10, path), (.cifar10, path + "/" + CIFAR10.folderName),
         ]
@@ -71,6 +72,7 @@ extension Dataset {
                 name: path, classNames: content.classes.names, train: content.train, test: content.test,
                 notes: content.classes.notes)
         }
+        if try ImageFolder.holdsClasses(path) { return try images(ImageFolder.undivided(path)) }
         throw ResinError(.missingFile, "\(path): holds no data in a form that can be read. \(forms)")
     }
 
@@ -88,14 +90,18 @@ extension Dataset {
         name: String, classNames: [String], train: any ImageSource, test: any ImageSource, notes: [String]
     ) throws -> Dataset {
         let (mean, standardDeviation) = try train.pixelStatistics(decimals: 4)
+        try checkContrast(standardDeviation, of: name)
+        return try Dataset(
+            name: name, classNames: classNames, train: train, test: test, mean: mean,
+            standardDeviation: standardDeviation, notes: notes)
+    }
+
+    static func checkContrast(_ standardDeviation: [Float], of name: String) throws {
         guard standardDeviation.allSatisfy({ $0 > 0 }) else {
             throw ResinError(
                 .badContent,
                 "\(name): a channel has the same value in all pixels of the training images; there is "
                     + "nothing to learn from.")
         }
-        return try Dataset(
-            name: name, classNames: classNames, train: train, test: test, mean: mean,
-            standardDeviation: standardDeviation, notes: notes)
     }
 }
