@@ -162,7 +162,7 @@ bool decode_jpeg(const unsigned char *bytes, size_t size, unsigned height, unsig
     const bool is_as_said = decoder.image_height == height && decoder.image_width == width;
     if (is_as_said) {
         jpeg_start_decompress(&decoder);
-        unsigned left = 0;
+        unsigned left = box.left;
         if (!smooths_blocks(&decoder)) {
             // What is read of a row begins and ends at least so far beyond the box that the pixels of the box, of which those
             // of colour are interpolated, have all their neighbours.
@@ -170,17 +170,17 @@ bool decode_jpeg(const unsigned char *bytes, size_t size, unsigned height, unsig
             const unsigned end = box.left + box.width + margin, first = box.left > margin ? box.left - margin : 0;
             JDIMENSION begin = first;
             JDIMENSION count = (end < decoder.output_width ? end : decoder.output_width) - first;
-            if (count < decoder.output_width) {
+            // Where colours have a quarter of the columns, the library interpolates too few of a reduced image's.
+            const bool crops = reduction == 1 || decoder.max_h_samp_factor <= 2;
+            if (crops && count < decoder.output_width) {
                 jpeg_crop_scanline(&decoder, &begin, &count);
                 left = box.left - begin;
             }
             if (box.top > 0) jpeg_skip_scanlines(&decoder, box.top);
         } else {
-            left = box.left;
-            StoredBox above = {0, 0, box.top, decoder.output_width};
             JSAMPARRAY line = decoder.mem->alloc_sarray(
                 (j_common_ptr)&decoder, JPOOL_IMAGE, decoder.output_width * (JDIMENSION)decoder.output_components, 1);
-            for (unsigned row = 0; row < above.height; row++) jpeg_read_scanlines(&decoder, line, 1);
+            for (unsigned row = 0; row < box.top; row++) jpeg_read_scanlines(&decoder, line, 1);
         }
         read_rows(&decoder, box, left, pixels, channels);
     } else {

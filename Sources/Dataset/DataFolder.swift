@@ -2,13 +2,11 @@ import Foundation
 import ResinTensor
 
 extension Dataset {
-    /// The data of a folder in one of three forms, known by the names in it:
+    /// The data of a folder in one of four forms, known by the names in it, or of a file:
     ///
-    /// - PNG and JPEG images in `train/CLASS/` and `test/CLASS/`. The classes are the folders in `train`,
-    ///   sorted by name. Every image is brought to the network's size, as `RasterImage.resized` does it;
-    ///   where that is not given, images that all have one size keep it, and others come to the median of the
-    ///   training images. If all are grey the set has one channel, otherwise three. The first images of a set
-    ///   are of all classes in turns.
+    /// - PNG, JPEG and WebP images in `train/CLASS/` and `test/CLASS/` (`val`, `valid` or `validation` where there is no
+    ///   `test`), or in `CLASS/` alone; or in uncompressed tar archives, or listed in a table; see `photographs`. Without a
+    ///   part to test with, `train/CLASS/` alone needs a split; from the others a tenth is kept, which is said.
     /// - MNIST's four IDX files, each plain or gzip. Classes: MNIST's or Fashion-MNIST's where the labels
     ///   have that set's SHA-256; else Fashion-MNIST's where the folder's name, or that of the folder above,
     ///   has "fashion" in it and no label is above 9; else as many as the largest label says, from 0, or from
@@ -42,15 +40,13 @@ extension Dataset {
                 "\(path): there is no such folder of data; check the path, and where it has moved since a "
                     + "run, name it with --data.")
         }
+        if let (root, found) = try foundImages(path, isFolder: isFolder.boolValue) {
+            return try photographs(ImageListing(path, root: root, found, split: split, seed: seed), reading)
+        }
         guard isFolder.boolValue else {
             throw ResinError(
                 .usage, "\(path): is a file, not a folder; unpack it if it is an archive. \(forms)")
         }
-        func images(_ found: ImageListing.Found) throws -> Dataset {
-            try photographs(ImageListing(path, root: path, found, split: split, seed: seed), reading)
-        }
-        let parts = try ImageFolder.parts(in: path)
-        if parts[.train] != nil { return try images(ImageFolder.divided(path, parts)) }
         let places: [(PublishedDataset.Format, folder: String)] = [
             (.idx, path), (.cifar10, path), (.cifar10, path + "/" + CIFAR10.folderName),
         ]
@@ -72,17 +68,49 @@ extension Dataset {
                 name: path, classNames: content.classes.names, train: content.train, test: content.test,
                 notes: content.classes.notes)
         }
-        if try ImageFolder.holdsClasses(path) { return try images(ImageFolder.undivided(path)) }
+        if let found = try foundUndividedImages(path) {
+            return try photographs(ImageListing(path, root: path, found, split: split, seed: seed), reading)
+        }
         throw ResinError(.missingFile, "\(path): holds no data in a form that can be read. \(forms)")
+    }
+
+    /// The images of a folder that has a part to train with, of a table, or of archives.
+    ///
+    /// - Returns: what names are relative to, and what was found; nil where the path is of none of these.
+    static func foundImages(
+        _ path: String, isFolder: Bool
+    ) throws -> (root: String, found: ImageListing.Found)? {
+        guard isFolder else {
+            let address = URL(fileURLWithPath: path).standardizedFileURL
+            switch address.pathExtension.lowercased() {
+            case "csv": return try ImageTable.read(path)
+            case "tar":
+                let root = address.deletingLastPathComponent().path
+                return (root, try ShardListing.read(root, [(address.lastPathComponent, nil)]))
+            default: return nil
+            }
+        }
+        let parts = try ImageFolder.parts(in: path)
+        guard let train = parts[.train] else { return nil }
+        let isOfShards = try FolderEntries(path + "/" + train.text).folders.isEmpty
+        let shards = isOfShards ? try ShardListing.shards(in: path) : []
+        return (path, try shards.isEmpty ? ImageFolder.divided(path, parts) : ShardListing.read(path, shards))
+    }
+
+    /// The images of a folder that says nothing of parts: archives or folders of classes.
+    static func foundUndividedImages(_ path: String) throws -> ImageListing.Found? {
+        let shards = try ShardListing.shards(in: path)
+        if !shards.isEmpty { return try ShardListing.read(path, shards) }
+        return try ImageFolder.holdsClasses(path) ? ImageFolder.undivided(path) : nil
     }
 
     /// For messages.
     private static var forms: String {
         let idx = PublishedDataset.Format.idx
         return
-            "A folder may hold images (PNG or JPEG) in train/CLASS/ and test/CLASS/, or in train/CLASS/ alone "
-            + "with --split; MNIST's four files (\(idx.list(type(of: idx).idxNames))); or CIFAR-10's binary "
-            + "files (data_batch_1.bin … data_batch_5.bin, test_batch.bin)."
+            "A folder may hold images (PNG, JPEG or WebP) in train/CLASS/ and test/CLASS/ or val/CLASS/, or in "
+            + "CLASS/ alone; .tar archives of images; MNIST's four files (\(idx.list(type(of: idx).idxNames))); or CIFAR-10's binary "
+            + "files (data_batch_1.bin … data_batch_5.bin, test_batch.bin). A file may be a table (.csv) of paths and labels, or a .tar archive."
     }
 
     /// A set with mean and deviation of its training images.

