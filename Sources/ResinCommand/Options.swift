@@ -82,7 +82,9 @@ struct DataSource: ParsableArguments {
 
     @Flag(
         name: .customLong("no-exif"),
-        help: "Leave a folder's images as they are stored, and do not turn them upright as their EXIF data say.")
+        help:
+            "Leave a folder's images as they are stored, and do not turn them upright as their EXIF data say."
+    )
     var ignoresOrientation = false
 
     /// As configurations have it: a name, or a folder's absolute path.

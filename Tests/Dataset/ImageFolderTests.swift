@@ -328,7 +328,10 @@ import Testing
         try folder.write(greyPNG(1), to: "train/fox/1.png")
         let single = try load(split: 0.5)
         #expect(single.classNames == ["cat", "dog", "fox"] && !single.test.labels.contains(2))
-        #expect(single.notes.contains { $0.contains("the class 'fox' has one image to train with") })
+        #expect(
+            single.notes.contains {
+                $0.contains("3 classes, 'cat', 'dog', 'fox', have one image to train with each")
+            })
         for name in ["cat/2", "cat/3", "dog/b"] {
             try FileManager.default.removeItem(atPath: folder.path + "/train/\(name).png")
         }

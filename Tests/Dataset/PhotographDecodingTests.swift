@@ -23,7 +23,9 @@ import Testing
 
     private func sum(_ bytes: [UInt8]) -> UInt { crc32_z(0, bytes, bytes.count) }
 
-    @Test("The pixels of every kind of JPEG and WebP are those that Pillow reads", arguments: sums.keys.sorted())
+    @Test(
+        "The pixels of every kind of JPEG and WebP are those that Pillow reads", arguments: sums.keys.sorted()
+    )
     func whole(kind: String) throws {
         let image = try RasterImage(contentsOf: folder.write(Self.fixtures[kind]!, to: "image"))
         #expect(image.height == 52 && image.width == 70 && image.channels == (kind == "grey" ? 1 : 3))
@@ -32,8 +34,10 @@ import Testing
 
     @Test(
         "A JPEG much larger than the network is decoded at a half, a quarter or an eighth, as Pillow's draft mode does",
-        arguments: [(27, 52, 70, 0x1DAD_5010), (26, 52, 70, 0x1DAD_5010), (13, 26, 35, 0x5804_58AF),
-            (6, 13, 18, 0x3C44_D447), (3, 7, 9, 0x79D9_704D)] as [(Int, Int, Int, UInt)])
+        arguments: [
+            (27, 52, 70, 0x1DAD_5010), (26, 52, 70, 0x1DAD_5010), (13, 26, 35, 0x5804_58AF),
+            (6, 13, 18, 0x3C44_D447), (3, 7, 9, 0x79D9_704D),
+        ] as [(Int, Int, Int, UInt)])
     func reduced(side: Int, height: Int, width: Int, expected: UInt) throws {
         let image = try RasterImage(contentsOf: folder.write(jpegKinds["2x2"]!, to: "image"), forSide: side)
         #expect(image.height == height && image.width == width)
@@ -62,7 +66,8 @@ import Testing
         for left in 0..<size.width {
             for right in left + 1...size.width {
                 let rows = rows[(left + right) % 3]
-                boxes.append(PixelBox(top: rows.lowerBound, left: left, height: rows.count, width: right - left))
+                boxes.append(
+                    PixelBox(top: rows.lowerBound, left: left, height: rows.count, width: right - left))
             }
         }
         let columns = [0..<size.width, size.width / 3..<size.width / 2 + 1, size.width - 1..<size.width]
@@ -87,7 +92,8 @@ import Testing
             let part = try bytes(set, box)
             if part != expected {
                 let places = part.indices.filter { part[$0] != expected[$0] }
-                Issue.record("\(what): \(box): \(places.count) bytes differ, the first is number \(places[0])")
+                Issue.record(
+                    "\(what): \(box): \(places.count) bytes differ, the first is number \(places[0])")
                 return
             }
         }
@@ -101,11 +107,15 @@ import Testing
         try expectPartsOfWhole(set, "\(kind) for \(side ?? 0)")
     }
 
-    @Test("So has any part of a WebP and of a PNG, plain or interlaced", arguments: ["webp", "png", "interlaced"])
+    @Test(
+        "So has any part of a WebP and of a PNG, plain or interlaced",
+        arguments: ["webp", "png", "interlaced"])
     func otherParts(kind: String) throws {
         let noise = (0..<3 * 23 * 17).map { UInt8(truncatingIfNeeded: $0 &* 2_654_435_761 >> 9) }
         let bytes =
-            kind == "webp" ? webpKinds["webp"]! : png(width: 23, height: 17, colourType: 2, isInterlaced: kind != "png", samples: noise)
+            kind == "webp"
+            ? webpKinds["webp"]!
+            : png(width: 23, height: 17, colourType: 2, isInterlaced: kind != "png", samples: noise)
         let set = try set(bytes, side: nil)
         if kind != "webp" { #expect(try self.bytes(set, PixelBox(set.size(of: 0))) == noise) }
         try expectPartsOfWhole(set, kind)
@@ -115,12 +125,16 @@ import Testing
 
     /// A JPEG with the given orientation in its EXIF data.
     private func oriented(_ jpeg: [UInt8], _ orientation: UInt8, isLittle: Bool) -> [UInt8] {
-        let number: (Int) -> [UInt8] = { isLittle ? [UInt8($0 & 255), UInt8($0 >> 8)] : [UInt8($0 >> 8), UInt8($0 & 255)] }
+        let number: (Int) -> [UInt8] = {
+            isLittle ? [UInt8($0 & 255), UInt8($0 >> 8)] : [UInt8($0 >> 8), UInt8($0 & 255)]
+        }
         let tiff =
-            Array((isLittle ? "II" : "MM").utf8) + number(42) + (isLittle ? [8, 0, 0, 0] : [0, 0, 0, 8]) + number(2)
+            Array((isLittle ? "II" : "MM").utf8) + number(42) + (isLittle ? [8, 0, 0, 0] : [0, 0, 0, 8])
+            + number(2)
             // Another tag first: the camera's maker.
             + number(0x010F) + number(2) + (isLittle ? [1, 0, 0, 0] : [0, 0, 0, 1]) + [0, 0, 0, 0]
-            + number(0x0112) + number(3) + (isLittle ? [1, 0, 0, 0] : [0, 0, 0, 1]) + number(Int(orientation)) + [0, 0]
+            + number(0x0112) + number(3) + (isLittle ? [1, 0, 0, 0] : [0, 0, 0, 1]) + number(Int(orientation))
+            + [0, 0]
             + [0, 0, 0, 0]
         let segment = Array("Exif\0\0".utf8) + tiff
         return jpeg.prefix(2) + [0xFF, 0xE1, 0, UInt8(segment.count + 2)] + segment + jpeg.dropFirst(2)
@@ -146,7 +160,8 @@ import Testing
             default: (width - 1 - column, row)
             }
         }
-        #expect(upright.height == (number > 4 ? width : height) && upright.width == (number > 4 ? height : width))
+        #expect(
+            upright.height == (number > 4 ? width : height) && upright.width == (number > 4 ? height : width))
         var expected = [UInt8](repeating: 0, count: stored.pixels.count)
         for row in 0..<height {
             for column in 0..<width {
@@ -191,7 +206,8 @@ import Testing
         #expect(try refusal(webpKinds["animated"]!)?.message.contains("animated WebP") == true)
         for kind in ["webp", "lossless", "webpAlpha"] {
             for count in [15, 29, 100, webpKinds[kind]!.count - 1] {
-                #expect(try refusal(Array(webpKinds[kind]!.prefix(count)))?.message.contains("cut short") == true)
+                #expect(
+                    try refusal(Array(webpKinds[kind]!.prefix(count)))?.message.contains("cut short") == true)
             }
         }
     }
@@ -202,7 +218,9 @@ import Testing
         for count in stride(from: 3, to: bytes.count, by: 37) {
             for end in [[], [0xFF, 0xD9]] as [[UInt8]] {
                 let path = try folder.write(bytes.prefix(count) + end, to: "image.jpg")
-                let error = #expect(throws: ResinError.self, "\(count) bytes") { try RasterImage(contentsOf: path) }
+                let error = #expect(throws: ResinError.self, "\(count) bytes") {
+                    try RasterImage(contentsOf: path)
+                }
                 #expect(error?.kind == .badContent)
             }
         }

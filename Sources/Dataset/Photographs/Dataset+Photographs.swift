@@ -31,7 +31,7 @@ extension Dataset {
         }
         var train = try source(parts.train, reading.limit)
         var test = try source(parts.test, reading.limitTest)
-        var validation = try parts.validation.map { try source($0, nil) }
+        var validation = try parts.validation.flatMap { $0.count > 0 ? try source($0, nil) : nil }
         let all = [train, test] + [validation].compactMap { $0 }
         try reading.begin(
             DatasetOutline(

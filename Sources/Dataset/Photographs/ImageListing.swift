@@ -5,7 +5,15 @@ struct ImageListing {
     enum Part: CaseIterable, Sendable {
         case train, validation, test
 
-        /// What people call it, in lower case.
+        var name: String {
+            switch self {
+            case .train: "train"
+            case .validation: "validation"
+            case .test: "test"
+            }
+        }
+
+        /// What people call it.
         init?(_ name: some StringProtocol) {
             switch name.lowercased() {
             case "train", "training": self = .train
@@ -58,7 +66,7 @@ struct ImageListing {
             }
         }
 
-        fileprivate func orderedClasses() -> [String] {
+        func orderedClasses() -> [String] {
             let names = (parts[.train] ?? [:]).filter { $0.value.count > 0 }.keys
             let numbers = names.compactMap { Int($0) }
             if ordersNumbers, numbers.count == names.count, Set(numbers).count == names.count {

@@ -31,9 +31,11 @@ enum ImageTable {
                     "\(path): line \(line): has \(fields.count - 1) labels. Several labels an image need a loss of "
                         + "their own (--loss binary), which is not there yet; give one label an image.")
             }
-            let label = String(decoding: fields[columns.label], as: UTF8.self).trimmingCharacters(in: .whitespaces)
+            let label = String(decoding: fields[columns.label], as: UTF8.self).trimmingCharacters(
+                in: .whitespaces)
             guard !label.isEmpty else {
-                throw ResinError(.badContent, "\(path): line \(line): has no label; give one, or take it away.")
+                throw ResinError(
+                    .badContent, "\(path): line \(line): has no label; give one, or take it away.")
             }
             guard let name = relative(fields[columns.path], to: folder) else {
                 throw ResinError(
@@ -64,21 +66,27 @@ enum ImageTable {
         var unread: [String] = []
 
         private static let pathNames: Set = [
-            "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "name",
+            "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img",
+            "name",
         ]
-        private static let labelNames: Set = ["label", "class", "category", "target", "class_name", "label_name"]
+        private static let labelNames: Set = [
+            "label", "class", "category", "target", "class_name", "label_name",
+        ]
 
         /// Whether the first line begins with neither an image's name nor a file's.
         static func isHeader(_ fields: [[UInt8]], _ folder: String) -> Bool {
             if FolderWalk.isImage(fields[0][...]) { return false }
             guard let name = relative(fields[0], to: folder) else { return false }
-            return !FileManager.default.fileExists(atPath: folder + "/" + String(decoding: name, as: UTF8.self))
+            return !FileManager.default.fileExists(
+                atPath: folder + "/" + String(decoding: name, as: UTF8.self))
         }
 
         init() {}
 
         init(header fields: [[UInt8]], _ path: String) throws {
-            let names = fields.map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespaces) }
+            let names = fields.map {
+                String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+            }
             let words = names.map { $0.lowercased() }
             hasHeader = true
             if let path = words.firstIndex(where: Self.pathNames.contains),

@@ -20,6 +20,9 @@ struct PhotographFolder: PhotographSource {
         self.side = side
     }
 
+    /// Also of none, which has no shape.
+    var count: Int { number }
+
     var shape: Shape {
         Shape(images: number, height: commonSize.height, width: commonSize.width, channels: channels)
     }
@@ -38,7 +41,7 @@ struct PhotographFolder: PhotographSource {
     }
 
     func read(_ image: Int, _ box: PixelBox, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
-        _ = try decode(image, box, into: bytes)
+        _ = try readReportingFlaw(image, box, into: bytes)
     }
 
     func read(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
@@ -48,10 +51,11 @@ struct PhotographFolder: PhotographSource {
     /// - Returns: what is wrong with the file, though it could be read.
     func readReportingFlaw(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) throws -> String? {
         let size = size(of: image)
-        if size == commonSize { return try decode(image, PixelBox(size), into: bytes) }
+        if size == commonSize { return try readReportingFlaw(image, PixelBox(size), into: bytes) }
         var flaw: String?
         let pixels = try [UInt8](unsafeUninitializedCapacity: size.area * channels) { pixels, filled in
-            flaw = try decode(image, PixelBox(size), into: pixels)
+            let pixels = UnsafeMutableBufferPointer(rebasing: pixels[..<(size.area * channels)])
+            flaw = try readReportingFlaw(image, PixelBox(size), into: pixels)
             filled = pixels.count
         }
         let fitted = RasterImage(height: size.height, width: size.width, channels: channels, pixels: pixels)
@@ -60,7 +64,8 @@ struct PhotographFolder: PhotographSource {
         return flaw
     }
 
-    private func decode(
+    /// - Returns: what is wrong with the file, though it could be read.
+    func readReportingFlaw(
         _ image: Int, _ box: PixelBox, into bytes: UnsafeMutableBufferPointer<UInt8>
     ) throws -> String? {
         let header = index.header(image)

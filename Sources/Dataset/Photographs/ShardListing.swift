@@ -13,7 +13,8 @@ struct ShardListing {
     /// The archives of a folder, or of its `train`, `val` and `test`, with the part that their names say.
     static func shards(in folder: String) throws -> [(name: String, part: ImageListing.Part?)] {
         func archives(_ path: String) throws -> [String] {
-            try FolderEntries(path).entries.filter { !$0.isFolder && $0.text.lowercased().hasSuffix(".tar") }.map(\.text)
+            try FolderEntries(path).entries.filter { !$0.isFolder && $0.text.lowercased().hasSuffix(".tar") }
+                .map(\.text)
         }
         var shards = try archives(folder).map { ($0, part(ofShard: $0)) }
         for entry in try FolderEntries(folder).folders {
@@ -86,7 +87,9 @@ struct ShardListing {
                 continue
             }
             let start = member.name.count - file.count
-            let dot = file.firstIndex(of: UInt8(ascii: ".")).map { start + $0 - file.startIndex } ?? member.name.count
+            let dot =
+                file.firstIndex(of: UInt8(ascii: ".")).map { start + $0 - file.startIndex }
+                ?? member.name.count
             if !member.name[..<dot].elementsEqual(stem) {
                 try add(group, label)
                 (stem, group, label) = (member.name[..<dot], [], nil)

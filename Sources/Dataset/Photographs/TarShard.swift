@@ -34,7 +34,9 @@ struct TarShard: ~Copyable {
         var longName: [UInt8]?
         var longSize: Int?
         while place < file.byteCount {
-            guard place + Self.blockLength <= file.byteCount else { throw cutOff("a member's header", end: place + Self.blockLength) }
+            guard place + Self.blockLength <= file.byteCount else {
+                throw cutOff("a member's header", end: place + Self.blockLength)
+            }
             let header = try file.elements(UInt8.self, count: Self.blockLength, at: place)
             if header.allSatisfy({ $0 == 0 }) { return nil }
             try checkSum(of: header)
@@ -53,7 +55,8 @@ struct TarShard: ~Copyable {
             if let longName { name = longName }
             let start = place + Self.blockLength
             guard start + size <= file.byteCount else {
-                throw cutOff("'\(String(decoding: name, as: UTF8.self))', at byte \(start),", end: start + size)
+                throw cutOff(
+                    "'\(String(decoding: name, as: UTF8.self))', at byte \(start),", end: start + size)
             }
             place = start + (size + Self.blockLength - 1) / Self.blockLength * Self.blockLength
             switch kind {
@@ -88,7 +91,8 @@ struct TarShard: ~Copyable {
         guard size <= Self.longestExtension else {
             throw ResinError(
                 .badContent,
-                "\(file.path): at byte \(start): a member's name of \(size.grouped) bytes; the archive is damaged.")
+                "\(file.path): at byte \(start): a member's name of \(size.grouped) bytes; the archive is damaged."
+            )
         }
         return try file.elements(UInt8.self, count: size, at: start)
     }
@@ -110,7 +114,9 @@ struct TarShard: ~Copyable {
     /// Octal digits, or GNU's binary form of large numbers.
     private static func number(_ field: ArraySlice<UInt8>) -> Int? {
         if field.first! & 0x80 != 0 {
-            guard field.first == 0x80, field.dropFirst().dropLast(7).allSatisfy({ $0 == 0 }) else { return nil }
+            guard field.first == 0x80, field.dropFirst().dropLast(7).allSatisfy({ $0 == 0 }) else {
+                return nil
+            }
             return field.suffix(7).reduce(0) { $0 << 8 | Int($1) }
         }
         let digits = field.drop { $0 == 32 }.prefix { $0 != 0 && $0 != 32 }
@@ -123,7 +129,8 @@ struct TarShard: ~Copyable {
         var records: [String: ArraySlice<UInt8>] = [:]
         var rest = bytes[...]
         while let space = rest.firstIndex(of: 32),
-            let length = Int(String(decoding: rest[..<space], as: UTF8.self)), length > 0, length <= rest.count
+            let length = Int(String(decoding: rest[..<space], as: UTF8.self)), length > 0,
+            length <= rest.count
         {
             let end = rest.startIndex + length
             guard space + 1 < end else { break }
