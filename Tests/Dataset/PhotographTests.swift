@@ -69,4 +69,22 @@ import Testing
         let renamed = try photographs().checksum()
         #expect(Set([sum, longer, renamed]).count == 3)
     }
+
+    @Test(
+        "Of a photograph of 20,000×12,000 pixels a part is read, and the whole at an eighth, in little memory"
+    )
+    func large() throws {
+        let bytes = flatJPEG(height: 12_000, width: 20_000)
+        for name in ["train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg"] { try folder.write(bytes, to: name) }
+        try folder.write(greyPNG(9), to: "train/b/1.jpg")
+        let set = try photographs(side: 224)
+        #expect(set.size(of: 0) == PixelSize(height: 1500, width: 2500))
+        let part = try self.bytes(set, 0, PixelBox(top: 700, left: 1200, height: 300, width: 500))
+        #expect(part.allSatisfy { $0 == 128 })
+        // For a network of a side that leaves it whole.
+        let whole = try photographs(side: 6001)
+        #expect(whole.size(of: 0) == PixelSize(height: 12_000, width: 20_000))
+        let corner = PixelBox(top: 11_900, left: 19_000, height: 100, width: 1000)
+        #expect(try self.bytes(whole, 0, corner).allSatisfy { $0 == 128 })
+    }
 }

@@ -150,7 +150,7 @@ final class Scratch: Sendable {
 final class DecodingMemory: Sendable {
     static let shared = DecodingMemory()
 
-    private static let limit = 1 << 29
+    static let limit = 1 << 29
     private let taken = NSCondition()
     private nonisolated(unsafe) var byteCount = 0
 

@@ -70,7 +70,13 @@ struct PhotographFolder: PhotographSource {
     ) throws -> String? {
         let header = index.header(image)
         let reduction = header.reduction(forSide: side)
-        return try DecodingMemory.shared.with(header.workingByteCount(reduction: reduction, box: box.size)) {
+        let need = header.workingByteCount(reduction: reduction, box: box.size)
+        if need > DecodingMemory.limit {
+            try HostMemory.check(
+                need, for: "\(index.path(image)): decoding \(header.storedSize) pixels",
+                advice: "make the image smaller, or the limit larger (ulimit -v)")
+        }
+        return try DecodingMemory.shared.with(need) {
             let source = try index.bytes(of: image)
             guard source.byteCount == header.byteCount else {
                 throw ResinError(
