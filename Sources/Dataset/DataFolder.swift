@@ -68,8 +68,8 @@ extension Dataset {
                 name: path, classNames: content.classes.names, train: content.train, test: content.test,
                 notes: content.classes.notes)
         }
-        if let found = try foundUndividedImages(path) {
-            return try photographs(ImageListing(path, root: path, found, split: split, seed: seed), reading)
+        if let (root, found) = try foundUndividedImages(path) {
+            return try photographs(ImageListing(path, root: root, found, split: split, seed: seed), reading)
         }
         throw ResinError(.missingFile, "\(path): holds no data in a form that can be read. \(forms)")
     }
@@ -98,10 +98,28 @@ extension Dataset {
     }
 
     /// The images of a folder that says nothing of parts: archives or folders of classes.
-    static func foundUndividedImages(_ path: String) throws -> ImageListing.Found? {
+    static func foundUndividedImages(
+        _ path: String
+    ) throws -> (root: String, found: ImageListing.Found)? {
         let shards = try ShardListing.shards(in: path)
-        if !shards.isEmpty { return try ShardListing.read(path, shards) }
-        return try ImageFolder.holdsClasses(path) ? ImageFolder.undivided(path) : nil
+        if !shards.isEmpty { return (path, try ShardListing.read(path, shards)) }
+        if let part = try ImageFolder.parts(in: path).values.map(\.text).min() {
+            throw ResinError(
+                .missingFile,
+                "\(path): has a folder '\(part)', but none called 'train', whose folders say which classes there are."
+            )
+        }
+        // What an archive was unpacked to, as many are.
+        let folders = try FolderEntries(path).folders
+        if folders.count == 1 {
+            let inner = path + "/" + folders[0].text
+            if var images = try foundImages(inner, isFolder: true) {
+                images.found.notes.insert(
+                    "\(path): holds one folder, '\(folders[0].text)', which is read", at: 0)
+                return images
+            }
+        }
+        return try ImageFolder.holdsClasses(path) ? (path, ImageFolder.undivided(path)) : nil
     }
 
     /// For messages.

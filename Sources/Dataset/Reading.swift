@@ -11,7 +11,7 @@ public struct DatasetOutline: Sendable {
 }
 
 /// What is done where images of a folder cannot be read.
-public enum BadImagePolicy: String, Sendable, CaseIterable {
+public enum BadImagePolicy: String, Codable, Sendable, CaseIterable {
     /// All of them are listed, and nothing is read.
     case stop
     /// They are left out, and it is said.

@@ -160,7 +160,7 @@ extension DatasetsCommand {
                 + duplicates.filter { !$0.crossesParts && !$0.crossesClasses }
             let files = duplicates.reduce(0) { $0 + $1.names.count }
             return [
-                "equal files: \(files.grouped) in \(duplicates.count.grouped) groups, "
+                "equal files: \(files.grouped) in \(duplicates.count.grouped) group\(duplicates.count == 1 ? "" : "s"), "
                     + "\(duplicates.count(where: \.crossesParts).grouped) of them across parts, "
                     + "\(duplicates.count(where: \.crossesClasses).grouped) across classes"
             ]

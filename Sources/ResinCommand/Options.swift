@@ -81,11 +81,9 @@ struct DataSource: ParsableArguments {
     var onBadImage: BadImagePolicy?
 
     @Flag(
-        name: .customLong("no-exif"),
-        help:
-            "Leave a folder's images as they are stored, and do not turn them upright as their EXIF data say."
-    )
-    var ignoresOrientation = false
+        inversion: .prefixedNo,
+        help: "Turn a folder's images upright as their EXIF data say (the default), or leave them as stored.")
+    var exif: Bool?
 
     /// As configurations have it: a name, or a folder's absolute path.
     var identity: String? { data.map(Dataset.identity) }
@@ -112,7 +110,7 @@ struct DataSource: ParsableArguments {
         let dataset = try Dataset.load(
             name, directory: dataDir, side: side, split: self.split ?? split, limit: limit,
             limitTest: limitTest, seed: seed, onBadImage: onBadImage ?? .stop,
-            honoursOrientation: !ignoresOrientation, willRead: willRead)
+            honoursOrientation: exif ?? true, willRead: willRead)
         for line in dataset.notes { note("note: \(line)") }
         return dataset
     }

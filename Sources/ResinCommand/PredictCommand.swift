@@ -51,7 +51,7 @@ struct PredictCommand: ParsableCommand {
         let pictures = try images.map {
             try RasterImage(
                 contentsOf: $0, forSide: configuration.imageSize?.first ?? network.input.height,
-                honoursOrientation: !source.ignoresOrientation, report: { note("note: \($0)") }
+                honoursOrientation: source.exif ?? true, report: { note("note: \($0)") }
             ).prepared(for: network, configuration)
         }
         let device = try deviceOption.choose()

@@ -107,7 +107,7 @@ extension CommandTests {
             for words in [
                 "17 images in 2 classes", "least 12×12, median 12×12, largest 12×12", "formats: PNG 17",
                 "colours: grey 17",
-                "2 in 1 groups, 1 of them across parts",
+                "2 in 1 group, 1 of them across parts",
                 "across parts: train/dark/0.png = test/dark/copy.png",
                 "cannot be read: none", #"1 .txt, such as train/dark/readme \x1b[31m.txt"#,
             ] { #expect(good.output.contains(words), "\(words): \(good)") }

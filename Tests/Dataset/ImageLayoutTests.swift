@@ -81,6 +81,19 @@ import Testing
         #expect(half.test.count == 20 && !half.notes.contains { $0.contains("a tenth") })
     }
 
+    @Test("A folder that holds nothing but a set is read as the set; one with parts but no train is refused")
+    func wrapped() throws {
+        for (name, grey) in [("x/train/a/1", 10), ("x/train/b/1", 20), ("x/test/a/1", 30)] {
+            try folder.write(image(grey), to: name + ".png")
+        }
+        let set = try load()
+        #expect(greys(set.train) == [10, 20] && names(set.test) == ["test/a/1.png"])
+        #expect(set.notes.contains { $0.contains("holds one folder, 'x', which is read") })
+        try FileManager.default.removeItem(atPath: folder.path + "/x/train")
+        let error = refusal("x")
+        #expect(error?.kind == .missingFile && error!.message.contains("'test', but none called 'train'"))
+    }
+
     @Test("What lies in folders within a class's belongs to the class")
     func nested() throws {
         for (name, grey) in [

@@ -225,4 +225,32 @@ import Testing
             }
         }
     }
+
+    @Test("Any bytes of an image may be anything, and nothing traps", arguments: fixtures.keys.sorted())
+    func mutated(kind: String) throws {
+        let whole = kind == "2x1" ? oriented(Self.fixtures[kind]!, 6, isLittle: true) : Self.fixtures[kind]!
+        var state = UInt64(kind.utf8.reduce(1) { $0 &* 31 &+ Int($1) })
+        func next(_ bound: Int) -> Int {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return Int(state >> 33) % bound
+        }
+        var readable = 0
+        for round in 0..<200 {
+            var bytes = whole
+            // Half of the rounds change headers, which come first.
+            for _ in 0...next(3) {
+                bytes[next(round % 2 == 0 ? bytes.count : min(bytes.count, 300))] = UInt8(next(256))
+            }
+            let path = try folder.write(bytes, to: "image")
+            do {
+                let image = try RasterImage(contentsOf: path, forSide: [nil, 6][round % 3 % 2])
+                #expect(image.pixels.count == image.height * image.width * image.channels)
+                readable += 1
+            } catch let error as ResinError {
+                #expect(error.message.contains(path))
+            }
+        }
+        // Not all of them change what matters.
+        #expect(readable > 0 || kind == "animated")
+    }
 }

@@ -81,10 +81,5 @@ import Testing
         #expect(set.size(of: 0) == PixelSize(height: 1500, width: 2500))
         let part = try self.bytes(set, 0, PixelBox(top: 700, left: 1200, height: 300, width: 500))
         #expect(part.allSatisfy { $0 == 128 })
-        // For a network of a side that leaves it whole.
-        let whole = try photographs(side: 6001)
-        #expect(whole.size(of: 0) == PixelSize(height: 12_000, width: 20_000))
-        let corner = PixelBox(top: 11_900, left: 19_000, height: 100, width: 1000)
-        #expect(try self.bytes(whole, 0, corner).allSatisfy { $0 == 128 })
     }
 }

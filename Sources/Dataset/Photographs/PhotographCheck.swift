@@ -51,7 +51,8 @@ public struct PhotographCheck: Sendable {
         if let images = try Dataset.foundImages(path, isFolder: isFolder.boolValue) {
             (root, found) = (images.root, images.found)
         } else if isFolder.boolValue {
-            found = try Dataset.foundUndividedImages(path)
+            let images = try Dataset.foundUndividedImages(path)
+            (root, found) = (images?.root ?? path, images?.found)
         }
         guard let found else {
             throw ResinError(

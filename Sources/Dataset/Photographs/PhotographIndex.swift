@@ -84,12 +84,14 @@ struct PhotographIndex: Sendable {
             let length = root.utf8.count + 1 + name.count
             return try withUnsafeTemporaryAllocation(of: CChar.self, capacity: length + 1) { location in
                 var place = 0
-                for part in [Array(root.utf8)[...], [UInt8(ascii: "/")], name, [0]] {
-                    for byte in part {
-                        location[place] = CChar(bitPattern: byte)
-                        place += 1
-                    }
+                func add(_ byte: UInt8) {
+                    location[place] = CChar(bitPattern: byte)
+                    place += 1
                 }
+                root.utf8.forEach(add)
+                add(UInt8(ascii: "/"))
+                name.forEach(add)
+                add(0)
                 return ImageBytes(try ReadableFile(path(image), at: location.baseAddress!))
             }
         }
