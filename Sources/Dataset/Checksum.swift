@@ -3,13 +3,24 @@ import Foundation
 import ResinTensor
 
 extension Dataset {
-    /// CRC-32 of the labels and pixels of the training and of the test images: what is equal for equal
-    /// images, whatever files they came from. It finds what was changed by mistake, not by intent.
-    package func checksum() throws -> String { "\(try train.checksum()) \(try test.checksum())" }
+    /// Of the training and of the test images, `ImageSource.checksum`: what is equal for equal images. It finds what was
+    /// changed by mistake, not by intent.
+    ///
+    /// - Parameter saved: one that the result will be compared with. Runs from before folders of images were known by
+    ///   their files' names have sums of pixels.
+    package func checksum(comparableWith saved: String? = nil) throws -> String {
+        if let saved, !saved.contains(PhotographFolder.checksumMark) {
+            return "\(try train.pixelChecksum()) \(try test.pixelChecksum())"
+        }
+        return "\(try train.checksum()) \(try test.checksum())"
+    }
 }
 
 extension ImageSource {
-    fileprivate func checksum() throws -> String {
+    public func checksum() throws -> String { try pixelChecksum() }
+
+    /// CRC-32 of labels and bytes, whatever files they came from.
+    func pixelChecksum() throws -> String {
         let labels = labels
         // As wide as class numbers have to be: a byte where it is enough, as in runs from when none was larger.
         let isNarrow = labels.allSatisfy { $0 <= UInt8.max }

@@ -7,12 +7,16 @@ public struct Dataset: Sendable {
     public let classNames: [String]
     public var train: any ImageSource
     public var test: any ImageSource
+    /// Images that neither train nor test, where the data has some of its own; of the same classes and size.
+    public var validation: (any ImageSource)?
     /// Per channel, on the 0 … 1 scale, of the training images.
     public let mean: [Float]
     /// Per channel, on the 0 … 1 scale, of the training images.
     public let standardDeviation: [Float]
     /// What was noticed while reading it: sentences for the person who gave the data.
     public let notes: [String]
+    /// What was left out because it cannot be read, where that was asked for.
+    public var skipped: [UnreadableImage] = []
 
     /// - Errors: `.badContent` where training and test images differ in size, or mean and standard
     ///   deviation are not one a channel.

@@ -1,4 +1,5 @@
 import ResinTensor
+import Synchronization
 
 /// The one way in for images: how many there are, of which size, each one's class, and its bytes, which are asked for when
 /// they are needed. `ImageSet` has them in memory; another source may decode or make them.
@@ -19,6 +20,15 @@ public protocol ImageSource: Sendable {
     func withBytes<Result>(
         of images: Range<Int>, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) throws -> Result
+    /// Where an image is from, for people: a path relative to the set's folder. Nil where it is no file of its own.
+    func name(of image: Int) -> String?
+    /// The first `n` images.
+    ///
+    /// - Errors: `.usage` where `n` is below 1 or more than there are.
+    func prefix(_ n: Int) throws -> any ImageSource
+    /// What is equal for equal images, and finds what was changed by mistake, not by intent: CRC-32 of labels and bytes, unless
+    /// the source has something quicker.
+    func checksum() throws -> String
 }
 
 extension ImageSource {
@@ -51,9 +61,8 @@ extension ImageSource {
         return stride(from: 0, to: count, by: step).map { $0..<min($0 + step, count) }
     }
 
-    /// The first `n` images.
-    ///
-    /// - Errors: `.usage` where `n` is below 1 or more than there are.
+    public func name(of image: Int) -> String? { nil }
+
     public func prefix(_ n: Int) throws -> any ImageSource {
         let n = try Reading.count(of: count, limit: n)
         return n == count ? self : FirstImages(source: self, number: n)
@@ -77,46 +86,14 @@ extension ImageSource {
     /// Mean and standard deviation (of the population) of all pixels, a channel each, on the 0 … 1 scale,
     /// rounded to `decimals` places.
     public func pixelStatistics(decimals: Int) throws -> (mean: [Float], standardDeviation: [Float]) {
-        // Counting values is exact, whatever the number of pixels and of processors, and quick.
-        let (parts, length) = (parts, channels * 256)
-        var counts = [Int](repeating: 0, count: parts.count * length)
-        try counts.withUnsafeMutableBufferPointer { counts in
-            nonisolated(unsafe) let counts = counts
-            try concurrently(parts.count) { part in
-                try withBytes(of: parts[part]) { bytes in
-                    let first = part * length
-                    var channel = 0
-                    for byte in bytes {
-                        counts[first + channel * 256 + Int(byte)] += 1
-                        channel = channel + 1 == channels ? 0 : channel + 1
-                    }
-                }
-            }
+        let parts = parts
+        let total = Mutex(PixelHistogram(channels: channels))
+        try concurrently(parts.count) { part in
+            var histogram = PixelHistogram(channels: channels)
+            try withBytes(of: parts[part]) { histogram.add($0) }
+            total.withLock { $0.add(histogram) }
         }
-        let histograms = (0..<length).map { value in
-            parts.indices.reduce(0) { $0 + counts[$1 * length + value] }
-        }
-        let pixelCount = Double(count * height * width)
-        var scale = 1.0
-        for _ in 0..<decimals { scale *= 10 }
-        func rounded(_ value: Double) -> Float { Float((value * scale).rounded() / scale) }
-
-        var means: [Float] = []
-        var deviations: [Float] = []
-        for channel in 0..<channels {
-            var sum = 0
-            var sumOfSquares = 0
-            for value in 0..<256 {
-                let occurrences = histograms[channel * 256 + value]
-                sum += occurrences * value
-                sumOfSquares += occurrences * value * value
-            }
-            let mean = Double(sum) / pixelCount
-            let variance = max(Double(sumOfSquares) / pixelCount - mean * mean, 0)
-            means.append(rounded(mean / 255))
-            deviations.append(rounded(variance.squareRoot() / 255))
-        }
-        return (means, deviations)
+        return total.withLock { $0.statistics(decimals: decimals) }
     }
 }
 
@@ -129,6 +106,8 @@ private struct FirstImages: ImageSource {
         Shape(images: number, height: source.height, width: source.width, channels: source.channels)
     }
     var labels: [Int32] { Array(source.labels.prefix(number)) }
+
+    func name(of image: Int) -> String? { source.name(of: image) }
 
     func read(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
         try source.read(image, into: bytes)

@@ -15,18 +15,21 @@ extension Dataset {
     ///   - limit: Read only the first so many training images.
     ///   - limitTest: Read only the first so many test images.
     ///   - seed: What the images of `glyphs` and the split of a folder follow from.
+    ///   - onBadImage: What is done where images of a folder cannot be read.
+    ///   - honoursOrientation: Whether a folder's images are turned upright, as their EXIF data say.
     ///   - willRead: gets what files' headers say of a set from files, before any of its images is read: to
     ///     plan with, and to throw where it does not fit.
     /// - Errors: those of `named` and `folder`; `.usage` for a limit above the number of images; what
     ///   `willRead` throws.
     public static func load(
         _ source: String, directory: String? = nil, side: Int? = nil, split: Double? = nil,
-        limit: Int? = nil, limitTest: Int? = nil, seed: UInt64,
-        willRead: (DatasetOutline) throws -> Void = { _ in }
+        limit: Int? = nil, limitTest: Int? = nil, seed: UInt64, onBadImage: BadImagePolicy = .stop,
+        honoursOrientation: Bool = true, willRead: (DatasetOutline) throws -> Void = { _ in }
     ) throws -> Dataset {
         try withoutActuallyEscaping(willRead) { willRead in
             let reading = Reading(
-                side: side, limit: limit, limitTest: limitTest, willRead: willRead)
+                side: side, limit: limit, limitTest: limitTest, honoursOrientation: honoursOrientation,
+                onBadImage: onBadImage, willRead: willRead)
             let isName = !source.contains("/") && !FileManager.default.fileExists(atPath: source)
             guard knownNames.contains(source) || isName else {
                 return try folder(source, split: split, seed: seed, reading)

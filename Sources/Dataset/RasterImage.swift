@@ -20,26 +20,42 @@ public struct RasterImage: Equatable, Sendable {
         self.pixels = pixels
     }
 
-    /// Decodes a PNG or JPEG file, known by its content.
+    /// Decodes a PNG, JPEG or WebP file, known by its content.
     ///
     /// The stored values are taken as they are, as by Pillow and torchvision's `ImageFolder`: gamma, colour
-    /// profiles, transparency and the camera's orientation (EXIF) are left out; of 16 bits a channel the
-    /// upper 8 are taken.
+    /// profiles and transparency are left out; of 16 bits a channel the upper 8 are taken; CMYK comes to RGB as Pillow
+    /// does it.
     ///
-    /// - Parameter report: gets a sentence where the file is flawed, though it can be read.
+    /// - Parameters:
+    ///   - side: of the network that it is for; a JPEG that is much larger is decoded at a half, a quarter or an
+    ///     eighth, as those of a folder of images.
+    ///   - honoursOrientation: whether it is turned upright, as its EXIF data say how the camera was held.
+    ///   - report: gets a sentence where the file is flawed, though it can be read.
     /// - Throws: `ResinError(.missingFile)` where the file cannot be opened, `.badContent` where it is not a
-    ///   regular file, neither PNG nor JPEG, damaged, or cut short, `.outOfMemory` where the machine has no
+    ///   regular file, none of these, damaged, or cut short, `.outOfMemory` where the machine has no
     ///   memory for an image of the size that its header says, `.failure` where the library that decodes it
     ///   is not installed.
-    public init(contentsOf path: String, report: (String) -> Void = { _ in }) throws {
-        let file = try ImageFile(path)
-        let header = file.header
+    public init(
+        contentsOf path: String, forSide side: Int? = nil, honoursOrientation: Bool = true,
+        report: (String) -> Void = { _ in }
+    ) throws {
+        var header = try ImageHeader(ImageBytes(path))
+        if !honoursOrientation { header.orientation = 1 }
+        let reduction = header.reduction(forSide: side)
+        let size = header.size(reduction: reduction)
         try HostMemory.check(
-            header.workingByteCount, for: "\(path): decoding \(header.height)×\(header.width) pixels",
+            header.fittingByteCount(reduction: reduction), for: "\(path): decoding \(size) pixels",
             advice: "make the image smaller, or the limit larger (ulimit -v)")
-        let decoded = try file.decoded()
-        if let flaw = decoded.flaw { report("\(path): is damaged, but could be read (\(flaw))") }
-        self = decoded.image
+        var flaw: String?
+        let pixels = try [UInt8](unsafeUninitializedCapacity: size.area * header.channels) { pixels, filled in
+            let pixels = UnsafeMutableBufferPointer(rebasing: pixels[..<(size.area * header.channels)])
+            flaw = try header.decode(
+                ImageBytes(path), reduction: reduction, box: PixelBox(size), channels: header.channels,
+                into: pixels)
+            filled = pixels.count
+        }
+        if let flaw { report("\(path): is damaged, but could be read (\(flaw))") }
+        self.init(height: size.height, width: size.width, channels: header.channels, pixels: pixels)
     }
 
     /// In another number of channels, and then of another size.

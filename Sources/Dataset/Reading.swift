@@ -10,12 +10,23 @@ public struct DatasetOutline: Sendable {
     public let byteCount: Int
 }
 
+/// What is done where images of a folder cannot be read.
+public enum BadImagePolicy: String, Codable, Sendable, CaseIterable {
+    /// All of them are listed, and nothing is read.
+    case stop
+    /// They are left out, and it is said.
+    case skip
+}
+
 /// How much of a set is read, and for which network.
 struct Reading {
     /// Height and width that the network takes.
     var side: Int?
     var limit: Int?
     var limitTest: Int?
+    /// Whether images are turned as their EXIF data say.
+    var honoursOrientation = true
+    var onBadImage = BadImagePolicy.stop
     var willRead: (DatasetOutline) throws -> Void = { _ in }
 
     /// To be called before the first pixel is read.

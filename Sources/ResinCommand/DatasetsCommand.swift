@@ -4,8 +4,9 @@ import Resin
 
 struct DatasetsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "datasets", abstract: "Lists, fetches and verifies the published data sets.",
-        subcommands: [ListCommand.self, FetchCommand.self, VerifyCommand.self])
+        commandName: "datasets",
+        abstract: "Lists, fetches and verifies the published data sets; checks folders of images.",
+        subcommands: [ListCommand.self, FetchCommand.self, VerifyCommand.self, CheckCommand.self])
 
     struct DirectoryOption: ParsableArguments {
         @Option(

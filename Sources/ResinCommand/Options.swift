@@ -57,8 +57,9 @@ struct DataSource: ParsableArguments {
         help: ArgumentHelp(
             "A data set (\(Dataset.knownNames.joined(separator: ", "))) or a folder's path.",
             discussion:
-                "A folder holds PNG and JPEG images in train/CLASS/ and test/CLASS/, or MNIST's four files, "
-                + "or CIFAR-10's binary ones.", valueName: "name|folder"))
+                "A folder holds PNG, JPEG and WebP images in train/CLASS/ and test/CLASS/ (or val/CLASS/), or in "
+                + "CLASS/ alone; or MNIST's four files, or CIFAR-10's binary ones; or .tar archives of images. A file "
+                + "is a table, path,label a line, or such an archive.", valueName: "name|folder|file"))
     var data: String?
 
     @Option(
@@ -69,9 +70,20 @@ struct DataSource: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Of a folder of images without test/: the share of each class to test with, such as 0.1.",
+            "Of images without a part for testing: the share of each class to test with, such as 0.1.",
             valueName: "share"))
     var split: Double?
+
+    @Option(
+        help: ArgumentHelp(
+            "stop or skip, where images of a folder cannot be read (default: stop).",
+            discussion: "stop lists all of them, each with its reason; skip leaves them out."))
+    var onBadImage: BadImagePolicy?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Turn a folder's images upright as their EXIF data say (the default), or leave them as stored.")
+    var exif: Bool?
 
     /// As configurations have it: a name, or a folder's absolute path.
     var identity: String? { data.map(Dataset.identity) }
@@ -97,7 +109,8 @@ struct DataSource: ParsableArguments {
         let limitTest = try limitTest.map { try bounded("--limit-test", $0, 1...Limits.images) }
         let dataset = try Dataset.load(
             name, directory: dataDir, side: side, split: self.split ?? split, limit: limit,
-            limitTest: limitTest, seed: seed, willRead: willRead)
+            limitTest: limitTest, seed: seed, onBadImage: onBadImage ?? .stop,
+            honoursOrientation: exif ?? true, willRead: willRead)
         for line in dataset.notes { note("note: \(line)") }
         return dataset
     }
@@ -198,6 +211,7 @@ func blamingFile<Result>(_ file: String?, _ body: () throws -> Result) throws ->
 /// Images a step, of which a device or a processor could hold some.
 let largestBatch = 1 << 14
 
+extension BadImagePolicy: ExpressibleByArgument {}
 extension Initialiser: ExpressibleByArgument {}
 extension MathMode: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}

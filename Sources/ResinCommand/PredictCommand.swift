@@ -4,7 +4,7 @@ import Resin
 
 struct PredictCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "predict", abstract: "Says which classes PNG and JPEG images are of.",
+        commandName: "predict", abstract: "Says which classes PNG, JPEG and WebP images are of.",
         discussion: """
             Images may be grey or colour and of any size. The run's config.json beside the checkpoint says
             what they are brought to. A bare safetensors file, such as a state_dict saved from PyTorch, needs
@@ -13,7 +13,7 @@ struct PredictCommand: ParsableCommand {
             """)
 
     @OptionGroup var model: CheckpointArguments
-    @Argument(help: "PNG and JPEG files.")
+    @Argument(help: "PNG, JPEG and WebP files.")
     var images: [String]
 
     @Option(help: ArgumentHelp("Classes to name an image (default: 5).", valueName: "n"))
@@ -49,7 +49,10 @@ struct PredictCommand: ParsableCommand {
         }
         // One after another: a folder of photographs would not fit the memory.
         let pictures = try images.map {
-            try RasterImage(contentsOf: $0) { note("note: \($0)") }.prepared(for: network, configuration)
+            try RasterImage(
+                contentsOf: $0, forSide: configuration.imageSize?.first ?? network.input.height,
+                honoursOrientation: source.exif ?? true, report: { note("note: \($0)") }
+            ).prepared(for: network, configuration)
         }
         let device = try deviceOption.choose()
         note("device \(device)")

@@ -118,6 +118,8 @@ private struct Key {
             Key("data", \.dataOptions.source.data),
             Key("data_dir", \.dataOptions.source.dataDir),
             Key("split", \.dataOptions.source.split),
+            Key("on_bad_image", \.dataOptions.source.onBadImage),
+            Key("exif", \.dataOptions.source.exif),
             Key("limit", \.limit),
             Key("limit_test", \.dataOptions.limitTest),
             Key("resize", \.resize),
@@ -174,6 +176,7 @@ extension RecipeValue where Self: CaseIterable & RawRepresentable<String> {
     }
 }
 
+extension BadImagePolicy: RecipeValue {}
 extension MathMode: RecipeValue {}
 extension Precision: RecipeValue {}
 extension OptimizerSettings.Name: RecipeValue {}

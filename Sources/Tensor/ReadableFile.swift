@@ -9,9 +9,14 @@ package struct ReadableFile: ~Copyable {
 
     /// - Throws: `ResinError`: `.missingFile` where there is no such file, or no leave to read it;
     ///   `.badContent` where it is anything but a regular file, and so might have no end or never begin.
-    package init(_ path: String) throws {
+    package init(_ path: String) throws { try self.init(path, at: path) }
+
+    /// - Parameters:
+    ///   - path: what messages call the file.
+    ///   - location: where it is, ended by a zero: a file's name need not be text.
+    package init(_ path: String, at location: UnsafePointer<CChar>) throws {
         // Non-blocking: opening a named pipe would otherwise wait for its writer.
-        let opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let opened = open(location, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard opened >= 0 else { throw Self.cannotOpen(path, errno) }
         var status = stat()
         guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

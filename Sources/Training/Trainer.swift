@@ -449,7 +449,7 @@ extension TrainingConfiguration {
                     + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
                     + "run")
         }
-        let checksum = try dataset.checksum()
+        let checksum = try dataset.checksum(comparableWith: dataChecksum)
         if let dataChecksum, dataChecksum != checksum {
             throw ResinError(
                 .badContent,

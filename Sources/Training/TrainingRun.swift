@@ -49,6 +49,7 @@ public final class TrainingRun {
             clearing: {
                 try folder.removePreviousRun()
                 try folder.write(configuration: trainer.configuration)
+                try folder.write(skipped: trainer.dataset.skipped)
             })
     }
 

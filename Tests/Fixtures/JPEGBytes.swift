@@ -47,3 +47,19 @@ public let extraneousJPEG: [UInt8] = {
     let marker = zip(restartJPEG, restartJPEG.dropFirst()).enumerated().first { $1 == (0xFF, 0xD0) }!.offset
     return restartJPEG[..<marker] + [UInt8](repeating: 0, count: 20) + restartJPEG[marker...]
 }()
+
+/// A grey JPEG of one value, 128, of any size, in some bytes a block: both of its Huffman codes are one bit, and all are zeros.
+public func flatJPEG(height: Int, width: Int) -> [UInt8] {
+    func segment(_ mark: UInt8, _ content: [UInt8]) -> [UInt8] {
+        let length = content.count + 2
+        return [0xFF, mark, UInt8(length >> 8), UInt8(length & 255)] + content
+    }
+    func code(_ table: UInt8) -> [UInt8] { [table, 1] + [UInt8](repeating: 0, count: 15) + [0] }
+    let blocks = ((height + 7) / 8) * ((width + 7) / 8)
+    let size = [height >> 8, height & 255, width >> 8, width & 255].map { UInt8($0) }
+    return [0xFF, 0xD8] + segment(0xDB, [0] + [UInt8](repeating: 1, count: 64))
+        + segment(0xC0, [8] + size + [1, 1, 0x11, 0]) + segment(0xC4, code(0x00)) + segment(0xC4, code(0x10))
+        + segment(0xDA, [1, 1, 0, 0, 63, 0]) + [UInt8](repeating: 0, count: (2 * blocks + 7) / 8) + [
+            0xFF, 0xD9,
+        ]
+}
