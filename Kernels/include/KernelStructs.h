@@ -39,7 +39,8 @@ typedef struct {
 typedef struct {
     int classes;
     float smoothing;
-    int FIELD(picks_labels, picksLabels);               // from the data set's, by the order
+    int FIELD(picks_labels, picksLabels);               // 1: from the data set's, by the order; 2: the samples'
+    int mixes;                                          // as the samples say
     int FIELD(gives_rows, givesRows), FIELD(gives_gradient, givesGradient);
     int FIELD(is_scaled, isScaled);                     // the gradient, by the loss's scale
     int records;                                        // the last group sums the rows into the metrics
@@ -183,6 +184,15 @@ typedef struct {
     float share;                                        // this row's
     PixelBox mixed;                                     // pixels that are the partner's
 } ImageSample;
+
+// Crops of photographs; bytes where nothing else is said.
+typedef struct {
+    int height, width;                                  // of the result
+    int rows;                                           // (n, i) of the batch
+    int bands, items;                                   // of an image, and of all
+    int pitch;                                          // of a row that is resized
+    int scratch;                                        // of a work-item
+} CropGeometry;
 
 // A filter that is put in order for tiles of pieces (gpu/convolution2d_filter_operands.cl).
 typedef struct {

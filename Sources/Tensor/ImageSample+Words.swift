@@ -1,7 +1,7 @@
 /// The sample as a device reads it: the struct `ImageSample` of Kernels/include/KernelStructs.h, word by word.
 extension ImageSample {
     /// Words of 32 bits.
-    public static let wordCount = 24 + adjustmentLimit * ImageAdjustment.wordCount + 6
+    public static let wordCount = 18 + adjustmentLimit * ImageAdjustment.wordCount + 10
 
     /// Writes `wordCount` words.
     ///
