@@ -17,7 +17,7 @@ import numpy as np
 import PIL
 import torch
 import torchvision
-import torchvision.transforms.v2.functional as TF
+import torchvision.transforms.functional as TF
 from PIL import Image
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../Tests/Operators/Goldens"))

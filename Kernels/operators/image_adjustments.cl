@@ -5,7 +5,7 @@
 // Those that make of a value another one, whatever is around it, are a table a channel; what they have to know of the
 // whole image they take from its histogram. A group makes an image: work-items: global (ITEMS · N) in groups of
 // ITEMS, which with CHANNELS (1 or 3) is given by -D. Buffers: x, y, scratch [N][H][W][CHANNELS] bytes; samples;
-// scales [256], 255 / d.
+// scales [256], 255 / d, and behind them quotients [256][256], n / d at [d][n].
 
 #define TABLE_SIZE (256 * CHANNELS)
 
@@ -74,17 +74,40 @@ static inline uchar colour_of(int value, int part) {
     return (uchar)((2 * value * (65025 - part) + 65025) / (2 * 65025));
 }
 
-// Hue, saturation and value of 8 bits and back, as Pillow has them, but in whole numbers.
-static inline void turn_hue(__global const uchar *pixel, __global uchar *result, int turn) {
+// A number rounded to 24 bits, to the nearest, ties to even: what a float would hold.
+static inline long rounded_to_float(long value) {
+    const ulong magnitude = abs(value);
+    const int drop = 40 - (int)clz(magnitude);
+    if (drop <= 0) return value;
+    const ulong low = magnitude & ((1UL << drop) - 1), half_way = 1UL << (drop - 1);
+    const ulong kept = magnitude >> drop;
+    const long result = (long)((kept + (low > half_way || (low == half_way && (kept & 1)))) << drop);
+    return value < 0 ? -result : result;
+}
+
+// numerator / denominator of bytes, at most one, as the nearest float, in units of 2^-40.
+static inline long quotient(__global const float *quotients, int numerator, int denominator) {
+    return (long)(quotients[256 * denominator + numerator] * 0x1p40f);
+}
+
+// Hue, saturation and value of 8 bits and back. Pillow rounds hues and saturations down, and computes them in floats,
+// so that what those round away decides: their roundings are made here in whole numbers, which all devices have alike.
+static inline void turn_hue(__global const uchar *pixel, __global uchar *result, int turn,
+                            __global const float *quotients) {
     const int red = pixel[0], green = pixel[1], blue = pixel[2];
     const int value = max(red, max(green, blue)), chroma = value - min(red, min(green, blue));
     int hue = 0, saturation = 0;
     if (chroma > 0) {
-        const int sixths = red == value     ? green - blue
-                           : green == value ? 2 * chroma + blue - red
-                                            : 4 * chroma + red - green;
-        hue = 255 * ((sixths + 6 * chroma) % (6 * chroma)) / (6 * chroma);
-        saturation = 255 * chroma / value;
+        const long less_red = quotient(quotients, value - red, chroma);
+        const long less_green = quotient(quotients, value - green, chroma);
+        const long less_blue = quotient(quotients, value - blue, chroma);
+        const long sixths = rounded_to_float(red == value     ? less_blue - less_green
+                                             : green == value ? (2L << 40) + less_red - less_blue
+                                                              : (4L << 40) + less_green - less_red);
+        // Of the circle, in units of 2^-52. The circle more is for the division, which is to round down.
+        const long part = ((((sixths + (6L << 40)) << 13) / 6 + 1) >> 1) & ((1L << 52) - 1);
+        hue = min((int)((rounded_to_float(part) * 255) >> 52), 255);
+        saturation = (int)((quotient(quotients, chroma, value) * 255) >> 40);
     }
     hue = (hue + turn) & 255;
     const int sector = 6 * hue / 255 % 6, part = 6 * hue % 255;
@@ -143,7 +166,7 @@ void image_adjustments(__global uchar *x, __global const ImageSample *restrict s
         } else if (kind == ADJUST_HUE && CHANNELS == 3) {
             const int turn = (int)(adjustment->amounts[0] * 255.0f);
             for (int p = me; p < pixels; p += ITEMS)
-                turn_hue(source + p * (size_t)CHANNELS, target + p * (size_t)CHANNELS, turn);
+                turn_hue(source + p * (size_t)CHANNELS, target + p * (size_t)CHANNELS, turn, scales + 256);
         } else if (kind == ADJUST_SHARPNESS) {
             const float factor = adjustment->amounts[0];
             const int pitch = width * CHANNELS;

@@ -51,7 +51,8 @@ private struct AdjustedImage {
             replace { channel, byte in
                 let used = histograms[channel].indices.filter { histograms[channel][$0] > 0 }
                 guard let low = used.first, let high = used.last, low < high else { return UInt8(byte) }
-                return UInt8(min(Float(byte - low) * (255 / Float(high - low)), 255))
+                // PyTorch divides by the reciprocal.
+                return UInt8(min(max(Float(byte - low) * (255 * (1 / Float(high - low))), 0), 255))
             }
         case .equalize:
             let (histograms, pixels) = (histograms, height * width)
@@ -111,7 +112,7 @@ private struct AdjustedImage {
         }
     }
 
-    /// Pillow's way to hue, saturation and value of 8 bits and back, in whole numbers.
+    /// Pillow's way to hue, saturation and value of 8 bits, in its floats, and back.
     private mutating func turnHue(_ pixel: Int, by turn: Int) {
         let (red, green, blue) = (Int(bytes[3 * pixel]), Int(bytes[3 * pixel + 1]), Int(bytes[3 * pixel + 2]))
         let value = max(red, green, blue)
@@ -119,14 +120,16 @@ private struct AdjustedImage {
         var hue = 0
         var saturation = 0
         if chroma > 0 {
+            func less(_ part: Int) -> Float { Float(value - part) / Float(chroma) }
             let sixths =
-                if red == value { green - blue } else if green == value {
-                    2 * chroma + blue - red
+                if red == value { less(blue) - less(green) } else if green == value {
+                    Float(2 + Double(less(red)) - Double(less(blue)))
                 } else {
-                    4 * chroma + red - green
+                    Float(4 + Double(less(green)) - Double(less(red)))
                 }
-            hue = 255 * ((sixths + 6 * chroma) % (6 * chroma)) / (6 * chroma)
-            saturation = 255 * chroma / value
+            let circle = Double(sixths) / 6 + 1
+            hue = min(Int(Double(Float(circle - circle.rounded(.down))) * 255), 255)
+            saturation = Int(Double(Float(chroma) / Float(value)) * 255)
         }
         hue = (hue + turn) & 255
         if saturation == 0 { return }

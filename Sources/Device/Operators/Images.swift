@@ -78,18 +78,30 @@ extension Op.ImageAdjustments: DeviceOperator {
         let shape = graph.shape(of: node.inputs[0])
         return DeviceForm(workspaceByteCount: shape.count) { lowering in
             let items = lowering.traits.photographItems
-            // 255 / 0 is never looked at.
-            let scales: [Float] = [0] + (1...255).map { 255 / Float($0) }
             lowering.launch(
                 "image_adjustments", in: .imageAdjustments,
                 defining: photographDefinitions(shape.channels, lowering.traits),
                 global: [items * shape.images], local: [items],
                 [
                     lowering.input(0), lowering.input(1), lowering.output(0), .uniforms, .workspace,
-                    .constants(scales), .int(shape.height), .int(shape.width),
+                    .constants(Op.ImageAdjustments.divisions), .int(shape.height), .int(shape.width),
                 ])
         }
     }
+}
+
+extension Op.ImageAdjustments {
+    /// What kernels do not divide themselves, since devices round differently: 255 / d as PyTorch does it, by the reciprocal;
+    /// and n / d of bytes, n ≤ d, at [d][n]. What is divided by zero is never looked at.
+    fileprivate static let divisions: [Float] = {
+        var result = [Float](repeating: 0, count: 256 + 256 * 256)
+        for d in 1...255 {
+            let divisor = Float(d)
+            result[d] = 255 * (1 / divisor)
+            for n in 0...d { result[256 + 256 * d + n] = Float(n) / divisor }
+        }
+        return result
+    }()
 }
 
 extension Op.ImageNormalisation: DeviceOperator {

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 import torch.nn.functional as F
+import torchvision.transforms.functional as V1
 import torchvision.transforms.v2.functional as TF
 from PIL import Image
 
@@ -111,9 +112,10 @@ def adjust(image, kind, amounts):
             matrix += [x / 65536, y / 65536, (origin - x / 2 - y / 2) / 65536]
         return numpy(picture.transform(picture.size, Image.AFFINE, matrix, Image.NEAREST))
     if kind in ("autocontrast", "equalize", "posterize", "solarize"):
-        tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+        tensor = torch.from_numpy(image.copy()).permute(2, 0, 1)
         more = {"posterize": [int(value)], "solarize": [value]}.get(kind, [])
-        result = getattr(TF, kind)(tensor, *more).permute(1, 2, 0).numpy()
+        # Of autocontrast there are two formulas, of which v1's has no division by what only the image tells.
+        result = getattr(V1, kind)(tensor, *more).permute(1, 2, 0).numpy()
         # Pillow 13 refuses no bits at all.
         if kind != "autocontrast" and not (kind == "posterize" and value == 0):
             assert (result == numpy(getattr(TF, kind)(picture, *more))).all(), kind
