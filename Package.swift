@@ -74,9 +74,9 @@ let package = Package(
             "Operators",
             [
                 "Resin", "ResinCases", "ResinTestDevices", "ResinReference", "ResinDevice", "ResinTraining",
-                "ResinOpenCL", "ResinPlan", "ResinNetworks", "ResinGraph", "ResinTensor",
+                "ResinOpenCL", "ResinPlan", "ResinNetworks", "ResinGraph", "ResinTensor", "ResinKernels",
             ], exclude: ["Goldens", "README.md"]),
-        tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"]),
+        tests("Dataset", ["ResinDataset", "ResinTensor", "ResinFixtures", "CZlib"], exclude: ["Goldens"]),
         tests(
             "Networks",
             [

@@ -20,6 +20,9 @@ static const struct {
     {"epilogue", (const char[]){
 #embed "shared/epilogue.cl"
     , '\0'}},
+    {"labels", (const char[]){
+#embed "shared/labels.cl"
+    , '\0'}},
     {"philox", (const char[]){
 #embed "shared/philox.cl"
     , '\0'}},
@@ -34,6 +37,15 @@ static const struct {
     , '\0'}},
     {"elementwise", (const char[]){
 #embed "operators/elementwise.cl"
+    , '\0'}},
+    {"image_adjustments", (const char[]){
+#embed "operators/image_adjustments.cl"
+    , '\0'}},
+    {"image_crop", (const char[]){
+#embed "operators/image_crop.cl"
+    , '\0'}},
+    {"image_normalisation", (const char[]){
+#embed "operators/image_normalisation.cl"
     , '\0'}},
     {"input", (const char[]){
 #embed "operators/input.cl"

@@ -54,6 +54,7 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
                                                   __global const int *restrict order, __global float *rows,
                                                   __global activation *restrict gradient, const StepUniforms step,
                                                   __global const LossScale *loss_scale,
+                                                  __global const ImageSample *restrict samples,
                                                   __global float *restrict metrics, volatile __global int *counter,
                                                   const LossSettings settings) {
     const int n = get_group_id(1), y = get_local_id(1), classes = settings.classes;
@@ -61,14 +62,18 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
     const bool counts = n < (int)step.image_count;
     __global const activation *z = logits + (size_t)n * classes;
     SOFTMAX_SUMS(z, classes, y)
-    const int label = labels[settings.picks_labels ? image_of(n, order, &step) : n];
+    FIND_LABELS(n, label, partner, label_share)
     if (settings.gives_gradient) {
         __global activation *result = gradient + (size_t)n * classes;
         const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
-        const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
+        const float others = whole * smoothing / classes;
+        const float own = partner < 0 ? others + whole * (1.0f - smoothing)
+                                      : others + whole * (1.0f - smoothing) * label_share;
+        const float rest = others + whole * (1.0f - smoothing) * (1.0f - label_share);
         const float scale = settings.is_scaled ? loss_scale->scale : 1.0f;
         for (int c = y; c < classes; c += GROUP_Y) {
-            const float value = exp(LOAD_ONE(z + c) - top) * share - (c == label ? own : others);
+            const float target = c == label ? own : c == partner ? rest : others;
+            const float value = exp(LOAD_ONE(z + c) - top) * share - target;
             STORE_ONE(counts ? scale * value : 0.0f, result + c);
         }
     }
@@ -84,6 +89,7 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
     if (y == 0 && settings.gives_rows) {
         ahead = ahead_rows[0];
         float expected = own - top;
+        if (partner >= 0) expected += (1.0f - label_share) * (LOAD_ONE(z + partner) - own);
         // Without smoothing an infinite logit of another class must not count.
         if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
         const float loss = log(sum) - expected;

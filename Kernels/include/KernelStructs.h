@@ -39,7 +39,8 @@ typedef struct {
 typedef struct {
     int classes;
     float smoothing;
-    int FIELD(picks_labels, picksLabels);               // from the data set's, by the order
+    int FIELD(picks_labels, picksLabels);               // 1: from the data set's, by the order; 2: the samples'
+    int mixes;                                          // as the samples say
     int FIELD(gives_rows, givesRows), FIELD(gives_gradient, givesGradient);
     int FIELD(is_scaled, isScaled);                     // the gradient, by the loss's scale
     int records;                                        // the last group sums the rows into the metrics
@@ -146,6 +147,55 @@ typedef struct {
     int FIELD(crop_padding, cropPadding), flips;
     int rows;                                           // (n, i) of the batch
 } InputGeometry;
+
+// Pixels of an image; a box without rows is none.
+typedef struct {
+    int top, left, height, width;
+} PixelBox;
+
+// A change of an image's bytes: what `kind` is, and its amounts, in the order of Sources/Tensor/ImageSample.swift.
+#define ADJUST_BRIGHTNESS 1
+#define ADJUST_CONTRAST 2
+#define ADJUST_SATURATION 3
+#define ADJUST_HUE 4
+#define ADJUST_SHARPNESS 5
+#define ADJUST_POSTERIZE 6
+#define ADJUST_SOLARIZE 7
+#define ADJUST_AUTOCONTRAST 8
+#define ADJUST_EQUALIZE 9
+#define ADJUST_AFFINE 10
+typedef struct {
+    int kind;
+    float amounts[6];
+} ImageAdjustment;
+
+// How a row of a batch is made of an image's bytes; the host writes it (Sources/Tensor/ImageSample+Words.swift).
+#define SAMPLE_ADJUSTMENTS 8
+typedef struct {
+    unsigned int FIELD(offset_low, offsetLow);          // where the piece begins in the bytes, both halves of it
+    unsigned int FIELD(offset_high, offsetHigh);
+    PixelBox piece;                                     // what is stored, relative to the box
+    PixelBox box;                                       // what is resized, in the image
+    int FIELD(resized_height, resizedHeight), FIELD(resized_width, resizedWidth);
+    int FIELD(window_top, windowTop), FIELD(window_left, windowLeft);   // of the result, in the resized box
+    int FIELD(is_mirrored, isMirrored), FIELD(is_flipped, isFlipped);
+    int label;
+    int FIELD(adjustment_count, adjustmentCount);
+    ImageAdjustment adjustments[SAMPLE_ADJUSTMENTS];
+    PixelBox erased;
+    int partner;                                        // row of the batch that is mixed in, −1 for none
+    float share;                                        // this row's
+    PixelBox mixed;                                     // pixels that are the partner's
+} ImageSample;
+
+// Crops of photographs; bytes where nothing else is said.
+typedef struct {
+    int height, width;                                  // of the result
+    int rows;                                           // (n, i) of the batch
+    int bands, items;                                   // of an image, and of all
+    int pitch;                                          // of a row that is resized
+    int scratch;                                        // of a work-item
+} CropGeometry;
 
 // A filter that is put in order for tiles of pieces (gpu/convolution2d_filter_operands.cl).
 typedef struct {

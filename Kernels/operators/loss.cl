@@ -3,6 +3,8 @@
 //     loss[n] = log Σ exp(z[n, c] − top) − Σ target[c]·(z[n, c] − top),   top = max z[n, :],
 //     target[c] = smoothing / classes + (c == label ? 1 − smoothing : 0)
 //
+// Where rows are mixed, the label has `label_share` of the 1 − smoothing, at least half, and its partner the rest.
+//
 // Work-items: global (N), one image each; record_metrics: global (1).
 
 // The largest logit; NaN where one is NaN.
@@ -18,7 +20,8 @@ static inline float largest(__global const float *z, int classes) {
 __kernel void softmax_cross_entropy(__global const float *restrict logits, __global const int *restrict labels,
                                     __global const int *restrict order, __global float *restrict rows,
                                     __global float *restrict gradient, const StepUniforms step,
-                                    __global const LossScale *loss_scale, const LossSettings settings) {
+                                    __global const LossScale *loss_scale,
+                                    __global const ImageSample *restrict samples, const LossSettings settings) {
     const int n = get_global_id(0), classes = settings.classes;
     __global const float *z = logits + (size_t)n * classes;
     __global float *result = gradient + (size_t)n * classes;
@@ -28,7 +31,7 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
             for (int c = 0; c < classes; c++) result[c] = 0.0f;
         return;
     }
-    const int label = labels[settings.picks_labels ? image_of(n, order, &step) : n];
+    FIND_LABELS(n, label, partner, label_share)
     const float smoothing = settings.smoothing, top = largest(z, classes), own_logit = z[label];
     float sum = 0.0f, total = 0.0f;
     int ahead = 0;
@@ -39,6 +42,7 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
     }
     if (settings.gives_rows) {
         float expected = own_logit - top;
+        if (partner >= 0) expected += (1.0f - label_share) * (z[partner] - own_logit);
         // Without smoothing an infinite logit of another class must not count.
         if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
         const float loss = log(sum) - expected;
@@ -46,10 +50,16 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
     }
     if (settings.gives_gradient) {
         const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
-        const float others = whole * smoothing / classes, own = others + whole * (1.0f - smoothing);
+        const float others = whole * smoothing / classes;
+        const float own = partner < 0 ? others + whole * (1.0f - smoothing)
+                                      : others + whole * (1.0f - smoothing) * label_share;
         const float scale = settings.is_scaled ? loss_scale->scale : 1.0f;
         for (int c = 0; c < classes; c++)
             result[c] = scale * (exp(z[c] - top) * share - (c == label ? own : others));
+        if (partner >= 0) {
+            const float rest = others + whole * (1.0f - smoothing) * (1.0f - label_share);
+            result[partner] = scale * (exp(z[partner] - top) * share - rest);
+        }
     }
 }
 

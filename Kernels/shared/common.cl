@@ -198,7 +198,12 @@ typedef float activation;
 #define STORE_ONE(value, pointer) (*(pointer) = (value))
 #endif
 
-// Row n of a batch; past the step's image count the last image is repeated.
+// Where row n of a batch stands in the epoch's order or among the samples; past the step's image count the last image
+// is repeated.
+static inline int place_of(int n, const StepUniforms *step) {
+    return step->first_image + min((uint)n, step->image_count - 1);
+}
+
 static inline int image_of(int n, __global const int *order, const StepUniforms *step) {
-    return order[step->first_image + min((uint)n, step->image_count - 1)];
+    return order[place_of(n, step)];
 }

@@ -17,6 +17,8 @@ package enum CaseData: Hashable, Sendable {
     case below(Int)
     /// These very numbers.
     case listed([Float])
+    /// These very words, which need not be numbers that a float holds.
+    case words([Int32])
 
     /// Element `index` of the case's input number `input`.
     package subscript(index: Int, input input: Int) -> Float {
@@ -30,6 +32,7 @@ package enum CaseData: Hashable, Sendable {
         case .bytes: Float(word >> 56)
         case .below(let count): Float((word >> 33) % UInt64(count))
         case .listed(let numbers): numbers[index]
+        case .words(let words): Float(words[index])
         }
     }
 
@@ -48,6 +51,7 @@ package enum CaseData: Hashable, Sendable {
         case .bytes: "bytes"
         case .below(let count): "below \(count)"
         case .listed(let numbers): "listed " + numbers.map { "\($0)" }.joined(separator: " ")
+        case .words(let words): "words " + words.map { "\($0)" }.joined(separator: " ")
         }
     }
 }

@@ -20,6 +20,8 @@ extension OpCase {
                 values.append(graph.addStatistic(Statistic(name: name, count: count, initialValue: 0)))
             case .region(let region, let type):
                 values.append(graph.addRegion(region, type))
+            case .samples(let split, let samples):
+                values.append(graph.addRegion(.samples(split), .samples(samples.count)))
             case .gradient: break
             }
         }
@@ -83,6 +85,9 @@ extension OpCase {
                 case .int32: try executor.write(values.map { Int32($0) }, to: region)
                 case .uint8: try executor.write(values.map { UInt8($0) }, to: region)
                 }
+            case .samples(let split, _):
+                guard case .words(let words) = input.data else { preconditionFailure("samples are words") }
+                try executor.write(words, to: .samples(split))
             case .gradient(let index, _):
                 try executor.write(
                     values, to: .gradients, offset: plan.parameterLayout.byteOffset(index))

@@ -54,7 +54,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case batchNorm = "batch norm"
         case loss = "softmax cross-entropy"
         case elementwise = "element-wise"
-        case concatenation, input, optimizers, metrics
+        case concatenation, input, photographs, optimizers, metrics
 
         package var cases: [OpCase] {
             switch self {
@@ -65,6 +65,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .elementwise: OpCase.elementwise
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input
+            case .photographs: OpCase.photographs
             case .optimizers: OpCase.optimizers
             case .metrics: OpCase.metrics
             }
@@ -112,6 +113,8 @@ package struct CaseInput: Sendable {
         /// A running statistic of so many channels.
         case statistic(Int)
         case region(Region, TensorType)
+        /// `Region.samples` with these rows.
+        case samples(Region.Split, [ImageSample])
         /// The gradient of the parameter of that index. It is no input of a node, so it comes last.
         case gradient(ofParameter: Int, count: Int)
     }
@@ -126,6 +129,7 @@ package struct CaseInput: Sendable {
         case .parameter(let layout): layout.externalShape
         case .statistic(let count), .gradient(_, let count): [count]
         case .region(_, let type): type.shape.extents
+        case .samples(_, let samples): TensorType.samples(samples.count).shape.extents
         }
     }
 
@@ -149,6 +153,16 @@ package struct CaseInput: Sendable {
 
     package static func region(_ region: Region, _ type: TensorType, _ data: CaseData) -> CaseInput {
         CaseInput(place: .region(region, type), data: data)
+    }
+
+    package static func samples(_ samples: [ImageSample]) -> CaseInput {
+        let words = samples.flatMap { sample in
+            withUnsafeTemporaryAllocation(of: Int32.self, capacity: ImageSample.wordCount) { words in
+                sample.write(to: words)
+                return Array(words)
+            }
+        }
+        return CaseInput(place: .samples(.train, samples), data: .words(words))
     }
 }
 

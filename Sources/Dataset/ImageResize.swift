@@ -1,3 +1,5 @@
+import ResinTensor
+
 extension RasterImage {
     /// Bilinear with anti-aliasing, without regard to the proportions: every pixel of the result is the mean
     /// of the source's around its place, weighted by a triangle that reaches one pixel of the coarser grid to
@@ -25,7 +27,10 @@ extension RasterImage {
 private func resample(
     _ bytes: [UInt8], groups: Int, from source: Int, to target: Int, length: Int
 ) -> [UInt8] {
-    let footprints = Footprint.list(source: source, target: target)
+    let footprints = (0..<target).map { place in
+        let footprint = Footprint(of: place, source: source, target: target)
+        return (first: footprint.range.lowerBound, weights: footprint.weights)
+    }
     return [UInt8](unsafeUninitializedCapacity: groups * target * length) { result, count in
         withUnsafeTemporaryAllocation(of: Int32.self, capacity: length) { sums in
             bytes.withUnsafeBufferPointer { bytes in
@@ -47,29 +52,6 @@ private func resample(
                     }
                 }
             }
-        }
-    }
-}
-
-/// The source's pixels that one of the result's is made of.
-private struct Footprint {
-    static let weightBits = 22
-
-    let first: Int
-    /// In units of 2⁻²²; they add up to one, but for rounding.
-    let weights: [Int32]
-
-    static func list(source: Int, target: Int) -> [Footprint] {
-        let scale = Double(source) / Double(target)
-        let reach = max(scale, 1)
-        return (0..<target).map { index in
-            let centre = (Double(index) + 0.5) * scale
-            let first = max(Int(centre - reach + 0.5), 0)
-            let end = min(Int(centre + reach + 0.5), source)
-            let weights = (first..<end).map { max(0, 1 - abs((Double($0) - centre + 0.5) * (1 / reach))) }
-            let sum = weights.reduce(0, +)
-            return Footprint(
-                first: first, weights: weights.map { Int32(0.5 + $0 / sum * Double(1 << weightBits)) })
         }
     }
 }

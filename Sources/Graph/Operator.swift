@@ -89,6 +89,10 @@ public struct Cost: Hashable, Sendable {
 public enum Op: Hashable, Sendable {
     case imageInput(ImageInput)
     case labelInput
+    case imageCrop(ImageCrop)
+    case imageAdjustments
+    case imageNormalisation(ImageNormalisation)
+    case sampleLabels
     case convolution2D(Convolution2D)
     case convolution2DInputGradient(Convolution2DInputGradient)
     case convolution2DFilterGradient(Convolution2DFilterGradient)
@@ -122,6 +126,10 @@ public enum Op: Hashable, Sendable {
         switch self {
         case .imageInput(let op): op
         case .labelInput: LabelInput()
+        case .imageCrop(let op): op
+        case .imageAdjustments: ImageAdjustments()
+        case .imageNormalisation(let op): op
+        case .sampleLabels: SampleLabels()
         case .convolution2D(let op): op
         case .convolution2DInputGradient(let op): op
         case .convolution2DFilterGradient(let op): op

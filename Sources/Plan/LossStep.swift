@@ -8,8 +8,11 @@ extension Graph {
             let loss = nodes.lastIndex(where: { $0.outputs.first == nodes[end].inputs[0] }),
             case .softmaxCrossEntropy(let op) = nodes[loss].op,
             let labels = nodes.lastIndex(where: { $0.outputs.first == nodes[loss].inputs[1] }),
-            nodes[labels].op == .labelInput
+            [.labelInput, .sampleLabels].contains(nodes[labels].op)
         else { return self }
+        let readsSamples = nodes[labels].op == .sampleLabels
+        // The samples that say what is mixed are those that the labels come from.
+        if op.mixes && !(readsSamples && nodes[loss].inputs[2] == nodes[labels].inputs[0]) { return self }
         let gradient = nodes.firstIndex { $0.op == op.gradientSeed && $0.inputs == nodes[loss].inputs }
         let own = [labels, loss, end] + (gradient.map { [$0] } ?? [])
         let outputs = [nodes[labels].outputs[0], nodes[loss].outputs[0]]
@@ -19,11 +22,13 @@ extension Graph {
         var graph = self
         var node = nodes[loss]
         node.op = .lossStep(
-            Op.LossStep(labelSmoothing: op.labelSmoothing, givesGradient: gradient != nil))
-        // The loss's third input, its scale, comes last.
+            Op.LossStep(
+                labelSmoothing: op.labelSmoothing, givesGradient: gradient != nil,
+                readsSamples: readsSamples, mixes: op.mixes))
+        // The labels' last input is the images, for their number; the loss's, if any, is its scale, which comes last.
         node.inputs =
-            [node.inputs[0]] + nodes[labels].inputs.prefix(2) + [nodes[end].inputs[1]]
-            + node.inputs.dropFirst(2)
+            [node.inputs[0]] + nodes[labels].inputs.dropLast() + [nodes[end].inputs[1]]
+            + node.inputs.dropFirst(op.mixes ? 3 : 2)
         node.outputs = gradient.map { nodes[$0].outputs } ?? []
         graph.nodes[gradient ?? loss] = node
         graph.nodes = graph.nodes.indices.filter { $0 == gradient ?? loss || !own.contains($0) }

@@ -12,18 +12,34 @@ import ResinTensor
 /// The softmax of one row of logits, as far as its loss and its gradient need it.
 private struct Softmax {
     let logits: UnsafeMutableBufferPointer<Float>.SubSequence
+    /// That with the largest share of the target.
     let label: Int
+    private var partnerLabel: Int
+    private var share = 1.0
     private let largest: Double
     private let sum: Double
 
     /// - Parameter row: the image in the batch.
-    init(_ invocation: Invocation, row: Int) {
+    init(_ invocation: Invocation, row: Int, mixes: Bool) {
         let classes = invocation.inputs[0].shape.channels
         logits = invocation.inputs[0].floats[row * classes..<(row + 1) * classes]
-        label = Int(invocation.inputs[1].integers[row])
-        precondition(
-            (0..<classes).contains(label), "image \(row) has label \(label), but there are \(classes) classes"
-        )
+        func label(_ row: Int) -> Int {
+            let label = Int(invocation.inputs[1].integers[row])
+            precondition(
+                (0..<classes).contains(label),
+                "image \(row) has label \(label), but there are \(classes) classes")
+            return label
+        }
+        var labels = [label(row), label(row)]
+        if mixes, let mixture = invocation.sample(row, in: 2).mixture {
+            labels[1] = label(mixture.partner)
+            share = Double(mixture.share)
+            if share < 0.5 {
+                labels.swapAt(0, 1)
+                share = 1 - share
+            }
+        }
+        (self.label, partnerLabel) = (labels[0], labels[1])
         let largest = Double(logits.max()!)
         self.largest = largest
         sum = logits.reduce(0) { $0 + exp(Double($1) - largest) }
@@ -33,9 +49,13 @@ private struct Softmax {
 
     func probability(_ k: Int) -> Double { exp(Double(self[k]) - largest) / sum }
 
-    /// −Σ target·log(probability), where the target is the label's alone, or shared by so much with all classes.
+    /// Of the target, before so much of it is shared with all classes.
+    func target(_ k: Int) -> Double { (k == label ? share : 0) + (k == partnerLabel ? 1 - share : 0) }
+
+    /// −Σ target·log(probability), where the target is the labels' alone, or shared by so much with all classes.
     func loss(labelSmoothing: Double) -> Double {
-        let own = Double(self[label]) - largest
+        var own = Double(self[label]) - largest
+        if partnerLabel != label { own += (1 - share) * (Double(self[partnerLabel]) - Double(self[label])) }
         if labelSmoothing == 0 { return log(sum) - own }
         let mean = logits.reduce(0) { $0 + (Double($1) - largest) } / Double(logits.count)
         return log(sum) - (1 - labelSmoothing) * own - labelSmoothing * mean
@@ -55,7 +75,7 @@ extension Op.SoftmaxCrossEntropy: ReferenceOperator {
         let columns = Metric.allCases.count
         rows.update(repeating: 0)
         for n in 0..<Int(invocation.uniforms.imageCount) {
-            let softmax = Softmax(invocation, row: n)
+            let softmax = Softmax(invocation, row: n, mixes: mixes)
             let loss = Float(softmax.loss(labelSmoothing: Double(labelSmoothing)))
             func set(_ metric: Metric, _ value: Float) { rows[n * columns + metric.rawValue] = value }
             set(.loss, loss)
@@ -72,13 +92,14 @@ extension Op.SoftmaxCrossEntropyGradient: ReferenceOperator {
         let gradient = invocation.outputs[0].floats
         let count = Int(invocation.uniforms.imageCount)
         let smoothing = Double(labelSmoothing)
-        // The third input is a LossScale, whose scale comes first.
-        let scale = invocation.inputs.count > 2 ? Double(invocation.inputs[2].floats[0]) : 1
+        // Of a LossScale the scale comes first.
+        let scale =
+            scaleInput(of: invocation.inputs.count).map { Double(invocation.inputs[$0].floats[0]) } ?? 1
         gradient.update(repeating: 0)
         for n in 0..<count {
-            let softmax = Softmax(invocation, row: n)
+            let softmax = Softmax(invocation, row: n, mixes: mixes)
             for k in 0..<classes {
-                let target = smoothing / Double(classes) + (k == softmax.label ? 1 - smoothing : 0)
+                let target = smoothing / Double(classes) + (1 - smoothing) * softmax.target(k)
                 gradient[n * classes + k] = Float(scale * (softmax.probability(k) - target) / Double(count))
             }
         }
@@ -127,14 +148,19 @@ extension Op.LossStep: ReferenceOperator {
             op.execute(Invocation(inputs: inputs, outputs: outputs, uniforms: invocation.uniforms))
         }
         withExtendedLifetime((labels, rows)) {
-            execute(Op.LabelInput(), [regions[1], regions[2], logits], [ofLabels])
-            let inputs = [logits, ofLabels] + regions.dropFirst(3)
-            execute(Op.SoftmaxCrossEntropy(labelSmoothing: labelSmoothing), inputs, [ofRows])
+            if readsSamples {
+                execute(Op.SampleLabels(), [regions[1], logits], [ofLabels])
+            } else {
+                execute(Op.LabelInput(), [regions[1], regions[2], logits], [ofLabels])
+            }
+            let inputs =
+                [logits, ofLabels] + (mixes ? [regions[1]] : []) + regions.dropFirst(metricsInput)
+            execute(loss, inputs, [ofRows])
             if givesGradient {
-                let op = Op.SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing)
+                let op = Op.SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing, mixes: mixes)
                 execute(op, inputs, invocation.outputs)
             }
-            execute(Op.RecordMetrics(), [ofRows, regions[3]], [])
+            execute(Op.RecordMetrics(), [ofRows, regions[metricsInput]], [])
         }
     }
 }

@@ -208,6 +208,10 @@ extension Op {
         switch self {
         case .imageInput(let op): op
         case .labelInput: LabelInput()
+        case .imageCrop(let op): op
+        case .imageAdjustments: ImageAdjustments()
+        case .imageNormalisation(let op): op
+        case .sampleLabels: SampleLabels()
         case .convolution2D(let op): op
         case .convolution2DInputGradient(let op): op
         case .convolution2DFilterGradient(let op): op

@@ -94,19 +94,7 @@ extension TrainCommand {
         if let limit = dataOptions.limitTest { configuration.limitTest = limit }
         if let mean { configuration.mean = try numbers("--mean", mean) }
         if let std { configuration.standardDeviation = try numbers("--std", std) }
-        if let augment {
-            configuration.augmentation = .init()
-            for name in augment.split(separator: ",") {
-                switch name {
-                case "crop": configuration.augmentation.cropPadding = 4
-                case "flip": configuration.augmentation.flips = true
-                default:
-                    throw ValueFault(
-                        key: "augment", option: "--augment", value: "'\(name)'", allowed: "crop, flip or both"
-                    )
-                }
-            }
-        }
+        if let augment { configuration.augmentation = try AugmentationPolicy(option: augment) }
         if let epochs { configuration.epochs = epochs }
         if let batch { configuration.batch = batch }
         if let optimizer { configuration.optimizer.name = optimizer }

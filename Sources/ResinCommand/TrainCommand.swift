@@ -33,7 +33,13 @@ struct TrainCommand: ParsableCommand {
     var mean: String?
     @Option(help: ArgumentHelp("Standard deviation a channel, 0…1; the set's own if not given."))
     var std: String?
-    @Option(help: ArgumentHelp("crop, flip or both, comma-separated.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp(
+            "What is done to training images, comma-separated; see docs/augmentation.md.",
+            discussion: """
+                crop, random-resized-crop[=min:max], flip, vertical-flip, jitter[=b:c:s:h], erase[=p], \
+                randaugment[=n:m], mixup[=a], cutmix[=a]; or none.
+                """, valueName: "list"))
     var augment: String?
 
     @OptionGroup var deviceOption: DeviceOption

@@ -72,7 +72,8 @@ public enum ImageAdjustment: Hashable, Sendable {
     case solarize(Float)
     case autocontrast
     case equalize
-    /// Each pixel is that at (a·x + b·y + c, d·x + e·y + f) from the centre, the nearest, black outside: the inverse of a shear, a
-    /// translation or a rotation.
+    /// Each pixel is that in column a·x + b·y + c and row d·x + e·y + f, rounded down, black outside: the inverse of a shear, a
+    /// translation or a rotation. Columns and rows are counted from width / 2 and height / 2, rounded down; amounts are
+    /// multiples of 2⁻¹⁶, as Pillow has them, which a `Float` holds exactly below 256.
     case affine(Float, Float, Float, Float, Float, Float)
 }

@@ -34,8 +34,6 @@ extension TrainingConfiguration {
             ValueRule("limit_test", "--limit-test", 1...Limits.images) { $0.limitTest },
             perChannel("mean", "--mean", -1000...1000) { $0.mean },
             perChannel("std", "--std", 1e-6...1000) { $0.standardDeviation },
-            ValueRule("augment.cropPadding", nil, 0...Limits.side) { $0.augmentation.cropPadding },
-            ValueRule("augment.flips", nil, "true or false"),
             ValueRule("epochs", "--epochs", 1...Limits.epochs) { $0.epochs },
             ValueRule("batch", "--batch", 1...Limits.batch) { $0.batch },
             ValueRule(
@@ -63,7 +61,7 @@ extension TrainingConfiguration {
             ValueRule("patience", "--patience", 1...Limits.epochs) { $0.patience },
             ValueRule("math", "--math", MathMode.allNames),
             ValueRule("precision", "--precision", Precision.allNames),
-        ] + NetworkOptions.rules.map { $0.within("options") { $0.options } }
+        ] + augmentationRules + NetworkOptions.rules.map { $0.within("options") { $0.options } }
 
     /// - Throws: for the first value that breaks its rule.
     package func check() throws(ValueFault) {

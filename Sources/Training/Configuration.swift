@@ -1,4 +1,5 @@
 import Foundation
+import ResinDataset
 import ResinGraph
 import ResinNetworks
 import ResinPlan
@@ -28,7 +29,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// Per channel, on the 0…1 scale.
     public var mean: [Float]
     public var standardDeviation: [Float]
-    public var augmentation = Augmentation()
+    public var augmentation = AugmentationPolicy()
 
     public var epochs: Int
     public var batch: Int
@@ -43,20 +44,6 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var patience: Int?
     public var math: MathMode = .fast
     public var precision: Precision = .float32
-
-    public struct Augmentation: Codable, Equatable, Sendable {
-        /// Random crops from the image padded by so many pixels of the data set's; 0 is off.
-        public var cropPadding = 0
-        /// Mirror each image with probability ½.
-        public var flips = false
-        public init() {}
-
-        public init(from decoder: any Decoder) throws {
-            let values = try decoder.container(keyedBy: CodingKeys.self)
-            cropPadding = try values.value(.cropPadding)
-            flips = try values.value(.flips)
-        }
-    }
 
     /// What to do when a step's loss is not finite.
     public enum NaNPolicy: String, Codable, CaseIterable, Sendable {

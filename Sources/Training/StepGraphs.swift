@@ -102,6 +102,11 @@ private struct NetworkStep {
             let bytes = graph.addRegion(.images(split), TensorType(images, .uint8))
             order = graph.addRegion(.order(split), TensorType([images.images], .int32))
             let augmentation = mode == .training ? configuration.augmentation : .init()
+            guard augmentation.isCropAndFlip else {
+                throw ResinError(
+                    .usage, "--augment: images of one size can have crop and flip; others are for photographs"
+                )
+            }
             let op = Op.ImageInput(
                 batch: batch, size: Extent(input.height, input.width), mean: configuration.mean,
                 standardDeviation: configuration.standardDeviation, cropPadding: augmentation.cropPadding,

@@ -63,7 +63,11 @@ extension CommandTests {
             ["--keep", "0"], ["--save-every", "0"], ["--batch", "9223372036854775807"],
             ["--limit", "0"], ["--limit-test", "9223372036854775807"], ["--lr", "nan"], ["--lr", "0"],
             ["--momentum", "1.5"], ["--weight-decay=-1"], ["--dropout", "1"], ["--mean", "1,2"],
-            ["--std", "0"], ["--augment", "spin"], ["--nesterov"], ["--seed", "x"],
+            ["--std", "0"], ["--augment", "spin"], ["--augment", "mixup=0"],
+            ["--augment", "erase=2"], ["--augment", "jitter=1:1:1:1"],
+            ["--augment", "crop,random-resized-crop"],
+            ["--augment", "randaugment=9:9"], ["--augment", "random-resized-crop=0:1"], ["--nesterov"],
+            ["--seed", "x"],
             ["--label-smoothing", "1"], ["--label-smoothing=-0.1"], ["--patience", "0"],
         ]
 

@@ -274,7 +274,7 @@ extension CommandTests {
                 (#""split": 7"#, "'split' is 7.0"),
                 (#""dropout": 0.5"#, "lenet has no option --dropout"), (#""ones": 3"#, "'ones' is 3"),
                 (#""momentum": 0.9"#, "--momentum is SGD's"), (#""data": "glyph""#, "There is no data set"),
-                (#""augment": ["spin"]"#, "'augment' is 'spin'; it must be crop, flip or both"),
+                (#""augment": ["spin"]"#, "'augment' is 'spin'; it must be a list of crop, random-"),
                 (#""save_every": 0"#, "'save_every' is 0"), (#""patience": 0"#, "'patience' is 0"),
                 (#""batch": 6001"#, "the batch of 6001 is larger than"),
                 (#""lr": 1, "lr": 2"#, "the name lr comes twice"),

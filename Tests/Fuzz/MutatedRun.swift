@@ -11,7 +11,8 @@ struct MutatedRun {
     private let files: [String: [UInt8]]
     private static let recipe = """
         {"network": "lenet", "data": "glyphs", "limit": 64, "limit_test": 16, "resize": 28, "mean": [0.25],
-         "std": [0.5], "augment": ["crop", "flip"], "math": "exact", "precision": "float32", "epochs": 2,
+         "std": [0.5], "augment": ["random-resized-crop=0.25:1", "flip", "vertical-flip", "jitter=0.1:0.2:0.3:0.4",
+         "erase=0.25", "randaugment=2:9", "mixup=0.2", "cutmix=1"], "math": "exact", "precision": "float32", "epochs": 2,
          "batch": 16, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": true, "weight_decay": 0.001,
          "schedule": "cosine", "warmup_epochs": 1, "label_smoothing": 0.1, "patience": 1, "init": "kaiming",
          "seed": 7, "on_nan": "skip", "save_every": 1, "keep": 2, "progress": "none"}

@@ -48,6 +48,32 @@ struct ConfigurationTests {
         ("schedule.kind", "\"linear\"", "constant, step, cosine"),
         ("augment.cropPadding", "-1", "'augment.cropPadding' is -1"),
         ("augment.cropPadding", "4611686018427387904", "'augment.cropPadding'"),
+        ("augment.mixup", "0", "'augment.mixup' is 0.0; it must be mixup=a with a number from 0.001 to 1000"),
+        ("augment.cutmix", "1e400", "'augment.cutmix'"),
+        ("augment.erasing", #"{"probability": 2}"#, "'augment.erasing.probability' is 2.0"),
+        ("augment.erasing", "{}", "'augment.erasing.probability' is missing"),
+        (
+            "augment.jitter", #"{"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0.6}"#,
+            "'augment.jitter.hue' is 0.6"
+        ),
+        (
+            "augment.rand_augment", #"{"operations": 5, "magnitude": 9}"#,
+            "'augment.rand_augment.operations' is 5"
+        ),
+        (
+            "augment.rand_augment", #"{"operations": 1, "magnitude": 31}"#,
+            "'augment.rand_augment.magnitude' is 31"
+        ),
+        (
+            "augment.random_resized_crop", #"{"least": 0, "most": 1}"#,
+            "'augment.random_resized_crop.least' is 0.0"
+        ),
+        ("augment.random_resized_crop", #"{"least": 1, "most": 0.5}"#, "1.0 is more than 0.5"),
+        (
+            "augment.random_resized_crop", #"{"least": 0.5, "most": 2}"#,
+            "'augment.random_resized_crop.most' is 2.0"
+        ),
+        ("augment.vertical_flips", "1", "'augment.vertical_flips'"),
         ("epochs", "-1", "'epochs' is -1; it must be a whole number from 1 to 1000000"),
         ("epochs", "0", "'epochs' is 0"), ("epochs", "9223372036854775807", "'epochs'"),
         ("seed", "-1", "'seed' is not right: it is -1; it must be a whole number from 0 to"),
@@ -99,6 +125,36 @@ struct ConfigurationTests {
         #expect(
             fault?.usage.message.hasPrefix("--batch is 1025 of 1×4096×4096; it must be so small that") == true
         )
+    }
+
+    @Test("Augmentations are what they were in a file, and a file from before them has none")
+    func augmentations() throws {
+        var configuration = try Self.configuration()
+        func read() throws -> TrainingConfiguration {
+            try JSONDecoder().decode(
+                TrainingConfiguration.self, from: JSONEncoder().encode(configuration))
+        }
+        #expect(
+            configuration.fields.filter { $0.key.hasPrefix("augment") }.map(\.key) == [
+                "augment.cropPadding", "augment.flips",
+            ], "what is off is left out, so that older versions read the file")
+        #expect(try read() == configuration && read().augmentation.isCropAndFlip)
+        configuration.augmentation = try AugmentationPolicy(
+            option: "random-resized-crop=0.25:0.5,flip,vertical-flip,jitter=0.1:0.2:0.3:0.4,erase=0.25,"
+                + "randaugment=1:30,mixup=0.5,cutmix=2")
+        #expect(try read() == configuration && !read().augmentation.isCropAndFlip)
+    }
+
+    @Test("Adjustments of colours are for images of one or three channels")
+    func colourChannels() throws {
+        var configuration = try Self.configuration()
+        configuration.input = ImageShape(channels: 2, side: 28)
+        (configuration.mean, configuration.standardDeviation) = ([0, 0], [1, 1])
+        configuration.augmentation = try AugmentationPolicy(option: "flip,mixup")
+        try configuration.check()
+        configuration.augmentation = try AugmentationPolicy(option: "jitter")
+        let fault = #expect(throws: ValueFault.self) { try configuration.check() }
+        #expect(fault?.usage.message.contains("--augment is with them for 2×28×28") == true)
     }
 
     @Test("A key that is missing is named with what it must be")

@@ -15,7 +15,7 @@ struct KernelFile: Hashable, Sendable {
     private(set) var openDimensions: [String: Int] = [:]
     private(set) var vectors = Vectors.unaligned
 
-    enum Family: Hashable { case small, packed }
+    enum Family: Hashable { case small, packed, photographs }
 
     /// Whether kernels are in it that know the last work-group of a launch, for devices that have a fence for it.
     var hasLastGroups: Bool { preamble.contains("last_group") }
@@ -43,8 +43,14 @@ struct KernelFile: Hashable, Sendable {
             uniqueKeysWithValues: (["clear", "scale", "add", "dropout"]
                 + Activation.all.flatMap { [$0.identifier, $0.gradientKernel] }).map { ($0, 1) }),
         vectors: .alignedTensors)
+    static let imageAdjustments = KernelFile(name: "image_adjustments", joins: .photographs)
+    static let imageCrop = KernelFile(
+        name: "image_crop", joins: .photographs, openDimensions: ["image_crop": 2])
+    static let imageNormalisation = KernelFile(
+        name: "image_normalisation", joins: .photographs, openDimensions: ["image_normalisation": 2])
     static let input = KernelFile(name: "input", joins: .small)
-    static let loss = KernelFile(name: "loss", joins: .small, openDimensions: ["channel_activity": 2])
+    static let loss = KernelFile(
+        name: "loss", preamble: ["labels"], joins: .small, openDimensions: ["channel_activity": 2])
     static let optimizer = KernelFile(
         name: "optimizer", joins: .small,
         openDimensions: ["sgd": 1, "adam": 1, "check_gradients": 1], vectors: .aligned)
@@ -59,7 +65,7 @@ struct KernelFile: Hashable, Sendable {
     static let batchNormReduction = KernelFile(
         name: "batch_norm_reduction", preamble: ["ptx", "last_group", "reduction"], vectors: .alignedChannels)
     static let lossReduction = KernelFile(
-        name: "loss_reduction", preamble: ["ptx", "last_group", "reduction"])
+        name: "loss_reduction", preamble: ["ptx", "last_group", "reduction", "labels"])
     static let poolingReduction = KernelFile(
         name: "pooling2d_reduction", preamble: ["reduction"], vectors: .alignedChannels)
 
@@ -97,8 +103,11 @@ struct KernelFile: Hashable, Sendable {
 
     /// Those that a CPU has in one program, in the order in which they stand there.
     private static let families: [Family: (preamble: [String], files: [KernelFile])] = [
-        .small: ([], [batchNorm, channels, filterReduce, elementwise, input, loss, optimizer, pooling]),
+        .small: (
+            ["labels"], [batchNorm, channels, filterReduce, elementwise, input, loss, optimizer, pooling]
+        ),
         .packed: (["patch"], [gather, packed]),
+        .photographs: ([], [imageAdjustments, imageCrop, imageNormalisation]),
     ]
 
     /// The files of a program with this one's kernels, in their order.

@@ -6,15 +6,17 @@ import ResinTensor
 extension Op.SoftmaxCrossEntropy: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.crossEntropy(
-            labelSmoothing, labels: lowering.input(1), rows: lowering.output(0))
+            self, labels: lowering.input(1), samples: mixes ? lowering.input(2) : nil,
+            rows: lowering.output(0))
     }
 }
 
 extension Op.SoftmaxCrossEntropyGradient: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.crossEntropy(
-            labelSmoothing, labels: lowering.input(1), gradient: lowering.output(0),
-            lossScale: lowering.node.inputs.count > 2 ? lowering.input(2) : nil)
+            Op.SoftmaxCrossEntropy(labelSmoothing: labelSmoothing, mixes: mixes), labels: lowering.input(1),
+            samples: mixes ? lowering.input(2) : nil, gradient: lowering.output(0),
+            lossScale: scaleInput(of: lowering.node.inputs.count).map(lowering.input))
     }
 }
 
@@ -31,13 +33,16 @@ extension Op.LossStep: DeviceOperator {
         let images = graph.shape(of: node.inputs[0]).images
         return DeviceForm(workspaceByteCount: Metric.rowByteCount * images) { lowering in
             let recordsAtOnce = traits.kind == .gpu && traits.fence != nil
+            let metrics = lowering.input(metricsInput)
             lowering.crossEntropy(
-                labelSmoothing, labels: lowering.input(1), order: lowering.input(2), rows: .workspace,
+                loss, labels: readsSamples ? nil : lowering.input(1),
+                order: readsSamples ? nil : lowering.input(2),
+                samples: readsSamples ? lowering.input(1) : nil, rows: .workspace,
                 gradient: givesGradient ? lowering.output(0) : nil,
-                lossScale: node.inputs.count > 4 ? lowering.input(4) : nil,
-                metrics: recordsAtOnce ? lowering.input(3) : nil)
+                lossScale: node.inputs.count > metricsInput + 1 ? lowering.input(metricsInput + 1) : nil,
+                metrics: recordsAtOnce ? metrics : nil)
             if !recordsAtOnce {
-                lowering.recordMetrics(of: .workspace, images: images, in: lowering.input(3))
+                lowering.recordMetrics(of: .workspace, images: images, in: metrics)
             }
         }
     }
@@ -57,21 +62,24 @@ extension Lowering {
     /// A work-item for each image of the first input, the logits, or on a GPU a group; few classes do with a small one.
     ///
     /// - Parameters:
+    ///   - labels: nil where they are the samples'.
     ///   - order: where labels are those of the whole data set.
     ///   - metrics: where the last group sums the rows.
     fileprivate mutating func crossEntropy(
-        _ labelSmoothing: Float, labels: Argument, order: Argument? = nil, rows: Argument? = nil,
-        gradient: Argument? = nil, lossScale: Argument? = nil, metrics: Argument? = nil
+        _ loss: Op.SoftmaxCrossEntropy, labels: Argument?, order: Argument? = nil, samples: Argument?,
+        rows: Argument? = nil, gradient: Argument? = nil, lossScale: Argument? = nil,
+        metrics: Argument? = nil
     ) {
         let logits = inputShape(0)
         var settings = LossSettings()
-        (settings.classes, settings.smoothing) = (Int32(logits.channels), labelSmoothing)
-        (settings.picksLabels, settings.isScaled) = (order == nil ? 0 : 1, lossScale == nil ? 0 : 1)
+        (settings.classes, settings.smoothing) = (Int32(logits.channels), loss.labelSmoothing)
+        settings.picksLabels = labels == nil ? 2 : order == nil ? 0 : 1
+        (settings.mixes, settings.isScaled) = (loss.mixes ? 1 : 0, lossScale == nil ? 0 : 1)
         (settings.givesRows, settings.givesGradient) = (rows == nil ? 0 : 1, gradient == nil ? 0 : 1)
         settings.records = metrics == nil ? 0 : 1
         let arguments: [Argument] = [
-            input(0), labels, order ?? .zeros, rows ?? .zeros, gradient ?? .zeros, .uniforms,
-            lossScale ?? .zeros,
+            input(0), labels ?? .zeros, order ?? .zeros, rows ?? .zeros, gradient ?? .zeros, .uniforms,
+            lossScale ?? .zeros, samples ?? .zeros,
         ]
         switch traits.kind {
         case .cpu:

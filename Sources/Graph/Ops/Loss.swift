@@ -7,19 +7,27 @@ extension Op {
     /// every class, and 1 − ε more for the label's.
     ///
     /// Inputs: logits `[N, classes]`, labels `Int32` `[N]`; output: a row of `Metric` an image. Of equal logits the
-    /// first counts as larger. Rows from the step's image count on are zero. A third input, the region of the
+    /// first counts as larger. Rows from the step's image count on are zero. A further input, the region of the
     /// `LossScale`, is for the gradient.
+    ///
+    /// Where rows are mixed, the third input is `Region.samples`: before smoothing, the target has a sample's share for the
+    /// row's own label, and the rest for its partner's. Of both, what is counted as correct is that with the larger share,
+    /// the own one of equal shares.
     public struct SoftmaxCrossEntropy: Loss {
         /// ε, in 0 ..< 1.
         public var labelSmoothing: Float
+        /// Whether samples say of rows that they are mixed.
+        public var mixes: Bool
 
-        public init(labelSmoothing: Float = 0) {
+        public init(labelSmoothing: Float = 0, mixes: Bool = false) {
             precondition(labelSmoothing >= 0 && labelSmoothing < 1, "label smoothing lies in 0 ..< 1")
             self.labelSmoothing = labelSmoothing
+            self.mixes = mixes
         }
 
         package var summary: String {
             "softmax cross-entropy" + (labelSmoothing > 0 ? ", label smoothing \(labelSmoothing)" : "")
+                + (mixes ? ", mixed labels" : "")
         }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -32,20 +40,31 @@ extension Op {
         package var metrics: Set<Metric> { Set(Metric.allCases) }
 
         package var gradientSeed: Op {
-            .softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing))
+            .softmaxCrossEntropyGradient(
+                SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing, mixes: mixes))
         }
 
         package var givesActivation: Bool { false }
     }
 
     /// The gradient of the loss's mean over the step's images: (softmax(z) − target) / count, zero for rows from
-    /// the image count on; times the scale in a third input, the region of the `LossScale`, if there is one. Inputs:
-    /// logits, labels; output: like the logits.
+    /// the image count on; times the scale in a last input, the region of the `LossScale`, if there is one. Inputs:
+    /// logits, labels, where rows are mixed `Region.samples`; output: like the logits.
     public struct SoftmaxCrossEntropyGradient: Operator {
-        /// That of the loss.
+        /// Those of the loss.
         public var labelSmoothing: Float
+        public var mixes: Bool
 
-        public init(labelSmoothing: Float = 0) { self.labelSmoothing = labelSmoothing }
+        public init(labelSmoothing: Float = 0, mixes: Bool = false) {
+            self.labelSmoothing = labelSmoothing
+            self.mixes = mixes
+        }
+
+        /// Where the `LossScale` is among so many inputs, if there is one.
+        package func scaleInput(of count: Int) -> Int? {
+            let place = mixes ? 3 : 2
+            return count > place ? place : nil
+        }
 
         package var summary: String { "gradient of softmax cross-entropy" }
 
@@ -65,21 +84,35 @@ extension Op {
     }
 
     /// All that a step does with its logits, in one node: the labels of its images, softmax cross-entropy, the loss's
-    /// gradient if it is wanted, and what is measured. Inputs: logits, `Region.labels`, `Region.order`, the metrics
-    /// region, and that of the `LossScale`, if any; output: the gradient, if any. `Graph.joiningLoss` makes it of the
-    /// operators above and of `LabelInput`.
+    /// gradient if it is wanted, and what is measured. Inputs: logits, `Region.labels` and `Region.order` or `Region.samples`,
+    /// the metrics region, and that of the `LossScale`, if any; output: the gradient, if any. `Graph.joiningLoss` makes it of
+    /// the operators above and of `LabelInput` or `SampleLabels`.
     public struct LossStep: Operator {
         package var labelSmoothing: Float
         package var givesGradient: Bool
+        /// Whether labels are the samples'.
+        package var readsSamples: Bool
+        package var mixes: Bool
 
-        package init(labelSmoothing: Float, givesGradient: Bool) {
+        package init(
+            labelSmoothing: Float, givesGradient: Bool, readsSamples: Bool = false, mixes: Bool = false
+        ) {
+            precondition(readsSamples || !mixes, "samples say what is mixed")
             self.labelSmoothing = labelSmoothing
             self.givesGradient = givesGradient
+            self.readsSamples = readsSamples
+            self.mixes = mixes
         }
 
+        package var loss: SoftmaxCrossEntropy {
+            SoftmaxCrossEntropy(labelSmoothing: labelSmoothing, mixes: mixes)
+        }
+
+        /// Where the metrics are among the inputs; a `LossScale` comes behind them.
+        package var metricsInput: Int { readsSamples ? 2 : 3 }
+
         package var summary: String {
-            SoftmaxCrossEntropy(labelSmoothing: labelSmoothing).summary
-                + (givesGradient ? " with its gradient" : "") + ", metrics"
+            loss.summary + (givesGradient ? " with its gradient" : "") + ", metrics"
         }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {

@@ -3,7 +3,7 @@
     RESIN_WRITE_CASES=/tmp/cases.jsonl swift test --filter OperatorsTests.CaseListTests
     python3 make_goldens.py /tmp/cases.jsonl
 
-Needs torch and numpy. Of each output it keeps shape, largest absolute value, sum, sum of squares and some elements.
+Needs torch, numpy, pillow and torchvision. Of each output it keeps shape, largest absolute value, sum, sum of squares and some elements.
 Images are [images, height, width, channels] here and in Resin, channels first only inside a call of PyTorch;
 filters are [outputs, inputs, height, width] as inputs, and in the device's order as outputs.
 """
@@ -15,6 +15,8 @@ import sys
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+import photographs
 
 SAMPLES = 16
 
@@ -41,6 +43,7 @@ def make_input(description, number):
         "bytes": lambda: high(56),
         "below": lambda: high(33) % int(argument[0]),
         "listed": lambda: np.array([float(number) for number in argument]),
+        "words": lambda: np.array([int(word) for word in argument], np.float64),
     }[kind]()
     return torch.from_numpy(values.reshape(shape))
 
@@ -384,7 +387,7 @@ OPERATIONS = {
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
         softmax_cross_entropy_gradient, record_metrics, channel_activity, sgd, adam)
-} | {
+} | photographs.OPERATIONS | {
     "adamw": adam,
     "relu": lambda settings, x: [F.relu(x)],
     "relu_gradient": lambda settings, dy, y: [dy * (y > 0)],
