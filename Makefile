@@ -27,7 +27,7 @@ test: setup lint layers simulate ## run everything that CI runs
 	@.ci/install mesa-opencl-icd
 	@.ci/own-network $(SWIFT) $(CONFIGURATION)
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
-	$(SWIFT) test -c $(CONFIGURATION) --skip-build
+	@.ci/tests $(CONFIGURATION)
 
 fuzz: setup           ## read 20,000 mutated configurations, metrics, recipes and checkpoints as the commands do
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests

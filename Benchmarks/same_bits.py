@@ -2,7 +2,8 @@
 """Whether two builds of resin train to the same bits: SHA-256 of last.safetensors after 20 steps, by network, kernels and
 precision, on the first OpenCL CPU.
 
-    Benchmarks/same_bits.py OLD NEW [--networks lenet,nin] [--kernels cpu,gpu,tensor-cores] [--steps 20]
+    Benchmarks/same_bits.py OLD NEW [--networks lenet,nin] [--kernels cpu,gpu,tensor-cores]
+                            [--precisions float32,mixed,mixed-float16] [--steps 20]
 
 OLD and NEW are programs. GPU's kernels run on the CPU (RESIN_KERNELS), with and without imitated tensor cores. Exits
 with 1 where a pair differs or a run fails.
@@ -50,12 +51,13 @@ def main():
     parser.add_argument("new")
     parser.add_argument("--networks", default=",".join(NETWORKS))
     parser.add_argument("--kernels", default="cpu,gpu,tensor-cores")
+    parser.add_argument("--precisions", default="float32,mixed,mixed-float16")
     parser.add_argument("--steps", type=int, default=20)
     arguments = parser.parse_args()
     different = 0
     for network in arguments.networks.split(","):
         for kernels, precision in FORMS:
-            if kernels not in arguments.kernels.split(","):
+            if kernels not in arguments.kernels.split(",") or precision not in arguments.precisions.split(","):
                 continue
             old, new = (trained(program, network, kernels, precision, arguments.steps)
                         for program in (arguments.old, arguments.new))

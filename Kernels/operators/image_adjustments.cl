@@ -163,7 +163,7 @@ void image_adjustments(__global uchar *x, __global const ImageSample *restrict s
                 for (int c = 0; c < CHANNELS; c++)
                     target[p * (size_t)CHANNELS + c] = blend(grey, source[p * (size_t)CHANNELS + c], factor);
             }
-        } else if (kind == ADJUST_HUE && CHANNELS == 3) {
+        } else if (CHANNELS == 3 && kind == ADJUST_HUE) {
             const int turn = (int)(adjustment->amounts[0] * 255.0f);
             for (int p = me; p < pixels; p += ITEMS)
                 turn_hue(source + p * (size_t)CHANNELS, target + p * (size_t)CHANNELS, turn, scales + 256);

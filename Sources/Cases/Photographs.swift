@@ -471,7 +471,7 @@ private struct MixedLoss: Sendable {
 
 extension OpCase {
     /// Crops of any size to any size, and every adjustment with several amounts: more than a test needs, for
-    /// Benchmarks/photographs.py.
+    /// Benchmarks/image_accuracy.py.
     package static func measuredPhotographs(_ count: Int) -> [OpCase] {
         func number(_ index: Int, _ place: Int, below limit: Int) -> Int {
             Int(splitMix(UInt64(index * 64 + place)) % UInt64(limit))

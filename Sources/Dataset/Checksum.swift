@@ -12,7 +12,8 @@ extension Dataset {
         if let saved, !saved.contains(PhotographFolder.checksumMark) {
             return "\(try train.pixelChecksum()) \(try test.pixelChecksum())"
         }
-        return "\(try train.checksum()) \(try test.checksum())"
+        let parts = [train, test] + [validation].compactMap { $0 }
+        return try parts.map { try $0.checksum() }.joined(separator: " ")
     }
 }
 

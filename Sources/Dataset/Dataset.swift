@@ -17,6 +17,8 @@ public struct Dataset: Sendable {
     public let notes: [String]
     /// What was left out because it cannot be read, where that was asked for.
     public var skipped: [UnreadableImage] = []
+    /// Whether the test images were cut from the training images, by chance and not by whoever made the set.
+    package var isDivided = false
 
     /// - Errors: `.badContent` where training and test images differ in size, or mean and standard
     ///   deviation are not one a channel.

@@ -8,6 +8,8 @@ public struct DatasetOutline: Sendable {
     public let train, test: Shape
     /// What the pixels take of the machine's memory, and reading them besides.
     public let byteCount: Int
+    /// Of any size, decoded when they are needed; the shapes are what they come to.
+    public var arePhotographs = false
 }
 
 /// What is done where images of a folder cannot be read.

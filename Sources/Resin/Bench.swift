@@ -41,8 +41,9 @@ public final class Bench {
             let size = configuration.imageSize ?? [network.input.height, network.input.width]
             let shape = Shape(
                 images: batch, height: size[0], width: size[1], channels: network.input.channels)
-            let plan = try StepPlan(network, images: shape, configuration, trains: trains, on: executor)
-            return (plan, MemoryPlan(plan, dataset: shape.imageSetByteCount, on: executor))
+            let input = StepInput.uniform(shape)
+            let plan = try StepPlan(network, input, configuration, trains: trains, on: executor)
+            return (plan, MemoryPlan(plan, inputs: [input], on: executor))
         }
         let (plan, memory) = try makePlan(batch: batch)
         self.plan = plan
@@ -54,7 +55,8 @@ public final class Bench {
         try executor.makeRoom(for: plan)
         let model = ModelState(plan.plans[0].graph, isTrained: trains)
         if trains, configuration.precision.scalesLoss { try executor.write(LossScale()) }
-        try executor.upload(images(), as: trains ? .train : .test)
+        let set = StepImages(try images(), trains ? .train : .test, configuration)
+        _ = try set.feed(set.input(batch: batch, on: executor), on: executor)
         executable = try model.initialise(
             .default, seed: 42, on: executor, while: { try executor.prepare(plan) })
     }
@@ -162,34 +164,34 @@ extension Network {
     /// them, without the data set.
     public func memory(batch: Int, on device: ComputeDevice) throws -> NetworkSummary.Memory {
         // Of the images only the batch's enter the plan.
-        let images = input.batch(of: 1)
+        let images = StepInput.uniform(input.batch(of: 1))
         let configuration = TrainingConfiguration(benchmarking: self, batch: batch, device.precision)
         let executor = try device.makeExecutor()
         func plan(trains: Bool) throws -> StepPlan {
-            try StepPlan(self, images: images, configuration, trains: trains, on: executor)
+            try StepPlan(self, images, configuration, trains: trains, on: executor)
         }
         let training = try plan(trains: true)
         let parameters = training.plans[0].graph.parameters
         return NetworkSummary.Memory(
             batch: batch, inputBytes: TensorType(input.batch(of: batch)).byteCount,
             parametersBytes: 4 * parameters.reduce(0) { $0 + $1.layout.count },
-            trainingBytes: MemoryPlan(training, dataset: 0, on: executor).total,
-            inferenceBytes: MemoryPlan(try plan(trains: false), dataset: 0, on: executor).total)
+            trainingBytes: MemoryPlan(training, inputs: [], on: executor).total,
+            inferenceBytes: MemoryPlan(try plan(trains: false), inputs: [], on: executor).total)
     }
 }
 
 extension StepPlan {
     /// A training step, or one of prediction that looks at nothing but the logits.
     init(
-        _ network: Network, images: Shape, _ configuration: TrainingConfiguration, trains: Bool,
+        _ network: Network, _ input: StepInput, _ configuration: TrainingConfiguration, trains: Bool,
         on executor: any Executor
     ) throws {
         if trains {
-            let graphs = try TrainingGraphs(network, images: images, configuration)
+            let graphs = try TrainingGraphs(network, input, configuration)
             self = executor.makePlan(graphs.gradients, graphs.update)
         } else {
             self = executor.makePlan(
-                try EvaluationGraph(network, images: images, configuration, probesChannels: false).graph)
+                try EvaluationGraph(network, input, configuration, probesChannels: false).graph)
         }
     }
 }

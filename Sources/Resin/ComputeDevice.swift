@@ -201,8 +201,9 @@ extension Trainer {
     ) throws {
         guard configuration.fits(network, dataset) else { return }
         let executor = try device.makeExecutor(configuration)
-        let plans = try RunPlans(network, dataset, configuration, on: executor)
-        try plans.checkThatItFits(network, dataset, configuration, on: executor)
+        let inputs = RunInputs.outlined(dataset)
+        let plans = try RunPlans(network, inputs, configuration, on: executor)
+        try plans.checkThatItFits(network, inputs, configuration, on: executor)
         guard executor.sharesHostMemory else { return }
         try HostMemory.check(
             dataset.byteCount + plans.memory.total + plans.memory.checkpoint,
@@ -216,9 +217,9 @@ extension Trainer {
     ///   `.outOfMemory` where the plan does not fit the device, `.noDevice` where the device fails.
     public convenience init(
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
-        device: ComputeDevice
+        _ loading: ImageLoading = ImageLoading(), device: ComputeDevice
     ) throws {
-        try self.init(network, dataset, configuration, on: device.makeExecutor(configuration))
+        try self.init(network, dataset, configuration, loading, on: device.makeExecutor(configuration))
     }
 }
 

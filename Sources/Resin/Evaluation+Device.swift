@@ -14,12 +14,13 @@ extension Evaluation {
     ///   does not fit the device.
     public init(
         of network: Network, weights: NetworkWeights, on dataset: Dataset,
-        _ configuration: TrainingConfiguration, device: ComputeDevice, keepsLogits: Bool = false
+        _ configuration: TrainingConfiguration, _ loading: ImageLoading = ImageLoading(),
+        device: ComputeDevice, keepsLogits: Bool = false
     ) throws {
         var configuration = configuration
         configuration.precision = device.precision
         try self.init(
-            of: network, weights: weights, on: dataset, configuration,
+            of: network, weights: weights, on: dataset, configuration, loading,
             executor: device.makeExecutor(), keepsLogits: keepsLogits)
     }
 }

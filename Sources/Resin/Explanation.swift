@@ -54,12 +54,12 @@ public struct Explanation: Sendable {
 
     /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing.
     public init(_ network: Network, batch: Int, trains: Bool, device: ComputeDevice) throws {
-        let images = network.input.batch(of: batch)
+        let images = StepInput.uniform(network.input.batch(of: batch))
         let configuration = TrainingConfiguration(
             benchmarking: network, batch: batch, device.precision)
         let executor = try device.makeExecutor()
         self.init(
-            try StepPlan(network, images: images, configuration, trains: trains, on: executor), on: executor)
+            try StepPlan(network, images, configuration, trains: trains, on: executor), on: executor)
         if launches.isEmpty {
             throw ResinError(
                 .usage,

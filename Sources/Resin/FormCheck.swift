@@ -47,7 +47,10 @@ public struct FormCheck: Codable, Hashable, Sendable {
         guard configuration.fits(network, dataset.outline), let executor = try executor(on: device) else {
             return []
         }
-        let plans = try RunPlans(network, dataset.outline, configuration, on: executor)
+        let inputs = RunInputs.images(
+            train: StepImages(dataset.train, .train, configuration),
+            test: StepImages(dataset.test, .test, configuration))
+        let plans = try RunPlans(network, inputs, configuration, on: executor)
         let used = (plans.trainingPlan.plans + plans.evaluationPlan.plans).map {
             Candidate("", $0, on: executor)
         }

@@ -20,15 +20,20 @@ struct CheckpointArguments: ParsableArguments {
         return exists && isFolder.boolValue ? checkpoint + "/best.safetensors" : checkpoint
     }
 
-    /// The configuration of the run that the checkpoint lies in; nil where there is none, or where options
-    /// say what the weights are of.
-    func savedConfiguration() throws -> TrainingConfiguration? {
-        if network != nil { return nil }
+    /// The run that the checkpoint lies in; nil where there is none.
+    var run: RunFolder? {
         let folder = (path as NSString).deletingLastPathComponent
         // Weights alone make a folder one that can hold a run.
         guard let run = try? RunFolder(existing: folder.isEmpty ? "." : folder),
             FileManager.default.fileExists(atPath: run.configurationPath)
         else { return nil }
+        return run
+    }
+
+    /// The configuration of the run that the checkpoint lies in; nil where there is none, or where options
+    /// say what the weights are of.
+    func savedConfiguration() throws -> TrainingConfiguration? {
+        guard network == nil, let run else { return nil }
         let saved = try run.configuration(as: TrainingConfiguration.self)
         _ = try saved.knownNetwork(from: run.configurationPath)
         return saved
@@ -89,6 +94,7 @@ struct CheckpointArguments: ParsableArguments {
             network: model, data: data, classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128, optimizer: recipe.optimizer)
         configuration.imageSize = [dataset.train.height, dataset.train.width]
+        if dataset.train is any PhotographSource { configuration.fit = .crop }
         return (model, dataset, configuration)
     }
 }

@@ -6,7 +6,9 @@ struct DatasetsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "datasets",
         abstract: "Lists, fetches and verifies the published data sets; checks folders of images.",
-        subcommands: [ListCommand.self, FetchCommand.self, VerifyCommand.self, CheckCommand.self])
+        subcommands: [
+            ListCommand.self, FetchCommand.self, VerifyCommand.self, CheckCommand.self, TimeCommand.self,
+        ])
 
     struct DirectoryOption: ParsableArguments {
         @Option(

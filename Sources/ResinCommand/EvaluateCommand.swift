@@ -14,23 +14,35 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Images a step (default: 128).", valueName: "n"))
     var batch: Int?
     @OptionGroup var dataOptions: DataOptions
+    @OptionGroup var fitting: FitOptions
+    @OptionGroup var loading: LoadingOptions
     @OptionGroup var deviceOption: DeviceOption
 
     @Option(
         help: ArgumentHelp(
-            "Write index,label,predicted,logit_0,… for every test image.", valueName: "file.csv"))
+            "Write path,label,predicted,probability,logit_0,… for every test image; index in place of path and probability where images are no files.",
+            valueName: "file.csv"))
     var predictions: String?
     @Flag(help: "As JSON.")
     var json = false
 
+    /// What --json prints; null where there is nothing to say.
     private struct Result: Encodable {
         var images: Int
         var loss, accuracy: Double
         /// null where there are no more than five classes.
         var top5Accuracy: Double?
         var imagesPerSecond: Double
+        var balancedAccuracy, macroF1, calibrationError: Double?
+        var perClass: [PerClass]
+        /// A row a class, a column a predicted one; null of more classes than a matrix can be read of.
+        var confusion: [[Int]]?
 
-        enum CodingKeys: CodingKey { case images, loss, accuracy, top5Accuracy, imagesPerSecond }
+        enum CodingKeys: String, CodingKey {
+            case images, loss, accuracy, top5Accuracy, imagesPerSecond, balancedAccuracy
+            case macroF1 = "macro_f1"
+            case calibrationError, perClass, confusion
+        }
 
         func encode(to encoder: any Encoder) throws {
             var values = encoder.container(keyedBy: CodingKeys.self)
@@ -39,8 +51,34 @@ struct EvaluateCommand: ParsableCommand {
             try values.encode(accuracy, forKey: .accuracy)
             try values.encode(top5Accuracy, forKey: .top5Accuracy)
             try values.encode(imagesPerSecond, forKey: .imagesPerSecond)
+            try values.encode(balancedAccuracy, forKey: .balancedAccuracy)
+            try values.encode(macroF1, forKey: .macroF1)
+            try values.encode(calibrationError, forKey: .calibrationError)
+            try values.encode(perClass, forKey: .perClass)
+            try values.encode(confusion, forKey: .confusion)
         }
     }
+
+    private struct PerClass: Encodable {
+        var name: String
+        var metrics: ClassMetrics
+
+        enum CodingKeys: String, CodingKey {
+            case name = "class"
+            case count, precision, recall, f1
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(name, forKey: .name)
+            try values.encode(metrics.imageCount, forKey: .count)
+            try values.encode(metrics.precision, forKey: .precision)
+            try values.encode(metrics.recall, forKey: .recall)
+            try values.encode(metrics.f1, forKey: .f1)
+        }
+    }
+
+    private static let largestMatrix = 1_024
 
     func run() throws {
         if let predictions { try AtomicFile.check(predictions) }
@@ -51,20 +89,26 @@ struct EvaluateCommand: ParsableCommand {
         note("device \(device)")
         let start = ContinuousClock().now
         let evaluation = try Evaluation(
-            of: network, weights: weights, on: dataset, configuration, device: device,
+            of: network, weights: weights, on: dataset, configuration, loading.checked(dataOptions.source),
+            device: device,
             keepsLogits: predictions != nil)
         let seconds = (ContinuousClock().now - start) / .seconds(1)
         for warning in evaluation.classWarnings(classNames: dataset.classNames) {
             note("note: \(warning)")
         }
         if let warning = evaluation.inactivityWarning { note("note: \(warning)") }
-        if let predictions { try write(evaluation, labels: dataset.test.labels, to: predictions) }
+        if let predictions { try write(evaluation, of: dataset.test, to: predictions) }
         if json {
             return try printJSON(
                 Result(
                     images: evaluation.imageCount, loss: evaluation.loss, accuracy: evaluation.accuracy,
                     top5Accuracy: evaluation.top5Accuracy,
-                    imagesPerSecond: Double(evaluation.imageCount) / seconds))
+                    imagesPerSecond: Double(evaluation.imageCount) / seconds,
+                    balancedAccuracy: evaluation.balancedAccuracy, macroF1: evaluation.macroF1,
+                    calibrationError: evaluation.reliability.expectedCalibrationError,
+                    perClass: zip(dataset.classNames, evaluation.confusion.classMetrics).map(
+                        PerClass.init),
+                    confusion: matrix(evaluation.confusion)))
         }
         let topFive = evaluation.top5Accuracy.map { ", top-5 \(percent($0))" } ?? ""
         print(
@@ -79,7 +123,8 @@ struct EvaluateCommand: ParsableCommand {
             // Another folder than the run's has its own test images, or its own --split.
             let split = data == saved?.data ? saved?.split : nil
             return try dataOptions.source.load(
-                data, side: side, split: split, seed: saved?.seed ?? 42, limit: nil,
+                data, side: side, split: split, honoursOrientation: saved?.honoursOrientation ?? true,
+                seed: saved?.seed ?? 42, limit: nil,
                 limitTest: dataOptions.limitTest ?? saved?.limitTest)
         }
         var made: (Network, Dataset, TrainingConfiguration)
@@ -87,7 +132,10 @@ struct EvaluateCommand: ParsableCommand {
             let network = try model.network(of: saved)
             let isRunsOwn = dataOptions.source.data == nil && dataOptions.limitTest == nil
             let dataset = try blamingFile(isRunsOwn ? "the run's config.json" : nil) {
-                let dataset = try load(side: saved.input.height)
+                var dataset = try load(side: saved.input.height)
+                if data == saved.data, dataOptions.limitTest == nil, let run = model.run {
+                    dataset = try run.divided(dataset)
+                }
                 try check(dataset, against: saved)
                 return dataset
             }
@@ -95,6 +143,8 @@ struct EvaluateCommand: ParsableCommand {
         } else {
             made = try model.bareModel(data: data, load: load)
         }
+        if !(made.1.test is any PhotographSource) { try fitting.checkUnused(by: made.1) }
+        fitting.apply(to: &made.2)
         made.2.batch = min(batch ?? made.2.batch, made.1.test.count)
         guard made.2.batch > 0 else {
             throw ResinError(.usage, "--batch is \(made.2.batch); it must be at least 1")
@@ -117,14 +167,28 @@ struct EvaluateCommand: ParsableCommand {
         }
     }
 
-    private func write(_ evaluation: Evaluation, labels: [Int32], to path: String) throws {
-        let classes = evaluation.predictionCounts.count
-        var text =
-            "index,label,predicted," + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n"
+    private func matrix(_ confusion: ConfusionMatrix) -> [[Int]]? {
+        guard confusion.classCount <= Self.largestMatrix else { return nil }
+        let classes = 0..<confusion.classCount
+        return classes.map { label in classes.map { confusion[label, $0] } }
+    }
+
+    /// `path,label,predicted,probability,logit_0,…` of sets that lie in files, `index,label,…` of others.
+    private func write(_ evaluation: Evaluation, of images: any ImageSource, to path: String) throws {
+        let classes = evaluation.confusion.classCount
+        let haveNames = images.name(of: 0) != nil
+        let head = haveNames ? "path,label,predicted,probability," : "index,label,predicted,"
+        var text = head + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n"
+        let labels = images.labels
         for index in 0..<evaluation.imageCount {
             let logits = evaluation.logits[index * classes..<(index + 1) * classes]
-            let top = logits.indices.max { logits[$0] < logits[$1] }! - logits.startIndex
-            text += "\(index),\(labels[index]),\(top)," + logits.map { "\($0)" }.joined(separator: ",") + "\n"
+            let top = logits.indices.max { logits[$0] < logits[$1] }!
+            let place = images.name(of: index).map(\.csvField) ?? "\(index)"
+            text += "\(place),\(labels[index]),\(top - logits.startIndex),"
+            if haveNames {
+                text += "\(1 / logits.reduce(0) { $0 + exp(Double($1) - Double(logits[top])) }),"
+            }
+            text += logits.map { "\($0)" }.joined(separator: ",") + "\n"
         }
         try AtomicFile.write(Data(text.utf8), to: path)
     }

@@ -91,10 +91,11 @@ struct DataSource: ParsableArguments {
     /// - Parameters:
     ///   - side: height and width that the network takes.
     ///   - split: that of a run, where the option is not given.
+    ///   - honoursOrientation: as the run did, where the option is not given.
     ///   - willRead: plans with what is known before any image is read.
     func load(
-        _ name: String, side: Int, split: Double?, seed: UInt64, limit: Int? = nil, limitTest: Int? = nil,
-        willRead: (DatasetOutline) throws -> Void = { _ in }
+        _ name: String, side: Int, split: Double?, honoursOrientation: Bool = true, seed: UInt64,
+        limit: Int? = nil, limitTest: Int? = nil, willRead: (DatasetOutline) throws -> Void = { _ in }
     ) throws -> Dataset {
         if let split = self.split, !(split > 0 && split < 1) {
             throw ValueFault(
@@ -110,7 +111,7 @@ struct DataSource: ParsableArguments {
         let dataset = try Dataset.load(
             name, directory: dataDir, side: side, split: self.split ?? split, limit: limit,
             limitTest: limitTest, seed: seed, onBadImage: onBadImage ?? .stop,
-            honoursOrientation: exif ?? true, willRead: willRead)
+            honoursOrientation: exif ?? honoursOrientation, willRead: willRead)
         for line in dataset.notes { note("note: \(line)") }
         return dataset
     }
@@ -122,6 +123,54 @@ struct DataOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Use the first N test images.", valueName: "n"))
     var limitTest: Int?
+}
+
+/// How photographs that are tested come to the network's size.
+struct FitOptions: ParsableArguments {
+    @Option(
+        help:
+            "crop, stretch or pad: how photographs that are tested come to the network's size (default: crop)."
+    )
+    var fit: TestFit?
+    @Option(
+        help: ArgumentHelp(
+            "With --fit crop: the share of the shorter side that is left (default: 0.875).",
+            valueName: "share"))
+    var evalCrop: Double?
+
+    func apply(to configuration: inout TrainingConfiguration) {
+        if let fit { configuration.fit = fit }
+        if let evalCrop { configuration.evalCrop = evalCrop }
+    }
+
+    /// - Throws: `ResinError(.usage)` where they are given for images that have one size.
+    func checkUnused(by dataset: Dataset) throws {
+        guard fit != nil || evalCrop != nil else { return }
+        throw ResinError(
+            .usage,
+            "--fit and --eval-crop are for folders of photographs; the images of \(dataset.name) have one size"
+        )
+    }
+}
+
+/// How images come to the device.
+struct LoadingOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "auto, always or never: whether photographs are decoded as they are needed, or all before, once.",
+            discussion:
+                "auto (the default) streams those that take more than a quarter of the device. It changes no bit."
+        ))
+    var stream: Streaming?
+    @Option(help: ArgumentHelp("Threads that decode (default: the processors).", valueName: "n"))
+    var decodeThreads: Int?
+
+    func checked(_ source: DataSource) throws -> ImageLoading {
+        ImageLoading(
+            streaming: stream ?? .auto,
+            threads: try decodeThreads.map { try bounded("--decode-threads", $0, 1...1024) },
+            skipsUnreadable: source.onBadImage == .skip)
+    }
 }
 
 struct NetworkArguments: ParsableArguments {
@@ -214,6 +263,8 @@ let largestBatch = 1 << 14
 extension BadImagePolicy: ExpressibleByArgument {}
 extension Initialiser: ExpressibleByArgument {}
 extension MathMode: ExpressibleByArgument {}
+extension Streaming: ExpressibleByArgument {}
+extension TestFit: ExpressibleByArgument {}
 extension Precision: ExpressibleByArgument {}
 extension NetworkOptions.Head: ExpressibleByArgument {}
 extension NetworkOptions.Shortcut: ExpressibleByArgument {}

@@ -121,11 +121,16 @@ private struct Key {
             Key("on_bad_image", \.dataOptions.source.onBadImage),
             Key("exif", \.dataOptions.source.exif),
             Key("limit", \.limit),
+            Key("validation", \.validation),
             Key("limit_test", \.dataOptions.limitTest),
             Key("resize", \.resize),
             Key("mean", list: Float.self, \.mean),
             Key("std", list: Float.self, \.std),
             Key("augment", list: String.self, \.augment),
+            Key("fit", \.fitting.fit),
+            Key("eval_crop", \.fitting.evalCrop),
+            Key("stream", \.loading.stream),
+            Key("decode_threads", \.loading.decodeThreads),
             Key("device", \.deviceOption.device),
             Key("math", \.deviceOption.math),
             Key("precision", \.deviceOption.precision),
@@ -178,6 +183,8 @@ extension RecipeValue where Self: CaseIterable & RawRepresentable<String> {
 
 extension BadImagePolicy: RecipeValue {}
 extension MathMode: RecipeValue {}
+extension TestFit: RecipeValue {}
+extension Streaming: RecipeValue {}
 extension Precision: RecipeValue {}
 extension OptimizerSettings.Name: RecipeValue {}
 extension Schedule.Kind: RecipeValue {}

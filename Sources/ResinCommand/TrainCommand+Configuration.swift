@@ -22,7 +22,7 @@ extension TrainCommand {
         let recipe = Recipe(network: blueprint.name, data: data, variant: networkArguments.variant)
         let side = try bounded("--resize", resize ?? recipe.side, 1...Limits.side)
         func configured(
-            classNames: [String], mean: [Float], standardDeviation: [Float]
+            by recipe: Recipe, classNames: [String], mean: [Float], standardDeviation: [Float]
         ) throws -> (Network, TrainingConfiguration) {
             let networkOptions = ["--network", "--resize"] + NetworkOptions.Name.allCases.map(\.rawValue)
             let (options, model) = try blaming(file, networkOptions) {
@@ -41,17 +41,33 @@ extension TrainCommand {
             try apply(recipe, options, seed, to: &configuration, file)
             return (model, configuration)
         }
-        let dataset = try blaming(file, ["--data", "--split", "--limit", "--limit-test"]) {
-            try load(data, side, seed) { outline in
+        let dataset = try blaming(
+            file, ["--data", "--split", "--limit", "--limit-test", "--validation"]
+        ) {
+            let dataset = try load(data, side, seed) { outline in
                 // No plan depends on the mean and the deviation, which only the pixels tell.
                 let ones = [Float](repeating: 1, count: outline.train.channels)
                 return try? configured(
+                    by: outline.arePhotographs
+                        ? recipe.forPhotographs(count: outline.train.images, batch: batch, epochs: epochs)
+                        : recipe,
                     classNames: outline.classNames, mean: ones, standardDeviation: ones)
             }
+            return try validation.map { try dataset.cuttingValidation($0, seed: seed) } ?? dataset
         }
-        let (model, configuration) = try configured(
+        let arePhotographs = dataset.train is any PhotographSource
+        var (model, configuration) = try configured(
+            by: arePhotographs
+                ? recipe.forPhotographs(count: dataset.train.count, batch: batch, epochs: epochs) : recipe,
             classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation)
+        if arePhotographs {
+            configuration.fit = fitting.fit ?? .crop
+            // Much smaller ones are mostly signs, which have a right way round.
+            if augment == nil, side >= 64 { configuration.augmentation = AugmentationPolicy.ofPhotographs }
+        } else {
+            try fitting.checkUnused(by: dataset)
+        }
         return (model, dataset, configuration)
     }
 
@@ -90,11 +106,14 @@ extension TrainCommand {
     private func apply(to configuration: inout TrainingConfiguration, _ recipe: RecipeFile?) throws {
         if let data = dataOptions.source.identity { configuration.data = data }
         if let split = dataOptions.source.split { configuration.split = split }
+        if let exif = dataOptions.source.exif { configuration.honoursOrientation = exif }
         if let limit { configuration.limit = limit }
+        if let validation { configuration.validation = validation }
         if let limit = dataOptions.limitTest { configuration.limitTest = limit }
         if let mean { configuration.mean = try numbers("--mean", mean) }
         if let std { configuration.standardDeviation = try numbers("--std", std) }
         if let augment { configuration.augmentation = try AugmentationPolicy(option: augment) }
+        fitting.apply(to: &configuration)
         if let epochs { configuration.epochs = epochs }
         if let batch { configuration.batch = batch }
         if let optimizer { configuration.optimizer.name = optimizer }

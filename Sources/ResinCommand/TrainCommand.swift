@@ -26,6 +26,11 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup(title: "Data") var dataOptions: DataOptions
     @Option(help: ArgumentHelp("Use the first N training images.", valueName: "n"))
     var limit: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Share of each class's training images that chooses the best weights, such as 0.1.",
+            discussion: "The test images are then evaluated once, at the end.", valueName: "share"))
+    var validation: Double?
 
     @Option(help: ArgumentHelp("Height and width that images are resized to.", valueName: "n"))
     var resize: Int?
@@ -41,6 +46,8 @@ struct TrainCommand: ParsableCommand {
                 randaugment[=n:m], mixup[=a], cutmix[=a]; or none.
                 """, valueName: "list"))
     var augment: String?
+    @OptionGroup var fitting: FitOptions
+    @OptionGroup var loading: LoadingOptions
 
     @OptionGroup var deviceOption: DeviceOption
     @OptionGroup(title: "Network") var networkArguments: NetworkArguments
@@ -149,7 +156,8 @@ struct TrainCommand: ParsableCommand {
         }
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
             try check(device, network, dataset, configuration)
-            return try Trainer(network, dataset, configuration, device: device)
+            return try Trainer(
+                network, dataset, configuration, loading.checked(dataOptions.source), device: device)
         }
         Interruption.protectWork()
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
@@ -172,12 +180,17 @@ struct TrainCommand: ParsableCommand {
             let network = try Network.named(
                 configuration.network, input: configuration.input, classes: configuration.classCount,
                 options: configuration.options)
-            let dataset = try dataOptions.source.load(
+            var dataset = try dataOptions.source.load(
                 configuration.data, side: configuration.input.height, split: configuration.split,
-                seed: configuration.seed, limit: configuration.limit, limitTest: configuration.limitTest,
+                honoursOrientation: configuration.honoursOrientation, seed: configuration.seed,
+                limit: configuration.limit, limitTest: configuration.limitTest,
                 willRead: { try Trainer.plan(network, $0, configuration, device: device) })
+            if let share = configuration.validation {
+                dataset = try dataset.cuttingValidation(share, seed: configuration.seed)
+            }
             try check(device, network, dataset, configuration)
-            return try Trainer(network, dataset, configuration, device: device)
+            return try Trainer(
+                network, dataset, configuration, loading.checked(dataOptions.source), device: device)
         }
         Interruption.protectWork()
         let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)
@@ -210,11 +223,12 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func result(_ folder: RunFolder, _ best: Standing.Best?) throws -> String {
-        let last = try folder.metrics.read().last?.testAccuracy ?? best?.accuracy ?? 0
+        let last = try folder.metrics.read().last?.evaluated
         let words =
             best.map { "best \(percent($0.accuracy)) in epoch \($0.epoch)" }
             ?? "none is best: no test loss was finite"
-        return "test accuracy \(percent(last)), \(words); \(folder.path)"
+        let (part, accuracy) = (last?.part ?? .test, last?.accuracy ?? best?.accuracy ?? 0)
+        return "\(part) accuracy \(percent(accuracy)), \(words); \(folder.path)"
     }
 
     private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
@@ -235,6 +249,7 @@ struct TrainCommand: ParsableCommand {
                 + "run folder \(run.folder.path)")
         for line in configuration.notes { try reporter.say("note: \(line)") }
         if trainer.step > 0 { try reporter.say("resumed after step \(trainer.step)") }
+        var toldSkipped = trainer.skippedImages.count
         let outcome = try run.run(
             report: { event in
                 switch event {
@@ -242,6 +257,13 @@ struct TrainCommand: ParsableCommand {
                 case .evaluating: break
                 case .epoch(let metrics, let evaluation):
                     try reporter.say(line(metrics, of: trainer))
+                    let skippedImages = trainer.skippedImages
+                    if skippedImages.count > toldSkipped, let last = skippedImages.last {
+                        toldSkipped = skippedImages.count
+                        try reporter.say(
+                            "  note: \(toldSkipped.grouped) images so far could not be read and were left out, such as "
+                                + "\(last.reason); all are in skipped.csv")
+                    }
                     if let lossScale = try trainer.lossScale() {
                         let skipped = Int(lossScale.skippedSteps)
                         try reporter.say(
@@ -256,7 +278,7 @@ struct TrainCommand: ParsableCommand {
                     }
                 case .outOfPatience(let epoch, let best):
                     try reporter.say(
-                        "stopped after epoch \(epoch): no better test accuracy since epoch \(best) "
+                        "stopped after epoch \(epoch): no better \(trainer.evaluated.part) accuracy since epoch \(best) "
                             + "(--patience \(epoch - best))")
                 case .saved(let path): try reporter.say("interrupted; saved, go on with --resume \(path)")
                 case .measuring(let best):
@@ -270,19 +292,36 @@ struct TrainCommand: ParsableCommand {
             }, shouldStop: Interruption.shouldStop,
             profile: { try StepProfile(of: $0, $1, device: device) })
         if outcome == .interrupted { throw Interruption.exitCode }
+        if trainer.evaluated.part == .validation { try testOnce(run, device, reporter) }
+    }
+
+    /// Images that chose nothing while training tell how good the best weights are.
+    private func testOnce(_ run: TrainingRun, _ device: ComputeDevice, _ reporter: ProgressReporter) throws {
+        let path = run.folder.path + "/best.safetensors"
+        guard FileManager.default.fileExists(atPath: path) else { return }
+        let (network, configuration) = (run.trainer.network, run.trainer.configuration)
+        let weights = try NetworkWeights(Safetensors(contentsOf: path), from: path, for: network)
+        let evaluation = try Evaluation(
+            of: network, weights: weights, on: run.trainer.dataset, configuration,
+            loading.checked(dataOptions.source),
+            device: device)
+        let text =
+            "test accuracy \(percent(evaluation.accuracy)), loss \(decimals(evaluation.loss, 4)), of the best weights"
+        printLine(text)
+        try reporter.keep(text)
     }
 
     private func line(_ metrics: EpochMetrics, of trainer: Trainer) -> String {
         // Of five classes or fewer, all are among the first five.
-        let top5 =
-            trainer.configuration.classCount > 5 ? ", top-5 \(percent(metrics.testTop5Accuracy))" : ""
+        let tested = metrics.evaluated
+        let top5 = trainer.configuration.classCount > 5 ? ", top-5 \(percent(tested.top5Accuracy))" : ""
         let skipped =
             metrics.skippedSteps > 0
             ? "; \(metrics.skippedSteps) of \(trainer.stepsPerEpoch) steps left out, whose loss was not finite"
             : ""
         return "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
-            + "\(percent(metrics.trainAccuracy)); test loss \(decimals(metrics.testLoss, 4)), accuracy "
-            + "\(percent(metrics.testAccuracy))\(top5); "
+            + "\(percent(metrics.trainAccuracy)); \(tested.part) loss \(decimals(tested.loss, 4)), accuracy "
+            + "\(percent(tested.accuracy))\(top5); "
             + "lr \(Float(metrics.learningRate)), \(decimals(metrics.imagesPerSecond, 0)) images/s, "
             + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))\(skipped)"
     }

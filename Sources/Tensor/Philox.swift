@@ -24,6 +24,7 @@ public struct Philox: Sendable {
         case dropout = 0x9E37_0004
         case glyphs = 0x9E37_0005
         case split = 0x9E37_0006
+        case validation = 0x9E37_0007
     }
 
     /// Four random words for a counter.

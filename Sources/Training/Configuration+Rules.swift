@@ -32,8 +32,16 @@ extension TrainingConfiguration {
             text("data_checksum") { $0.dataChecksum.map { [$0] } ?? [] },
             ValueRule("limit", "--limit", 1...Limits.images) { $0.limit },
             ValueRule("limit_test", "--limit-test", 1...Limits.images) { $0.limitTest },
+            ValueRule(
+                "validation", "--validation", "above 0 and below 1, such as 0.1", 0.0.nextUp...1.0.nextDown
+            ) { $0.validation },
+            ValueRule("exif", nil, "true or false"),
             perChannel("mean", "--mean", -1000...1000) { $0.mean },
             perChannel("std", "--std", 1e-6...1000) { $0.standardDeviation },
+            ValueRule("fit", "--fit", TestFit.allNames),
+            ValueRule("eval_crop", "--eval-crop", "above 0 and at most 1, such as 0.875", 0.0.nextUp...1.0) {
+                $0.evalCrop
+            },
             ValueRule("epochs", "--epochs", 1...Limits.epochs) { $0.epochs },
             ValueRule("batch", "--batch", 1...Limits.batch) { $0.batch },
             ValueRule(

@@ -26,10 +26,18 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     /// Use only the first so many training and test images.
     public var limit: Int?
     public var limitTest: Int?
+    /// The share of the training images that chooses the best weights, in place of the test images.
+    public var validation: Double?
+    /// Whether photographs are turned upright as their EXIF data say.
+    public var honoursOrientation = true
     /// Per channel, on the 0…1 scale.
     public var mean: [Float]
     public var standardDeviation: [Float]
     public var augmentation = AugmentationPolicy()
+    /// How a photograph that is tested comes to the network's size; nil for images that have one size by themselves.
+    public var fit: TestFit?
+    /// Of `TestFit.crop`: the share of the shorter side that is left.
+    public var evalCrop = 0.875
 
     public var epochs: Int
     public var batch: Int
@@ -78,9 +86,13 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case dataChecksum = "data_checksum"
         case limit
         case limitTest = "limit_test"
+        case validation
+        case honoursOrientation = "exif"
         case mean
         case standardDeviation = "std"
         case augmentation = "augment"
+        case fit
+        case evalCrop = "eval_crop"
         case epochs, batch, optimizer, schedule
         case initialiser = "init"
         case seed
@@ -112,9 +124,13 @@ extension TrainingConfiguration {
         dataChecksum = try values.optional(.dataChecksum)
         limit = try values.optional(.limit)
         limitTest = try values.optional(.limitTest)
+        validation = try values.optional(.validation)
+        honoursOrientation = try values.optional(.honoursOrientation) ?? true
         mean = try values.value(.mean)
         standardDeviation = try values.value(.standardDeviation)
         augmentation = try values.value(.augmentation)
+        fit = try values.optional(.fit)
+        evalCrop = try values.optional(.evalCrop) ?? 0.875
         epochs = try values.value(.epochs)
         batch = try values.value(.batch)
         optimizer = try values.value(.optimizer)

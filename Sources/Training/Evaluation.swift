@@ -16,16 +16,18 @@ public struct Evaluation: Sendable {
     public var top5Accuracy: Double?
     /// `[images, classes]`, in the data set's order; kept only where asked for.
     public var logits: [Float]
-    /// For each class, for how many images its output is the largest.
-    public var predictionCounts: [Int]
-    /// `[true class, predicted class]`, numbers of images.
-    public var confusion: [Int]
+    /// How probable the classes are that images are taken for, and how often that is right.
+    public var reliability: ReliabilityDiagram
+    public var confusion: ConfusionMatrix
     /// The wrong predictions of which the network is surest, the surest first; at most 24.
     public var mistakes: [Mistake]
     /// Classes whose output is zero for every image: a ReLU after it has died.
     public var deadClasses: [Int]
     /// For each ReLU, how many of its channels are never above zero, of how many.
     public var inactiveChannels: [Inactivity]
+
+    /// For each class, for how many images its output is the largest.
+    public var predictionCounts: [Int] { confusion.classMetrics.map(\.predictionCount) }
 
     /// A test image that is taken for another class.
     public struct Mistake: Hashable, Sendable {
@@ -46,10 +48,10 @@ public struct Evaluation: Sendable {
 
     /// Classes that no image is taken for, although there are images of them and their output is not dead.
     public var unpredictedClasses: [Int] {
-        let classes = predictionCounts.indices
-        return classes.filter { label in
-            let images = confusion[label * classes.count..<(label + 1) * classes.count]
-            return predictionCounts[label] == 0 && images.contains { $0 > 0 } && !deadClasses.contains(label)
+        let classMetrics = confusion.classMetrics
+        return classMetrics.indices.filter { label in
+            let metrics = classMetrics[label]
+            return metrics.predictionCount == 0 && metrics.imageCount > 0 && !deadClasses.contains(label)
         }
     }
 
@@ -89,6 +91,7 @@ package final class Evaluator {
     private let executable: any Executable
     private let graph: EvaluationGraph
     private let labels: [Int32]
+    private let feed: any ImageFeed
     private let classCount: Int
     private let batch: Int
     /// What a step takes; nil before the first, in which a driver may also compile.
@@ -96,13 +99,13 @@ package final class Evaluator {
 
     /// The plan's regions must be allocated, and hold the images and the model.
     package init(
-        _ graph: EvaluationGraph, plan: StepPlan, _ configuration: TrainingConfiguration,
-        images: any ImageSource,
-        on executor: any Executor
+        _ graph: EvaluationGraph, plan: StepPlan, _ configuration: TrainingConfiguration, labels: [Int32],
+        _ feed: any ImageFeed, on executor: any Executor
     ) throws {
         self.graph = graph
         self.executor = executor
-        labels = images.labels
+        self.labels = labels
+        self.feed = feed
         classCount = configuration.classCount
         batch = configuration.batch
         executable = try executor.prepare(plan)
@@ -116,8 +119,8 @@ package final class Evaluator {
         let imageCount = labels.count
         let steps = (imageCount + batch - 1) / batch
         var kept: [Float] = []
-        var predictionCounts = [Int](repeating: 0, count: classCount)
-        var confusion = [Int](repeating: 0, count: classCount * classCount)
+        var reliability = ReliabilityDiagram()
+        var confusion = ConfusionMatrix(classCount: classCount)
         var mistakes: [Evaluation.Mistake] = []
         var isZero = [Bool](repeating: true, count: classCount)
         let clock = ContinuousClock()
@@ -125,11 +128,14 @@ package final class Evaluator {
             if shouldStop() { return nil }
             let start = clock.now
             let count = min(batch, imageCount - step * batch)
+            let images = FeedStep(epoch: 1, slot: step)
+            guard let firstImage = try feed.begin(images, shouldStop: shouldStop) else { return nil }
             let uniforms = StepUniforms(
-                seed: seed, step: step + 1, firstImage: step * batch, imageCount: count, slot: step)
-            guard try executable.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop) else {
-                return nil
-            }
+                seed: seed, step: step + 1, firstImage: firstImage, imageCount: count, slot: step)
+            let isWhole = try executable.run(
+                uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop)
+            try feed.end()
+            if !isWhole { return nil }
             let logits = try executable.read(graph.logits).prefix(count * classCount)
             stepSeconds = (clock.now - start) / .seconds(1)
             if keepsLogits { kept += logits }
@@ -140,17 +146,19 @@ package final class Evaluator {
                 let predicted = top - values.startIndex
                 let image = step * batch + row
                 let label = Int(labels[image])
-                predictionCounts[predicted] += 1
-                confusion[label * classCount + predicted] += 1
-                if predicted != label {
-                    let sum = values.reduce(0) { $0 + exp(Double($1) - Double(values[top])) }
+                confusion[label, predicted] += 1
+                let probability = 1 / values.reduce(0) { $0 + exp(Double($1) - Double(values[top])) }
+                // Outputs that are not finite have no probabilities.
+                if probability.isFinite {
+                    reliability.add(probability: probability, isCorrect: predicted == label)
+                }
+                if predicted != label, probability.isFinite {
                     mistakes.append(
                         Evaluation.Mistake(
-                            image: image, label: label, predicted: predicted, probability: 1 / sum))
+                            image: image, label: label, predicted: predicted, probability: probability))
                 }
             }
         }
-        mistakes.removeAll { !$0.probability.isFinite }
         mistakes.sort { ($0.probability, $1.image) > ($1.probability, $0.image) }
         let sums = try StepMetrics.sum(executor, .test, slots: 0..<steps)
         let flags =
@@ -160,7 +168,7 @@ package final class Evaluator {
             accuracy: sums[.correct] / Double(imageCount),
             top5Accuracy: classCount > 5 && graph.metrics.contains(.correctAmong5)
                 ? sums[.correctAmong5] / Double(imageCount) : nil,
-            logits: kept, predictionCounts: predictionCounts, confusion: confusion,
+            logits: kept, reliability: reliability, confusion: confusion,
             mistakes: Array(mistakes.prefix(24)),
             deadClasses: isZero.indices.filter { isZero[$0] },
             inactiveChannels: graph.probes.map { probe in
@@ -226,21 +234,23 @@ extension Evaluation {
     ///   does not fit the device, with the largest batch that does, `.notFinite` where an output is not finite.
     package init(
         of network: Network, weights: NetworkWeights, on dataset: Dataset,
-        _ configuration: TrainingConfiguration, executor: any Executor, keepsLogits: Bool
+        _ configuration: TrainingConfiguration, _ loading: ImageLoading = ImageLoading(),
+        executor: any Executor, keepsLogits: Bool
     ) throws {
-        let images = dataset.test.shape
+        let images = StepImages(dataset.test, .test, configuration, loading)
         try MemoryPlan.check(
             "evaluating", batch: configuration.batch,
             remedy: "use a smaller --input or --limit-test, or another --device", on: executor
         ) { try MemoryPlan(evaluating: network, images, configuration, batch: $0, on: executor) }
-        let graph = try EvaluationGraph(network, images: images, configuration)
+        let input = images.input(batch: configuration.batch, on: executor)
+        let graph = try EvaluationGraph(network, input, configuration)
         let plan: StepPlan = executor.makePlan(graph.graph)
         try executor.makeRoom(for: plan)
         let model = ModelState(graph.graph, isTrained: false)
         try model.load(weights, on: executor)
-        try executor.upload(dataset.test, as: .test)
         let evaluator = try Evaluator(
-            graph, plan: plan, configuration, images: dataset.test, on: executor)
+            graph, plan: plan, configuration, labels: dataset.test.labels,
+            images.feed(input, on: executor), on: executor)
         self = try evaluator.evaluate(keepsLogits: keepsLogits)!
         guard loss.isFinite else {
             throw ResinError(

@@ -17,11 +17,13 @@ public struct MemoryPlan: Hashable, Sendable {
     public var largest: Int
     /// Where the device's memory is the program's own: what is held besides while a checkpoint is written.
     package var checkpoint = 0
+    /// Of the host: what is on its way from files to the device.
+    package var staging = 0
 
     public var total: Int { parameters + gradients + optimizerState + dataset + arena }
 
     /// - Parameter steps: all that share the device: a training's, with or without its evaluation's, or an evaluation's.
-    package init(_ steps: StepPlan..., dataset: Int, on executor: any Executor) {
+    package init(_ steps: StepPlan..., inputs: [StepInput], on executor: any Executor) {
         let plan = StepPlan(steps.flatMap(\.plans))
         (parameters, gradients, optimizerState) = (0, 0, 0)
         var flat = 0
@@ -35,10 +37,11 @@ public struct MemoryPlan: Hashable, Sendable {
             }
             flat = max(flat, byteCount)
         }
-        self.dataset = dataset
+        dataset = inputs.reduce(0) { $0 + $1.byteCount }
+        staging = inputs.reduce(0) { $0 + $1.stagingByteCount }
         arena = executor.workingByteCount(of: plan)
         // The arena comes in pieces.
-        largest = max(flat, dataset, plan.largestBlockByteCount)
+        largest = max(flat, inputs.map(\.byteCount).max() ?? 0, plan.largestBlockByteCount)
         if gradients > 0 && executor.sharesHostMemory { checkpoint = parameters + optimizerState }
     }
 
@@ -49,27 +52,34 @@ public struct MemoryPlan: Hashable, Sendable {
             ("data set", dataset), ("activations and scratch", arena),
         ]
         let words = parts.filter { $0.1 > 0 }.map { "\($0.0) \(Self.megabytes($0.1))" }
-        return "\(Self.megabytes(total)): \(words.joined(separator: ", "))"
+        let way = staging > 0 ? "; at most \(Self.megabytes(staging)) of the host's on the way there" : ""
+        return "\(Self.megabytes(total)): \(words.joined(separator: ", "))\(way)"
     }
 
     package static func megabytes(_ byteCount: Int) -> String { byteCount.megabytes }
 }
 
 extension MemoryPlan {
-    /// What evaluating a network on a set of images of this shape takes.
+    /// What evaluating a network on such images takes.
     package init(
-        evaluating network: Network, _ images: Shape, _ configuration: TrainingConfiguration, batch: Int,
+        evaluating network: Network, _ images: StepImages, _ configuration: TrainingConfiguration, batch: Int,
         on executor: any Executor
     ) throws {
         var configuration = configuration
         configuration.batch = batch
-        let graph = try EvaluationGraph(network, images: images, configuration).graph
-        self.init(executor.makePlan(graph), dataset: images.imageSetByteCount, on: executor)
+        let input = images.input(batch: batch, on: executor)
+        let graph = try EvaluationGraph(network, input, configuration).graph
+        self.init(executor.makePlan(graph), inputs: [input], on: executor)
+    }
+
+    /// Where the device's memory is the host's, with what is there besides.
+    private func need(on executor: any Executor) -> Int {
+        total + checkpoint + (executor.sharesHostMemory ? staging : 0)
     }
 
     package func fits(_ executor: any Executor) -> Bool {
         let limits = executor.memoryLimits
-        return total + checkpoint <= limits.total && largest <= limits.allocation
+        return need(on: executor) <= limits.total && largest <= limits.allocation
     }
 
     /// The largest batch up to `batch` whose plan fits an executor, 0 where none does.
@@ -125,35 +135,32 @@ extension MemoryPlan {
     }
 }
 
-extension Shape {
-    /// What a set of such images takes on the device: pixels, labels and order.
-    package var imageSetByteCount: Int { count + 4 * images + 4 * images }
-}
-
 /// The plans of a run, and whether they fit the device.
 package struct RunPlans {
     package let training: TrainingGraphs
     package let evaluation: EvaluationGraph
     package let trainingPlan: StepPlan
     package let evaluationPlan: StepPlan
+    package let trainInput: StepInput
+    package let testInput: StepInput
     package let memory: MemoryPlan
 
     package init(
-        _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
+        _ network: Network, _ inputs: RunInputs, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
-        training = try TrainingGraphs(network, images: dataset.train, configuration)
-        evaluation = try EvaluationGraph(network, images: dataset.test, configuration)
+        (trainInput, testInput) = inputs.inputs(batch: configuration.batch, on: executor)
+        training = try TrainingGraphs(network, trainInput, configuration)
+        evaluation = try EvaluationGraph(network, testInput, configuration)
         trainingPlan = executor.makePlan(training.gradients, training.update)
         evaluationPlan = executor.makePlan(evaluation.graph)
         memory = MemoryPlan(
-            trainingPlan, evaluationPlan,
-            dataset: dataset.train.imageSetByteCount + dataset.test.imageSetByteCount, on: executor)
+            trainingPlan, evaluationPlan, inputs: [trainInput, testInput], on: executor)
     }
 
     /// - Throws: `ResinError(.outOfMemory)` with need, have, and the largest batch that fits.
     package func checkThatItFits(
-        _ network: Network, _ dataset: DatasetOutline, _ configuration: TrainingConfiguration,
+        _ network: Network, _ inputs: RunInputs, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
         try MemoryPlan.check(
@@ -163,7 +170,28 @@ package struct RunPlans {
             if batch == configuration.batch { return memory }
             var smaller = configuration
             smaller.batch = batch
-            return try RunPlans(network, dataset, smaller, on: executor).memory
+            return try RunPlans(network, inputs, smaller, on: executor).memory
+        }
+    }
+}
+
+/// What the steps of a run make their images from, for any batch.
+package enum RunInputs {
+    /// Before there are any.
+    case outlined(DatasetOutline)
+    case images(train: StepImages, test: StepImages)
+
+    func inputs(batch: Int, on executor: any Executor) -> (train: StepInput, test: StepInput) {
+        switch self {
+        case .outlined(let outline) where outline.arePhotographs:
+            // What they will take at least: their sizes are known once the set is.
+            (
+                .photographs(PhotographPlan(leastOf: outline.train, batch: batch)),
+                .photographs(PhotographPlan(leastOf: outline.test, batch: batch))
+            )
+        case .outlined(let outline): (.uniform(outline.train), .uniform(outline.test))
+        case .images(let train, let test):
+            (train.input(batch: batch, on: executor), test.input(batch: batch, on: executor))
         }
     }
 }

@@ -1,3 +1,4 @@
+import ResinDataset
 import ResinNetworks
 
 /// How a network is trained on a data set when nothing else is said.
@@ -45,10 +46,40 @@ public struct Recipe: Sendable {
         }
     }
 
+    /// For a folder of photographs, which may be few: SGD with momentum, its rate in proportion to the batch (Goyal et al.,
+    /// "Accurate, large minibatch SGD", 2017), behind an epoch of warm-up.
+    ///
+    /// - Parameters:
+    ///   - count: training images.
+    ///   - batch: where it is given.
+    ///   - epochs: where they are given; a single one has no epoch of warm-up before it.
+    public func forPhotographs(
+        count: Int, batch givenBatch: Int? = nil, epochs givenEpochs: Int? = nil
+    ) -> Recipe {
+        var recipe = self
+        // At least eight steps an epoch, where there are so many images.
+        while recipe.batch > 32 || (recipe.batch > 1 && 8 * recipe.batch > count) { recipe.batch /= 2 }
+        recipe.optimizer = .sgd(
+            learningRate: 0.1 * Float(givenBatch ?? recipe.batch) / 256, momentum: 0.9, weightDecay: 1e-4)
+        recipe.schedule = Schedule(.constant, warmupEpochs: (givenEpochs ?? epochs) > 1 ? 1 : 0)
+        recipe.initialiser = .kaiming
+        return recipe
+    }
+
     private init(side: Int, epochs: Int, batch: Int, optimizer: OptimizerSettings) {
         self.side = side
         self.epochs = epochs
         self.batch = batch
         self.optimizer = optimizer
     }
+}
+
+extension AugmentationPolicy {
+    /// What photographs get when nothing else is said.
+    public static let ofPhotographs: AugmentationPolicy = {
+        var policy = AugmentationPolicy()
+        policy.randomResizedCrop = RandomResizedCrop(scale: RandomResizedCrop.defaultScale)
+        policy.flips = true
+        return policy
+    }()
 }

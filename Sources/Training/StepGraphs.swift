@@ -12,8 +12,8 @@ package struct TrainingGraphs {
     /// The layers' outputs by name, to find the one whose values first are not finite.
     package let layerOutputs: [(name: String, value: ValueID)]
 
-    package init(_ network: Network, images: Shape, _ configuration: TrainingConfiguration) throws {
-        var step = try NetworkStep(network, images: images, split: .train, configuration, mode: .training)
+    package init(_ network: Network, _ input: StepInput, _ configuration: TrainingConfiguration) throws {
+        var step = try NetworkStep(network, input, split: .train, configuration, mode: .training)
         try step.graph.differentiate(step.loss)
         try step.recordMetrics()
         gradients = step.graph.inPrecision(configuration.precision)
@@ -53,10 +53,10 @@ package struct EvaluationGraph {
     package let probes: [(layer: String, channels: Range<Int>)]
 
     package init(
-        _ network: Network, images: Shape, _ configuration: TrainingConfiguration,
+        _ network: Network, _ input: StepInput, _ configuration: TrainingConfiguration,
         probesChannels: Bool = true
     ) throws {
-        var step = try NetworkStep(network, images: images, split: .test, configuration, mode: .inference)
+        var step = try NetworkStep(network, input, split: .test, configuration, mode: .inference)
         try step.recordMetrics()
         var probes: [(layer: String, channels: Range<Int>)] = []
         let activations = probesChannels ? step.activations : []
@@ -92,42 +92,27 @@ private struct NetworkStep {
     let activations: [NetworkGraph.Activation]
 
     init(
-        _ network: Network, images: Shape, split: Region.Split, _ configuration: TrainingConfiguration,
+        _ network: Network, _ input: StepInput, split: Region.Split, _ configuration: TrainingConfiguration,
         mode: NetworkScope.Mode
     ) throws {
-        let input = network.input
-        let batch = configuration.batch
-        var order: ValueID?
-        let made = try network.makeGraph(batch: batch, mode: mode) { graph in
-            let bytes = graph.addRegion(.images(split), TensorType(images, .uint8))
-            order = graph.addRegion(.order(split), TensorType([images.images], .int32))
-            let augmentation = mode == .training ? configuration.augmentation : .init()
-            guard augmentation.isCropAndFlip else {
-                throw ResinError(
-                    .usage, "--augment: images of one size can have crop and flip; others are for photographs"
-                )
-            }
-            let op = Op.ImageInput(
-                batch: batch, size: Extent(input.height, input.width), mean: configuration.mean,
-                standardDeviation: configuration.standardDeviation, cropPadding: augmentation.cropPadding,
-                flips: augmentation.flips)
-            return try graph.apply(.imageInput(op), to: [bytes, order!], name: "input", pass: .input)[0]
+        let maker = ImageMaker(input, split, network.input, configuration, mode)
+        let made = try network.makeGraph(batch: configuration.batch, mode: mode) { graph in
+            try maker.images(&graph)
         }
         graph = made.graph
         logits = made.logits
         activations = made.activations
-        let classes = graph.addRegion(.labels(split), TensorType([images.images], .int32))
-        let labels = try graph.apply(
-            .labelInput, to: [classes, order!, made.images], name: "labels", pass: .input)[0]
+        let targets = try maker.targets(&graph, images: made.images)
         // What is measured is always the plain loss.
         lossOp = Op.SoftmaxCrossEntropy(
-            labelSmoothing: mode == .training ? configuration.labelSmoothing : 0)
+            labelSmoothing: mode == .training ? configuration.labelSmoothing : 0,
+            mixes: maker.mixesLabels)
         lossScale =
             mode == .training && configuration.precision.scalesLoss
             ? graph.addRegion(.lossScale, LossScale.type) : nil
-        let lossInputs = [logits, labels] + (lossScale.map { [$0] } ?? [])
+        let lossInputs = [logits] + targets + (lossScale.map { [$0] } ?? [])
         loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
-        let slots = (images.images + batch - 1) / batch
+        let slots = (input.count + configuration.batch - 1) / configuration.batch
         metrics = graph.addRegion(.metrics(split), TensorType([slots, Metric.allCases.count]))
     }
 

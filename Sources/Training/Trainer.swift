@@ -27,11 +27,11 @@ public final class Trainer {
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
+    private let feed: any ImageFeed
     /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume or an
     /// evaluation.
     private var earlierRows: [StepMetrics] = []
     private var firstSlot = 0
-    private var orderedEpoch = 0
     /// What a step takes; nil before the first, in which a driver may also compile.
     private var stepSeconds: Double?
 
@@ -54,7 +54,7 @@ public final class Trainer {
     ///   where the plan does not fit the device.
     package init(
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
-        on executor: any Executor
+        _ loading: ImageLoading = ImageLoading(), on executor: any Executor
     ) throws {
         let checksum = try configuration.check(network, dataset)
         self.network = network
@@ -65,21 +65,37 @@ public final class Trainer {
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
-        plans = try RunPlans(network, dataset.outline, configuration, on: executor)
-        try plans.checkThatItFits(network, dataset.outline, configuration, on: executor)
+        let images = StepImages(dataset.train, .train, configuration, loading)
+        let testImages = StepImages(dataset.evaluated.images, .test, configuration, loading)
+        let inputs = RunInputs.images(train: images, test: testImages)
+        plans = try RunPlans(network, inputs, configuration, on: executor)
+        try plans.checkThatItFits(network, inputs, configuration, on: executor)
         memory = plans.memory
         try executor.makeRoom(for: plans.trainingPlan, plans.evaluationPlan)
         model = ModelState(plans.training.gradients, isTrained: true)
-        try executor.upload(dataset.train, as: .train)
-        try executor.upload(dataset.test, as: .test)
+        feed = try images.feed(plans.trainInput, on: executor)
+        let testFeed = try testImages.feed(plans.testInput, on: executor)
         if configuration.precision.scalesLoss { try executor.write(LossScale()) }
         training = try model.initialise(
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
         evaluator = try Evaluator(
-            plans.evaluation, plan: plans.evaluationPlan, configuration, images: dataset.test,
-            on: executor)
+            plans.evaluation, plan: plans.evaluationPlan, configuration,
+            labels: dataset.evaluated.images.labels,
+            testFeed, on: executor)
     }
+
+    /// Images that were left out because they cannot be read: when the set was read, or when their turn came.
+    package var skippedImages: [UnreadableImage] {
+        dataset.skipped
+            + feed.skipped.sorted { $0.key < $1.key }.map {
+                UnreadableImage(
+                    index: $0.key, name: dataset.train.name(of: $0.key) ?? "image \($0.key)", error: $0.value)
+            }
+    }
+
+    /// What weights are chosen by.
+    package var evaluated: (part: DatasetPart, images: any ImageSource) { dataset.evaluated }
 
     /// What a step costs by layer, without times.
     public func costs(note: String) -> StepProfile {
@@ -163,21 +179,19 @@ public final class Trainer {
 
     /// False where it was given up: the trainer is then as it was before.
     private func runStep(_ slot: Int, shouldStop: () -> Bool) throws -> Bool {
-        if orderedEpoch != epoch {
-            let order = Philox(seed: configuration.seed, stream: .shuffling)
-                .permutation(of: dataset.train.count, epoch: epoch)
-            try executor.write(order, to: .order(.train))
-            orderedEpoch = epoch
-        }
+        let images = FeedStep(epoch: epoch, slot: slot)
+        guard let firstImage = try feed.begin(images, shouldStop: shouldStop) else { return false }
         if slot == 0 {
             earlierRows = []
             firstSlot = 0
         }
         let uniforms = StepUniforms(
-            seed: configuration.seed, step: step + 1, firstImage: slot * configuration.batch,
+            seed: configuration.seed, step: step + 1, firstImage: firstImage,
             imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
             optimizer: configuration.optimizer.rule)
-        guard try training.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop) else {
+        let isWhole = try training.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop)
+        try feed.end()
+        guard isWhole else {
             try model.restoreStatistics(on: executor)
             return false
         }
@@ -259,10 +273,14 @@ public final class Trainer {
         graph.nodes.removeAll { $0.pass == .backward || $0.outputs.isEmpty }
         graph.results = plans.training.layerOutputs.map(\.value)
         let executable = try executor.prepare(executor.makePlan(graph) as Plan)
+        let epoch = (step - 1) / stepsPerEpoch
+        let images = FeedStep(epoch: epoch + 1, slot: stepOfEpoch)
+        let firstImage = try feed.begin(images, shouldStop: { false })!
         try executable.run(
             StepUniforms(
-                seed: configuration.seed, step: (step - 1) / stepsPerEpoch * stepsPerEpoch + stepOfEpoch + 1,
-                firstImage: stepOfEpoch * configuration.batch, imageCount: configuration.batch))
+                seed: configuration.seed, step: epoch * stepsPerEpoch + stepOfEpoch + 1,
+                firstImage: firstImage, imageCount: configuration.batch))
+        try feed.end()
         for (name, value) in plans.training.layerOutputs
         where !(try executable.read(value).allSatisfy(\.isFinite)) {
             return "the first layer that is not finite is '\(name)'"
@@ -458,17 +476,5 @@ extension TrainingConfiguration {
                     + "ones back, or start a new run")
         }
         return checksum
-    }
-}
-
-extension Executor {
-    /// Puts a set's bytes, labels and order (that of the set) on the device.
-    package func upload(_ images: any ImageSource, as split: Region.Split) throws {
-        let size = images.shape.count / images.count
-        try images.forEachPart { first, bytes in
-            try write(UnsafeRawBufferPointer(bytes), to: .images(split), offset: first * size)
-        }
-        try write(images.labels, to: .labels(split))
-        try write((0..<Int32(images.count)).map { $0 }, to: .order(split))
     }
 }

@@ -50,6 +50,7 @@ public final class TrainingRun {
                 try folder.removePreviousRun()
                 try folder.write(configuration: trainer.configuration)
                 try folder.write(skipped: trainer.dataset.skipped)
+                try folder.write(divisionOf: trainer.dataset)
             })
     }
 
@@ -159,8 +160,7 @@ public final class TrainingRun {
         let epoch = trained.number
         var metrics = EpochMetrics(epoch: epoch)
         (metrics.trainLoss, metrics.trainAccuracy) = (trained.loss, trained.accuracy)
-        (metrics.testLoss, metrics.testAccuracy) = (evaluation.loss, evaluation.accuracy)
-        metrics.testTop5Accuracy = evaluation.top5Accuracy ?? .nan
+        metrics.record(evaluation, of: trainer.evaluated.part)
         metrics.learningRate = Double(trainer.learningRate(atStep: trainer.step - 1))
         metrics.seconds = trained.seconds
         metrics.imagesPerSecond = Double(trainer.configuration.batch) / trained.stepSeconds
@@ -178,6 +178,9 @@ public final class TrainingRun {
         }
         if isBest || evaluated?.isBest != true {
             evaluated = RunReport.Evaluated(epoch: epoch, result: evaluation, isBest: isBest)
+        }
+        if trainer.skippedImages.count > trainer.dataset.skipped.count {
+            try folder.write(skipped: trainer.skippedImages)
         }
         if !isLast { try writeReport(state: "epoch \(epoch + 1) is under way", Self.timesToCome(trainer)) }
         try report(.epoch(metrics, evaluation))
@@ -211,7 +214,7 @@ public final class TrainingRun {
         try RunReport(
             configuration: trainer.configuration, device: trainer.device, memory: trainer.memory,
             epochs: folder.metrics.read(), state: state, evaluation: evaluated, profile: profile,
-            images: trainer.dataset.test
+            images: trainer.evaluated.images, part: trainer.evaluated.part.rawValue
         ).write(to: folder.reportPath)
     }
 }

@@ -253,11 +253,14 @@ extension CommandTests {
             }
             #expect(texts.contains { $0.contains(#"red \x1b[31m\x0aexit"#) })
             // Nothing but the header's names and numbers.
-            for file in ["predictions.csv", "run-names/metrics.csv"] {
-                for field in folder.lines(of: file).dropFirst().flatMap({ $0.split(separator: ",") }) {
-                    #expect(Double(field) != nil, "\(field)")
-                }
+            for field in folder.lines(of: "run-names/metrics.csv").dropFirst()
+                .flatMap({ $0.split(separator: ",") })
+            {
+                #expect(Double(field) != nil, "\(field)")
             }
+            let rows = folder.lines(of: "predictions.csv")
+            #expect(rows.contains { $0.hasPrefix("test/=1+1/") })
+            #expect(!rows.contains { $0.first.map { "=+-@".contains($0) } ?? false })
         }
     }
 }

@@ -16,6 +16,7 @@ extension CommandTests {
         private static let keys = [
             "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
             "seconds", "images_per_second", "test_top5_accuracy", "step_milliseconds", "skipped_steps",
+            "validation_loss", "validation_accuracy", "validation_top5_accuracy",
         ]
 
         @Test("A run leaves all its files", arguments: ["config.json", "log.txt", "best.safetensors"])
@@ -54,7 +55,10 @@ extension CommandTests {
 
         private func evaluation(_ path: String, _ more: String...) throws -> [String: Double] {
             let outcome = try success(of: Program(["evaluate", path, "--json"] + more))
-            return try #require(try outcome.json() as? [String: Double], "\(outcome)")
+            let values = try #require(try outcome.json() as? [String: Any], "\(outcome)")
+            let classes = try #require(values["per_class"] as? [[String: Any]])
+            #expect(classes.count == (values["confusion"] as? [[Int]])?.count)
+            return values.compactMapValues { $0 as? Double }
         }
 
         @Test("evaluate finds what the run measured, of the last and of the best checkpoint")

@@ -177,18 +177,21 @@ struct RunFolderTests {
             folder.text("metrics.jsonl") == """
                 {"epoch":1,"train_loss":0.5,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
                 "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
-                "step_milliseconds":51.8,"skipped_steps":0}
+                "step_milliseconds":51.8,"skipped_steps":0,"validation_loss":null,"validation_accuracy":null,\
+                "validation_top5_accuracy":null}
                 {"epoch":2,"train_loss":null,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
                 "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
-                "step_milliseconds":51.8,"skipped_steps":0}
+                "step_milliseconds":51.8,"skipped_steps":0,"validation_loss":null,"validation_accuracy":null,\
+                "validation_top5_accuracy":null}
 
                 """)
         #expect(
             folder.text("metrics.csv") == """
                 epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,\
-                images_per_second,test_top5_accuracy,step_milliseconds,skipped_steps
-                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0
-                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0
+                images_per_second,test_top5_accuracy,step_milliseconds,skipped_steps,validation_loss,\
+                validation_accuracy,validation_top5_accuracy
+                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0,nan,nan,nan
+                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0,nan,nan,nan
 
                 """)
         let read = try files.read()
@@ -230,7 +233,7 @@ struct RunFolderTests {
         #expect(read[0].testTop5Accuracy.isNaN && read[1] == metrics(2))
         let table = folder.text("metrics.csv")!.split(separator: "\n")
         #expect(table[0] == EpochMetrics.csvHeader)
-        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan,0")
+        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan,0,nan,nan,nan")
         #expect(table.count == 3)
     }
 

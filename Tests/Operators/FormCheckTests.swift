@@ -66,7 +66,8 @@ struct FormCheckTests {
         for traits in Self.classes.flatMap(\.traits) {
             let known = try Self.forms(traits)
             let used = try SharedExecutors.use(traits) { executor in
-                let graphs = try TrainingGraphs(network, images: network.input.batch(of: 8), configuration)
+                let graphs = try TrainingGraphs(
+                    network, .uniform(network.input.batch(of: 8)), configuration)
                 return [graphs.gradients, graphs.update].map {
                     FormCheck.Candidate("", executor.makePlan($0), on: executor).forms
                 }

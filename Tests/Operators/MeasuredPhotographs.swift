@@ -8,7 +8,7 @@ struct MeasuredPhotographs {
     private static let path = ProcessInfo.processInfo.environment["RESIN_WRITE_PHOTOGRAPHS"]
 
     @Test(
-        "What the device makes of photographs is written for Benchmarks/photographs.py",
+        "What the device makes of photographs is written for Benchmarks/image_accuracy.py",
         .enabled(if: path != nil))
     func write() throws {
         let path = try #require(Self.path)

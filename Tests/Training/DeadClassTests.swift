@@ -84,8 +84,8 @@ struct DeadClassTests {
                     + "2 'shoe 2', 3 'shoe 3', 5 'shoe 5', 6 'shoe 6', 7 'shoe 7', 8 'shoe 8', 9 'shoe 9'"
             ])
         // Not one image is of the class 3, and all of the class 5 are found.
-        evaluation.confusion.replaceSubrange(30..<40, with: repeatElement(0, count: 10))
-        evaluation.predictionCounts[5] = 2
+        evaluation.confusion[3, 4] = 0
+        (evaluation.confusion[5, 4], evaluation.confusion[5, 5]) = (0, 2)
         #expect(evaluation.unpredictedClasses == [0, 1, 2, 6, 7, 8, 9])
     }
 
@@ -93,8 +93,8 @@ struct DeadClassTests {
     func manyUnpredicted() throws {
         var evaluation = try evaluation(biases: [:], on: referenceDevice)
         evaluation.deadClasses = []
-        evaluation.predictionCounts = [1_200] + [Int](repeating: 0, count: 1_199)
-        evaluation.confusion = (0..<1_200 * 1_200).map { $0 % 1_200 == 0 ? 1 : 0 }
+        evaluation.confusion = ConfusionMatrix(classCount: 1_200)
+        for label in 0..<1_200 { evaluation.confusion[label, 0] = 1 }
         let warning = evaluation.classWarnings(classNames: (0..<1_200).map { "n\($0)" }).last
         #expect(warning?.hasSuffix("9 'n9', 10 'n10' and 1,189 more") == true)
     }

@@ -33,10 +33,11 @@ extension Dataset {
         var test = try source(parts.test, reading.limitTest)
         var validation = try parts.validation.flatMap { $0.count > 0 ? try source($0, nil) : nil }
         let all = [train, test] + [validation].compactMap { $0 }
-        try reading.begin(
-            DatasetOutline(
-                name: listing.name, classNames: listing.classNames, train: train.shape, test: test.shape,
-                byteCount: all.reduce(0) { max($0, $1.byteCount) }))
+        var outline = DatasetOutline(
+            name: listing.name, classNames: listing.classNames, train: train.shape, test: test.shape,
+            byteCount: all.reduce(0) { max($0, $1.byteCount) })
+        outline.arePhotographs = true
+        try reading.begin(outline)
 
         let survey: PhotographSurvey
         if all.reduce(0, { $0 + $1.decodedByteCount }) <= PhotographSurvey.wholeByteCount {
@@ -78,6 +79,7 @@ extension Dataset {
             standardDeviation: standardDeviation, notes: notes)
         dataset.validation = validation.flatMap { $0.count > 0 ? $0 : nil }
         dataset.skipped = skipped
+        dataset.isDivided = listing.isDivided
         return dataset
     }
 

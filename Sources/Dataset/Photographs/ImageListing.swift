@@ -36,6 +36,8 @@ struct ImageListing {
     private(set) var validation: [ImageNames]?
     private(set) var test: [ImageNames] = []
     private(set) var notes: [String] = []
+    /// Whether the test images were cut from the training images.
+    private(set) var isDivided = false
     let leftOut: LeftOut
 
     /// How a set is divided whose form asks for it; nil where a part for testing has to be asked for.
@@ -122,6 +124,7 @@ struct ImageListing {
                         + "testing (--split \(share))")
             }
             try divide(share, seed: seed)
+            isDivided = true
         }
         let single = classNames.indices.filter { train[$0].count == 1 }.map { classNames[$0] }
         if !single.isEmpty {

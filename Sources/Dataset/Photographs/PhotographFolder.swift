@@ -11,8 +11,14 @@ struct PhotographFolder: PhotographSource {
     let channels: Int
     /// The network's, which decides at which fraction a JPEG is decoded.
     private let side: Int?
+    /// Gets what is wrong with files that could be read.
+    private let report: @Sendable (_ image: Int, _ flaw: String) -> Void
 
-    init(_ index: PhotographIndex, number: Int, size: PixelSize, channels: Int, side: Int?) {
+    init(
+        _ index: PhotographIndex, number: Int, size: PixelSize, channels: Int, side: Int?,
+        report: @escaping @Sendable (Int, String) -> Void = { _, _ in }
+    ) {
+        self.report = report
         self.index = index
         self.number = number
         commonSize = size
@@ -41,11 +47,11 @@ struct PhotographFolder: PhotographSource {
     }
 
     func read(_ image: Int, _ box: PixelBox, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
-        _ = try readReportingFlaw(image, box, into: bytes)
+        if let flaw = try readReportingFlaw(image, box, into: bytes) { report(image, flaw) }
     }
 
     func read(_ image: Int, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
-        _ = try readReportingFlaw(image, into: bytes)
+        if let flaw = try readReportingFlaw(image, into: bytes) { report(image, flaw) }
     }
 
     /// - Returns: what is wrong with the file, though it could be read.

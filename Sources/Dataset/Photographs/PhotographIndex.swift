@@ -140,7 +140,11 @@ public struct UnreadableImage: Sendable, Equatable {
     package let index: Int
     /// Relative to the set's folder.
     public let name: String
-    let error: ResinError
+    package let error: ResinError
+
+    package init(index: Int, name: String, error: ResinError) {
+        (self.index, self.name, self.error) = (index, name, error)
+    }
 
     /// Names the file and says what is wrong.
     public var reason: String { error.message }

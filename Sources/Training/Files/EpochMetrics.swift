@@ -1,4 +1,5 @@
 import Foundation
+import ResinDataset
 import ResinTensor
 
 /// What an epoch came to: one line of `metrics.jsonl` and of `metrics.csv`.
@@ -20,6 +21,32 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
     public var stepMilliseconds = Double.nan
     /// Training steps that were left out because their loss was not finite (`--on-nan skip`).
     public var skippedSteps = 0
+    /// In place of the test's where a run has validation images: those that choose the best weights.
+    public var validationLoss: Double?
+    public var validationAccuracy: Double?
+    public var validationTop5Accuracy: Double?
+
+    /// What chooses the best weights: validation's, or the test's.
+    public var evaluated: (part: DatasetPart, loss: Double, accuracy: Double, top5Accuracy: Double) {
+        guard let validationAccuracy else { return (.test, testLoss, testAccuracy, testTop5Accuracy) }
+        return (
+            .validation, validationLoss ?? .nan, validationAccuracy, validationTop5Accuracy ?? .nan
+        )
+    }
+
+    /// Takes an evaluation's results over.
+    mutating func record(_ evaluation: Evaluation, of part: DatasetPart) {
+        switch part {
+        case .test:
+            (testLoss, testAccuracy, testTop5Accuracy) = (
+                evaluation.loss, evaluation.accuracy, evaluation.top5Accuracy ?? .nan
+            )
+        case .validation:
+            (validationLoss, validationAccuracy, validationTop5Accuracy) = (
+                evaluation.loss, evaluation.accuracy, evaluation.top5Accuracy
+            )
+        }
+    }
 
     /// The order is that of the files' columns.
     public enum CodingKeys: String, CodingKey, CaseIterable {
@@ -34,6 +61,9 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case testTop5Accuracy = "test_top5_accuracy"
         case stepMilliseconds = "step_milliseconds"
         case skippedSteps = "skipped_steps"
+        case validationLoss = "validation_loss"
+        case validationAccuracy = "validation_accuracy"
+        case validationTop5Accuracy = "validation_top5_accuracy"
     }
 
     /// An epoch of which nothing is known yet.
@@ -48,8 +78,8 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(epoch: try values.value(.epoch))
         for key in CodingKeys.allCases {
-            // Lines of the first versions do not have the last three.
-            let isOptional = [.testTop5Accuracy, .stepMilliseconds, .skippedSteps].contains(key)
+            // Lines of the first versions do not have the last six.
+            let isOptional = CodingKeys.allCases.suffix(6).contains(key)
             switch Self.place(of: key) {
             case .count(let place):
                 self[keyPath: place] =
@@ -57,6 +87,7 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
             case .number(let place):
                 self[keyPath: place] =
                     (isOptional ? try values.optional(key) : try values.value(key, as: Double?.self)) ?? .nan
+            case .addition(let place): self[keyPath: place] = try values.optional(key)
             }
         }
     }
@@ -66,9 +97,12 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
             switch key {
             case .epoch: (ValueRule<Self>.words(1...Limits.epochs), 1...Double(Limits.epochs))
             case .skippedSteps: (ValueRule<Self>.words(0...Limits.steps), 0...Double(Limits.steps))
-            case .trainAccuracy, .testAccuracy, .testTop5Accuracy: ("a number from 0 to 1, or null", 0...1)
+            case .trainAccuracy, .testAccuracy, .testTop5Accuracy, .validationAccuracy,
+                .validationTop5Accuracy:
+                ("a number from 0 to 1, or null", 0...1)
             // Single precision's; a loss near zero may be rounded to just below.
-            case .trainLoss, .testLoss, .learningRate, .seconds, .imagesPerSecond, .stepMilliseconds:
+            case .trainLoss, .testLoss, .validationLoss, .learningRate, .seconds, .imagesPerSecond,
+                .stepMilliseconds:
                 ("a number from -1 to 1e39, or null", -1...1e39)
             }
         return ValueRule(key.rawValue, nil, numbers.allowed) { metrics in
@@ -106,6 +140,8 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
     private enum Place {
         case count(WritableKeyPath<EpochMetrics, Int>)
         case number(WritableKeyPath<EpochMetrics, Double>)
+        /// What not every run has.
+        case addition(WritableKeyPath<EpochMetrics, Double?>)
     }
 
     private static func place(of key: CodingKeys) -> Place {
@@ -121,6 +157,9 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case .testTop5Accuracy: .number(\.testTop5Accuracy)
         case .stepMilliseconds: .number(\.stepMilliseconds)
         case .skippedSteps: .count(\.skippedSteps)
+        case .validationLoss: .addition(\.validationLoss)
+        case .validationAccuracy: .addition(\.validationAccuracy)
+        case .validationTop5Accuracy: .addition(\.validationTop5Accuracy)
         }
     }
 
@@ -132,6 +171,7 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         switch Self.place(of: key) {
         case .count(let place): Double(self[keyPath: place])
         case .number(let place): self[keyPath: place]
+        case .addition(let place): self[keyPath: place] ?? .nan
         }
     }
 

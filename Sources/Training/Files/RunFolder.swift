@@ -135,7 +135,10 @@ public struct RunFolder: Sendable {
 
     /// Whether a file of that name is one that a run writes.
     static func owns(_ name: String) -> Bool {
-        ["metrics.jsonl", "metrics.csv", "log.txt", "report.html", skippedName, configurationName].contains(
+        [
+            "metrics.jsonl", "metrics.csv", "log.txt", "report.html", skippedName, divisionName,
+            configurationName,
+        ].contains(
             name)
             || CheckpointFolder.owns(name)
     }

@@ -3,8 +3,7 @@ import ResinTensor
 
 /// Which classes are taken for which: a row a true class, a column a predicted one.
 struct ConfusionTable {
-    /// `[true class, predicted class]`, numbers of images.
-    var counts: [Int]
+    var counts: ConfusionMatrix
     var classNames: [String]
 
     /// More classes would be a wall of zeros: then only the confusions are listed.
@@ -12,23 +11,21 @@ struct ConfusionTable {
     private static let longestList = 30
 
     private var classes: Int { classNames.count }
-    private subscript(label: Int, predicted: Int) -> Int { counts[label * classes + predicted] }
-    private func images(of label: Int) -> Int { counts[label * classes..<(label + 1) * classes].reduce(0, +) }
 
     var markup: Markup { classes > Self.largestMatrix ? list : matrix }
 
     private var matrix: Markup {
         let head = classNames.map { Markup("<th scope=\"col\">\($0)</th>") }
+        let metrics = counts.classMetrics
         let rows = classNames.indices.map { label -> Markup in
-            let total = images(of: label)
-            let cells = classNames.indices.map { cell(self[label, $0], of: total, isRight: $0 == label) }
-            let recall = total > 0 ? percent(Double(self[label, label]) / Double(total)) : "–"
-            return "<tr><th scope=\"row\">\(classNames[label])</th>\(cells)<td>\(recall)</td></tr>"
+            let cells = classNames.indices.map {
+                cell(counts[label, $0], of: metrics[label].imageCount, isRight: $0 == label)
+            }
+            return """
+                <tr><th scope="row">\(classNames[label])</th>\(cells)<td>\(percent(metrics[label].recall))</td></tr>
+                """
         }
-        let precisions = classNames.indices.map { predicted -> Markup in
-            let total = classNames.indices.reduce(0) { $0 + self[$1, predicted] }
-            return "<td>\(total > 0 ? percent(Double(self[predicted, predicted]) / Double(total)) : "–")</td>"
-        }
+        let precisions = metrics.map { Markup("<td>\(percent($0.precision))</td>") }
         return """
             <p class="caption">Rows: what the images are. Columns: what they are taken for. Blue is right, orange
             is wrong.</p>
@@ -52,13 +49,13 @@ struct ConfusionTable {
     }
 
     private var list: Markup {
-        let confusions = counts.indices
-            .filter { counts[$0] > 0 && $0 / classes != $0 % classes }
-            .sorted { (counts[$0], $1) > (counts[$1], $0) }
-        let rows = confusions.prefix(Self.longestList).map { place in
+        let metrics = counts.classMetrics
+        let confusions = counts.entries.filter { $0.label != $0.predicted }
+            .sorted { ($0.count, $1.label, $1.predicted) > ($1.count, $0.label, $0.predicted) }
+        let rows = confusions.prefix(Self.longestList).map { confusion in
             [
-                classNames[place / classes], classNames[place % classes], counts[place].grouped,
-                percent(Double(counts[place]) / Double(images(of: place / classes))),
+                classNames[confusion.label], classNames[confusion.predicted], confusion.count.grouped,
+                percent(Double(confusion.count) / Double(metrics[confusion.label].imageCount)),
             ]
         }
         return MarkupTable(
@@ -67,5 +64,7 @@ struct ConfusionTable {
         ).markup
     }
 
-    private func percent(_ share: Double) -> String { String(format: "%.1f\u{A0}%%", 100 * share) }
+    private func percent(_ share: Double?) -> String {
+        share.map { String(format: "%.1f\u{A0}%%", 100 * $0) } ?? "–"
+    }
 }

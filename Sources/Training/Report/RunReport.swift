@@ -13,8 +13,10 @@ struct RunReport {
     var state: String
     var evaluation: Evaluated?
     var profile: StepProfile
-    /// The test images, for those that are shown.
+    /// What was evaluated, for those images that are shown.
     var images: any ImageSource
+    /// "test" or "validation".
+    var part: String
 
     /// An evaluation and the epoch after which it was made.
     struct Evaluated {
@@ -60,13 +62,13 @@ struct RunReport {
     }
 
     private var lead: Markup {
-        let best = epochs.max { ($0.testAccuracy, $1.epoch) < ($1.testAccuracy, $0.epoch) }
+        let best = epochs.max { ($0.evaluated.accuracy, $1.epoch) < ($1.evaluated.accuracy, $0.epoch) }
         guard let best, let last = epochs.last else {
             return "<p class=\"lead\">\(state); no epoch is done yet.</p>"
         }
         return """
-            <p class="lead">Best test accuracy <strong>\(percent(best.testAccuracy))</strong> in epoch \(best.epoch); \
-            last \(percent(last.testAccuracy))\(topFive(last.testTop5Accuracy)), after epoch \(last.epoch) \
+            <p class="lead">Best \(part) accuracy <strong>\(percent(best.evaluated.accuracy))</strong> in epoch \
+            \(best.epoch); last \(percent(last.evaluated.accuracy))\(topFive(last.evaluated.top5Accuracy)), after epoch \(last.epoch) \
             of \(configuration.epochs).</p>
             <p class="muted">\(state); \(decimals(last.imagesPerSecond, 0)) images/s, \
             \(decimals(last.stepMilliseconds, 1)) ms a step on \(device.name).</p>
@@ -81,19 +83,19 @@ struct RunReport {
             title: "Loss", epochs: epochs.map(\.epoch),
             lines: [
                 .init(style: "train", name: "training", values: epochs.map(\.trainLoss)),
-                .init(style: "test", name: "test", values: epochs.map(\.testLoss)),
+                .init(style: "test", name: part, values: epochs.map(\.evaluated.loss)),
             ], isShare: false)
         let accuracy = CurvePlot(
             title: "Accuracy", epochs: epochs.map(\.epoch),
             lines: [
                 .init(style: "train", name: "training", values: epochs.map(\.trainAccuracy)),
-                .init(style: "test", name: "test", values: epochs.map(\.testAccuracy)),
+                .init(style: "test", name: part, values: epochs.map(\.evaluated.accuracy)),
             ], isShare: true)
         let smoothing: Markup =
             configuration.labelSmoothing > 0
             ? """
             <p class="muted">The training loss is that of targets smoothed by \(configuration.labelSmoothing); \
-            the test loss is plain.</p>
+            the \(part) loss is plain.</p>
             """ : ""
         return """
             <section><h2>Curves</h2>
@@ -109,14 +111,14 @@ struct RunReport {
         MarkupTable(
             caption: "Every epoch of metrics.jsonl",
             columns: [
-                "epoch", "train loss", "train accuracy", "test loss", "test accuracy", "test top-5",
+                "epoch", "train loss", "train accuracy", "\(part) loss", "\(part) accuracy", "\(part) top-5",
                 "learning rate", "ms a step", "images/s", "seconds",
             ],
             rows: epochs.map { epoch in
                 [
                     "\(epoch.epoch)", decimals(epoch.trainLoss, 4), percent(epoch.trainAccuracy),
-                    decimals(epoch.testLoss, 4), percent(epoch.testAccuracy),
-                    percent(epoch.testTop5Accuracy), "\(Float(epoch.learningRate))",
+                    decimals(epoch.evaluated.loss, 4), percent(epoch.evaluated.accuracy),
+                    percent(epoch.evaluated.top5Accuracy), "\(Float(epoch.learningRate))",
                     decimals(epoch.stepMilliseconds, 1), decimals(epoch.imagesPerSecond, 0),
                     decimals(epoch.seconds, 1),
                 ]
@@ -214,9 +216,9 @@ struct RunReport {
         let silent = result.inactiveChannels.filter { $0.inactive > 0 }
         let channels: Markup =
             silent.isEmpty
-            ? "<p>Every channel of every ReLU is switched on by some test image.</p>"
+            ? "<p>Every channel of every ReLU is switched on by some \(part) image.</p>"
             : MarkupTable(
-                caption: "Channels that their ReLU never switches on, for any test image",
+                caption: "Channels that their ReLU never switches on, for any \(part) image",
                 columns: ["ReLU", "dead", "of", "share"],
                 rows: silent.map {
                     [
@@ -227,35 +229,88 @@ struct RunReport {
             ).markup
         let table = ConfusionTable(counts: result.confusion, classNames: configuration.classNames)
         return """
-            <section><h2>Test images after epoch \(evaluation.epoch)\(evaluation.isBest ? ", the best" : "")</h2>
+            <section><h2>\(part.capitalized) images after epoch \(evaluation.epoch)\(evaluation.isBest ? ", the best" : "")</h2>
             <p>\(result.imageCount.grouped) images: accuracy \(percent(result.accuracy))\
             \(topFive(result.top5Accuracy ?? .nan)), loss \(decimals(result.loss, 4)).</p>
             \(warnings)
             \(channels)
+            <h2>Classes</h2>
+            \(classTable(result))
             <h2>Confusions</h2>
             \(table.markup)
+            \(reliability(result.reliability))
             <h2>Most confidently wrong</h2>
             \(mistakes(result.mistakes))
             </section>
             """
     }
 
+    private func classTable(_ result: Evaluation) -> Markup {
+        let metrics = result.confusion.classMetrics
+        // The worst first: they are what one looks for, and there may be thousands.
+        let order = metrics.indices.filter { metrics[$0].f1 != nil }
+            .sorted { (metrics[$0].f1!, $0) < (metrics[$1].f1!, $1) }
+        func share(_ value: Double?) -> String { percent(value ?? .nan) }
+        let shown = order.prefix(100)
+        let table = MarkupTable(
+            caption: order.count > shown.count
+                ? "The \(shown.count) worst of \(order.count.grouped) classes, by F1"
+                : "By class, the worst first",
+            columns: ["class", "images", "taken for it", "precision", "recall", "F1"],
+            rows: shown.map {
+                [
+                    configuration.classNames[$0], metrics[$0].imageCount.grouped,
+                    metrics[$0].predictionCount.grouped, share(metrics[$0].precision),
+                    share(metrics[$0].recall), share(metrics[$0].f1),
+                ]
+            })
+        return """
+            <p>Balanced accuracy \(share(result.balancedAccuracy)), mean F1 \(share(result.macroF1)).</p>
+            <details\(shown.count > 25 ? "" : " open=\"open\"" as Markup)><summary>Precision, recall and F1</summary>
+            \(table.markup)
+            </details>
+            """
+    }
+
+    private func reliability(_ diagram: ReliabilityDiagram) -> Markup {
+        guard let error = diagram.expectedCalibrationError else { return "" }
+        let width = 1 / Double(diagram.bins.count)
+        let rows = diagram.bins.enumerated().filter { $1.imageCount > 0 }.map { number, bin in
+            [
+                "\(percent(Double(number) * width)) – \(percent(Double(number + 1) * width))",
+                bin.imageCount.grouped, percent(bin.probabilitySum / Double(bin.imageCount)),
+                percent(Double(bin.correctCount) / Double(bin.imageCount)),
+            ]
+        }
+        let table = MarkupTable(
+            caption: "Images by the probability of the class that they are taken for",
+            columns: ["probability", "images", "mean probability", "right"], rows: rows)
+        return """
+            <h2>Calibration</h2>
+            <p>Probabilities are off by \(percent(error)) on the mean (expected calibration error).</p>
+            <details><summary>By probability</summary>
+            \(table.markup)
+            </details>
+            """
+    }
+
     private func mistakes(_ mistakes: [Evaluation.Mistake]) -> Markup {
-        if mistakes.isEmpty { return "<p>No test image is wrong.</p>" }
+        if mistakes.isEmpty { return "<p>No \(part) image is wrong.</p>" }
         let figures = mistakes.map { mistake -> Markup in
             let label = configuration.classNames[mistake.label]
             let predicted = configuration.classNames[mistake.predicted]
+            let name = images.name(of: mistake.image) ?? "image \(mistake.image)"
             // What the images come from may be gone by now; the numbers stay.
             let picture: Markup =
                 if let image = try? BitmapImage(images, index: mistake.image) {
-                    "<img src=\"\(image.dataURI)\" alt=\"test image \(mistake.image), \(label)\"/>"
+                    "<img src=\"\(image.dataURI)\" alt=\"\(part) image \(mistake.image), \(label)\"/>"
                 } else {
                     "<p>This image can no longer be read.</p>"
                 }
             return """
                 <figure>\(picture)
                 <figcaption><strong>\(label)</strong>, taken for \(predicted) with \
-                \(percent(mistake.probability)); image \(mistake.image)</figcaption></figure>
+                \(percent(mistake.probability)); \(name)</figcaption></figure>
                 """
         }
         return "<div class=\"grid-of-images\">\(figures)</div>"
