@@ -49,7 +49,7 @@ extension TrainCommand {
                 let ones = [Float](repeating: 1, count: outline.train.channels)
                 return try? configured(
                     by: outline.arePhotographs
-                        ? recipe.forPhotographs(count: outline.train.images, batch: batch, epochs: epochs)
+                        ? recipe.forPhotographs(count: outline.train.images, batch: batch)
                         : recipe,
                     classNames: outline.classNames, mean: ones, standardDeviation: ones)
             }
@@ -58,7 +58,7 @@ extension TrainCommand {
         let arePhotographs = dataset.train is any PhotographSource
         var (model, configuration) = try configured(
             by: arePhotographs
-                ? recipe.forPhotographs(count: dataset.train.count, batch: batch, epochs: epochs) : recipe,
+                ? recipe.forPhotographs(count: dataset.train.count, batch: batch) : recipe,
             classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation)
         if arePhotographs {

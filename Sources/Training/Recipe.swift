@@ -47,21 +47,19 @@ public struct Recipe: Sendable {
     }
 
     /// For a folder of photographs, which may be few: SGD with momentum, its rate in proportion to the batch (Goyal et al.,
-    /// "Accurate, large minibatch SGD", 2017), behind an epoch of warm-up.
+    /// "Accurate, large minibatch SGD", 2017).
     ///
     /// - Parameters:
     ///   - count: training images.
     ///   - batch: where it is given.
-    ///   - epochs: where they are given; a single one has no epoch of warm-up before it.
-    public func forPhotographs(
-        count: Int, batch givenBatch: Int? = nil, epochs givenEpochs: Int? = nil
-    ) -> Recipe {
+    public func forPhotographs(count: Int, batch givenBatch: Int? = nil) -> Recipe {
         var recipe = self
-        // At least eight steps an epoch, where there are so many images.
-        while recipe.batch > 32 || (recipe.batch > 1 && 8 * recipe.batch > count) { recipe.batch /= 2 }
+        // Eight steps an epoch, but batches of which batch norm can learn something.
+        while recipe.batch > 32 || (recipe.batch > 8 && 8 * recipe.batch > count) { recipe.batch /= 2 }
+        recipe.batch = min(recipe.batch, count)
         recipe.optimizer = .sgd(
             learningRate: 0.1 * Float(givenBatch ?? recipe.batch) / 256, momentum: 0.9, weightDecay: 1e-4)
-        recipe.schedule = Schedule(.constant, warmupEpochs: (givenEpochs ?? epochs) > 1 ? 1 : 0)
+        recipe.schedule = Schedule()
         recipe.initialiser = .kaiming
         return recipe
     }

@@ -71,7 +71,10 @@ extension CommandTests {
             #expect(last["top5_accuracy"] == rows.last?["test_top5_accuracy"] as? Double)
             #expect(try evaluation(run.path)["accuracy"] == accuracies.max())
             #expect(
-                Set(last.keys) == ["images", "loss", "accuracy", "top5_accuracy", "images_per_second"])
+                Set(last.keys) == [
+                    "images", "loss", "accuracy", "top5_accuracy", "images_per_second", "balanced_accuracy",
+                    "macro_f1", "calibration_error",
+                ])
             #expect(last["images"] == 32)
         }
 
