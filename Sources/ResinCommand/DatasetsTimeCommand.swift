@@ -37,6 +37,7 @@ extension DatasetsCommand {
             let side = try bounded("--resize", resize, 1...Limits.side)
             let batch = try bounded("--batch", batch, 1...largestBatch)
             let passes = try bounded("--passes", passes, 1...1000)
+            let augmentation = try AugmentationPolicy(option: augment)
             let set = try source.load(
                 Dataset.identity(of: data), side: side, split: source.split, seed: 42)
             // Of the network only the input's size enters.
@@ -47,7 +48,7 @@ extension DatasetsCommand {
                 network: network, data: data, classNames: set.classNames, mean: set.mean,
                 standardDeviation: set.standardDeviation, epochs: 1 + passes, batch: batch,
                 optimizer: .sgd(learningRate: 0))
-            configuration.augmentation = try AugmentationPolicy(option: augment)
+            configuration.augmentation = augmentation
             let device = try deviceOption.choose()
             let bench = try LoadingBench(set.train, configuration, loading.checked(source), device: device)
             _ = try bench.runEpoch()

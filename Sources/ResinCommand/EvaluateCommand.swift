@@ -144,7 +144,7 @@ struct EvaluateCommand: ParsableCommand {
             made = try model.bareModel(data: data, load: load)
         }
         if !(made.1.test is any PhotographSource) { try fitting.checkUnused(by: made.1) }
-        fitting.apply(to: &made.2)
+        try fitting.apply(to: &made.2)
         made.2.batch = min(batch ?? made.2.batch, made.1.test.count)
         guard made.2.batch > 0 else {
             throw ResinError(.usage, "--batch is \(made.2.batch); it must be at least 1")

@@ -138,9 +138,13 @@ struct FitOptions: ParsableArguments {
             valueName: "share"))
     var evalCrop: Double?
 
-    func apply(to configuration: inout TrainingConfiguration) {
+    /// - Throws: for a share that is none.
+    func apply(to configuration: inout TrainingConfiguration) throws {
         if let fit { configuration.fit = fit }
-        if let evalCrop { configuration.evalCrop = evalCrop }
+        if let evalCrop {
+            configuration.evalCrop = evalCrop
+            try configuration.check()
+        }
     }
 
     /// - Throws: `ResinError(.usage)` where they are given for images that have one size.

@@ -49,7 +49,7 @@ struct PredictCommand: ParsableCommand {
         let named = try bounded("--top", top ?? 5, 1...Limits.classes)
         let file = try Safetensors(contentsOf: model.path)
         var (network, configuration) = try makeConfiguration(file)
-        fitting.apply(to: &configuration)
+        try fitting.apply(to: &configuration)
         let weights = try model.weights(file, for: network)
         if let top, top > network.classCount {
             note("note: --top \(top), but there are only \(network.classCount) classes; all are named")

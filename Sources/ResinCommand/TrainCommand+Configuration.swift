@@ -113,7 +113,7 @@ extension TrainCommand {
         if let mean { configuration.mean = try numbers("--mean", mean) }
         if let std { configuration.standardDeviation = try numbers("--std", std) }
         if let augment { configuration.augmentation = try AugmentationPolicy(option: augment) }
-        fitting.apply(to: &configuration)
+        try fitting.apply(to: &configuration)
         if let epochs { configuration.epochs = epochs }
         if let batch { configuration.batch = batch }
         if let optimizer { configuration.optimizer.name = optimizer }

@@ -51,6 +51,12 @@ extension CommandTests {
             let gone = try #require(before.first)
             try FileManager.default.removeItem(atPath: folder / "set/\(gone)")
             try expectRefusal(65, "\(gone)", by: Program("evaluate", folder / "run"))
+            for list in ["[]", #"["a", "a"]"#, "7"] {
+                try folder.write(#"{"test": \#(list)}"#, to: "run/split.json")
+                try expectRefusal(65, "split.json", "'test'", by: Program("evaluate", folder / "run"))
+            }
+            try expectRefusal(
+                64, "--eval-crop is 0", by: Program("predict", folder / "run", "x.png", "--eval-crop", "0"))
         }
 
         @Test("--validation chooses the best weights, and the test images have one turn at the end")

@@ -27,6 +27,12 @@ extension RunFolder {
         guard dataset.isDivided, FileManager.default.fileExists(atPath: divisionPath) else { return dataset }
         let division = try JSONText.decode(
             Division.self, from: JSONText.bytes(of: divisionPath), place: divisionPath)
+        guard !division.test.isEmpty, Set(division.test).count == division.test.count else {
+            throw ValueFault(
+                key: "test", value: "a list of \(division.test.count)",
+                allowed: "at least one name, and none of them twice"
+            ).badContent(in: divisionPath)
+        }
         return try dataset.divided(testingOn: division.test)
     }
 }
