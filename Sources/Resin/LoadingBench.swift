@@ -50,11 +50,11 @@ public final class LoadingBench {
         let stepsPerEpoch = count / batch
         for _ in 0..<stepsPerEpoch {
             let step = FeedStep(epoch: steps / stepsPerEpoch + 1, slot: steps % stepsPerEpoch)
-            let firstImage = try feed.begin(step, shouldStop: { false })!
+            let rows = try feed.begin(step, shouldStop: { false })!
             steps += 1
             try executable.run(
                 StepUniforms(
-                    seed: configuration.seed, step: steps, firstImage: firstImage, imageCount: batch))
+                    seed: configuration.seed, step: steps, firstImage: rows.first, imageCount: batch))
             try feed.end()
         }
         try executable.synchronize()

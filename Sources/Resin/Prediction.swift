@@ -78,6 +78,9 @@ public struct Prediction: Hashable, Sendable {
             mean: configuration.mean, standardDeviation: configuration.standardDeviation)
         var configuration = configuration
         configuration.precision = device.precision
+        // Each picture has its own answer.
+        var loading = loading
+        loading.skipsUnreadable = false
         let executor = try device.makeExecutor()
         let steps = StepImages(set, .test, configuration, loading)
         func plan(batch: Int) throws -> MemoryPlan {

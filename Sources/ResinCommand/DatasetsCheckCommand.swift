@@ -53,7 +53,7 @@ extension DatasetsCommand {
         }
 
         func run() throws {
-            let found = try PhotographCheck(of: data, decodes: decode)
+            let found = try LoadingReporter.showing(.auto) { try PhotographCheck(of: data, decodes: decode) }
             if json {
                 try printJSON(row(found))
             } else {

@@ -49,8 +49,11 @@ extension DatasetsCommand {
                 standardDeviation: set.standardDeviation, epochs: 1 + passes, batch: batch,
                 optimizer: .sgd(learningRate: 0))
             configuration.augmentation = augmentation
+            try configuration.check()
             let device = try deviceOption.choose()
-            let bench = try LoadingBench(set.train, configuration, loading.checked(source), device: device)
+            let bench = try LoadingReporter.showing(.auto) {
+                try LoadingBench(set.train, configuration, loading.checked(source), device: device)
+            }
             _ = try bench.runEpoch()
             let speeds = try (0..<passes).map { _ in try bench.runEpoch() }.sorted()
             let row = Row(

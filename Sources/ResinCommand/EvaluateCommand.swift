@@ -93,6 +93,11 @@ struct EvaluateCommand: ParsableCommand {
             device: device,
             keepsLogits: predictions != nil)
         let seconds = (ContinuousClock().now - start) / .seconds(1)
+        if let first = evaluation.skipped.first {
+            note(
+                "note: \(evaluation.skipped.count.grouped) images could not be read and were left out, such as "
+                    + first.reason)
+        }
         for warning in evaluation.classWarnings(classNames: dataset.classNames) {
             note("note: \(warning)")
         }
@@ -180,8 +185,9 @@ struct EvaluateCommand: ParsableCommand {
         let head = haveNames ? "path,label,predicted,probability," : "index,label,predicted,"
         var text = head + (0..<classes).map { "logit_\($0)" }.joined(separator: ",") + "\n"
         let labels = images.labels
-        for index in 0..<evaluation.imageCount {
-            let logits = evaluation.logits[index * classes..<(index + 1) * classes]
+        let skipped = Set(evaluation.skipped.map(\.index))
+        for (row, index) in labels.indices.filter({ !skipped.contains($0) }).enumerated() {
+            let logits = evaluation.logits[row * classes..<(row + 1) * classes]
             let top = logits.indices.max { logits[$0] < logits[$1] }!
             let place = images.name(of: index).map(\.csvField) ?? "\(index)"
             text += "\(place),\(labels[index]),\(top - logits.startIndex),"

@@ -92,10 +92,12 @@ struct DataSource: ParsableArguments {
     ///   - side: height and width that the network takes.
     ///   - split: that of a run, where the option is not given.
     ///   - honoursOrientation: as the run did, where the option is not given.
+    ///   - progress: how it is told what is read.
     ///   - willRead: plans with what is known before any image is read.
     func load(
         _ name: String, side: Int, split: Double?, honoursOrientation: Bool = true, seed: UInt64,
-        limit: Int? = nil, limitTest: Int? = nil, willRead: (DatasetOutline) throws -> Void = { _ in }
+        limit: Int? = nil, limitTest: Int? = nil, progress: ProgressStyle? = nil,
+        willRead: (DatasetOutline) throws -> Void = { _ in }
     ) throws -> Dataset {
         if let split = self.split, !(split > 0 && split < 1) {
             throw ValueFault(
@@ -108,10 +110,12 @@ struct DataSource: ParsableArguments {
         }
         let limit = try limit.map { try bounded("--limit", $0, 1...Limits.images) }
         let limitTest = try limitTest.map { try bounded("--limit-test", $0, 1...Limits.images) }
-        let dataset = try Dataset.load(
-            name, directory: dataDir, side: side, split: self.split ?? split, limit: limit,
-            limitTest: limitTest, seed: seed, onBadImage: onBadImage ?? .stop,
-            honoursOrientation: exif ?? honoursOrientation, willRead: willRead)
+        let dataset = try LoadingReporter.showing(progress) {
+            try Dataset.load(
+                name, directory: dataDir, side: side, split: self.split ?? split, limit: limit,
+                limitTest: limitTest, seed: seed, onBadImage: onBadImage ?? .stop,
+                honoursOrientation: exif ?? honoursOrientation, willRead: willRead)
+        }
         for line in dataset.notes { note("note: \(line)") }
         return dataset
     }

@@ -12,6 +12,12 @@ enum ProgressStyle: String, CaseIterable, Decodable, ExpressibleByArgument {
     /// A JSON object a line.
     case json
     case none
+
+    /// A bar goes to a terminal alone.
+    var onStandardError: ProgressStyle {
+        guard self == .auto || self == .bar else { return self }
+        return isatty(STDERR_FILENO) == 1 ? .bar : .plain
+    }
 }
 
 /// Tells on standard error how a training goes. Lines are for people and logs; a bar goes to a terminal only,
@@ -24,13 +30,7 @@ final class ProgressReporter {
     private var barIsOpen = false
 
     init(_ style: ProgressStyle, log: LineFile?) {
-        let isTerminal = isatty(STDERR_FILENO) == 1
-        self.style =
-            switch style {
-            case .auto: isTerminal ? .bar : .plain
-            case .bar: isTerminal ? .bar : .plain
-            case .plain, .json, .none: style
-            }
+        self.style = style.onStandardError
         self.log = log
     }
 

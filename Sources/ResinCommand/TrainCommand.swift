@@ -149,6 +149,7 @@ struct TrainCommand: ParsableCommand {
         let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed, preview in
             try dataOptions.source.load(
                 data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest,
+                progress: progress,
                 willRead: { outline in
                     guard let (network, configuration) = preview(outline) else { return }
                     try Trainer.plan(network, outline, configuration, device: device)
@@ -156,8 +157,10 @@ struct TrainCommand: ParsableCommand {
         }
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
             try check(device, network, dataset, configuration)
-            return try Trainer(
-                network, dataset, configuration, loading.checked(dataOptions.source), device: device)
+            return try LoadingReporter.showing(progress) {
+                try Trainer(
+                    network, dataset, configuration, loading.checked(dataOptions.source), device: device)
+            }
         }
         Interruption.protectWork()
         let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
@@ -183,14 +186,16 @@ struct TrainCommand: ParsableCommand {
             var dataset = try dataOptions.source.load(
                 configuration.data, side: configuration.input.height, split: configuration.split,
                 honoursOrientation: configuration.honoursOrientation, seed: configuration.seed,
-                limit: configuration.limit, limitTest: configuration.limitTest,
+                limit: configuration.limit, limitTest: configuration.limitTest, progress: progress,
                 willRead: { try Trainer.plan(network, $0, configuration, device: device) })
             if let share = configuration.validation {
                 dataset = try dataset.cuttingValidation(share, seed: configuration.seed)
             }
             try check(device, network, dataset, configuration)
-            return try Trainer(
-                network, dataset, configuration, loading.checked(dataOptions.source), device: device)
+            return try LoadingReporter.showing(progress) {
+                try Trainer(
+                    network, dataset, configuration, loading.checked(dataOptions.source), device: device)
+            }
         }
         Interruption.protectWork()
         let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)

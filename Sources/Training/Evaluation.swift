@@ -7,6 +7,7 @@ import ResinTensor
 
 /// What a network makes of a set of images.
 public struct Evaluation: Sendable {
+    /// Those that could be read.
     public var imageCount: Int
     /// Mean cross-entropy.
     public var loss: Double
@@ -14,7 +15,9 @@ public struct Evaluation: Sendable {
     public var accuracy: Double
     /// The same for the five likeliest classes; nil where there are no more than five, of which it says nothing.
     public var top5Accuracy: Double?
-    /// `[images, classes]`, in the data set's order; kept only where asked for.
+    /// Images that could not be read, where they are left out.
+    public var skipped: [UnreadableImage]
+    /// `[images, classes]` of those that could be read, in the data set's order; kept only where asked for.
     public var logits: [Float]
     /// How probable the classes are that images are taken for, and how often that is right.
     public var reliability: ReliabilityDiagram
@@ -90,6 +93,7 @@ package final class Evaluator {
     private let executor: any Executor
     private let executable: any Executable
     private let graph: EvaluationGraph
+    private let images: any ImageSource
     private let labels: [Int32]
     private let feed: any ImageFeed
     private let classCount: Int
@@ -99,52 +103,63 @@ package final class Evaluator {
 
     /// The plan's regions must be allocated, and hold the images and the model.
     package init(
-        _ graph: EvaluationGraph, plan: StepPlan, _ configuration: TrainingConfiguration, labels: [Int32],
-        _ feed: any ImageFeed, on executor: any Executor
+        _ graph: EvaluationGraph, plan: StepPlan, _ configuration: TrainingConfiguration,
+        _ images: any ImageSource, _ feed: any ImageFeed, on executor: any Executor
     ) throws {
         self.graph = graph
         self.executor = executor
-        self.labels = labels
+        self.images = images
+        labels = images.labels
         self.feed = feed
         classCount = configuration.classCount
         batch = configuration.batch
         executable = try executor.prepare(plan)
     }
 
+    var skippedImages: [UnreadableImage] { feed.skippedImages(of: images) }
+
     package func evaluate(
         seed: UInt64 = 0, keepsLogits: Bool = false, shouldStop: () -> Bool = { false }
     ) throws -> Evaluation? {
         let noActivity = [Int32](repeating: 0, count: graph.channelCount)
         if !noActivity.isEmpty { try executor.write(noActivity, to: .activity) }
-        let imageCount = labels.count
-        let steps = (imageCount + batch - 1) / batch
+        var imageCount = 0
+        /// Those that had images.
+        var steps = 0
         var kept: [Float] = []
         var reliability = ReliabilityDiagram()
         var confusion = ConfusionMatrix(classCount: classCount)
         var mistakes: [Evaluation.Mistake] = []
         var isZero = [Bool](repeating: true, count: classCount)
         let clock = ContinuousClock()
-        for step in 0..<steps {
+        for first in stride(from: 0, to: labels.count, by: batch) {
             if shouldStop() { return nil }
             let start = clock.now
-            let count = min(batch, imageCount - step * batch)
-            let images = FeedStep(epoch: 1, slot: step)
-            guard let firstImage = try feed.begin(images, shouldStop: shouldStop) else { return nil }
+            let step = FeedStep(epoch: 1, slot: first / batch)
+            guard let rows = try feed.begin(step, shouldStop: shouldStop) else { return nil }
+            let images = (first..<min(first + batch, labels.count)).filter {
+                !rows.unreadable.contains($0 - first)
+            }
+            if images.isEmpty {
+                try feed.end()
+                continue
+            }
             let uniforms = StepUniforms(
-                seed: seed, step: step + 1, firstImage: firstImage, imageCount: count, slot: step)
+                seed: seed, step: steps + 1, firstImage: rows.first, imageCount: images.count, slot: steps)
             let isWhole = try executable.run(
                 uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop)
             try feed.end()
             if !isWhole { return nil }
-            let logits = try executable.read(graph.logits).prefix(count * classCount)
+            steps += 1
+            imageCount += images.count
+            let logits = try executable.read(graph.logits).prefix(images.count * classCount)
             stepSeconds = (clock.now - start) / .seconds(1)
             if keepsLogits { kept += logits }
-            for row in 0..<count {
+            for (row, image) in images.enumerated() {
                 let values = logits[row * classCount..<(row + 1) * classCount]
                 for (index, value) in values.enumerated() where value != 0 { isZero[index] = false }
                 let top = values.indices.max { values[$0] < values[$1] }!
                 let predicted = top - values.startIndex
-                let image = step * batch + row
                 let label = Int(labels[image])
                 confusion[label, predicted] += 1
                 let probability = 1 / values.reduce(0) { $0 + exp(Double($1) - Double(values[top])) }
@@ -159,6 +174,8 @@ package final class Evaluator {
                 }
             }
         }
+        let skipped = skippedImages
+        if imageCount == 0, let first = skipped.first { throw first.error }
         mistakes.sort { ($0.probability, $1.image) > ($1.probability, $0.image) }
         let sums = try StepMetrics.sum(executor, .test, slots: 0..<steps)
         let flags =
@@ -168,7 +185,7 @@ package final class Evaluator {
             accuracy: sums[.correct] / Double(imageCount),
             top5Accuracy: classCount > 5 && graph.metrics.contains(.correctAmong5)
                 ? sums[.correctAmong5] / Double(imageCount) : nil,
-            logits: kept, reliability: reliability, confusion: confusion,
+            skipped: skipped, logits: kept, reliability: reliability, confusion: confusion,
             mistakes: Array(mistakes.prefix(24)),
             deadClasses: isZero.indices.filter { isZero[$0] },
             inactiveChannels: graph.probes.map { probe in
@@ -249,8 +266,7 @@ extension Evaluation {
         let model = ModelState(graph.graph, isTrained: false)
         try model.load(weights, on: executor)
         let evaluator = try Evaluator(
-            graph, plan: plan, configuration, labels: dataset.test.labels,
-            images.feed(input, on: executor), on: executor)
+            graph, plan: plan, configuration, dataset.test, images.feed(input, on: executor), on: executor)
         self = try evaluator.evaluate(keepsLogits: keepsLogits)!
         guard loss.isFinite else {
             throw ResinError(

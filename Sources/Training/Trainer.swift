@@ -80,18 +80,13 @@ public final class Trainer {
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
         evaluator = try Evaluator(
-            plans.evaluation, plan: plans.evaluationPlan, configuration,
-            labels: dataset.evaluated.images.labels,
-            testFeed, on: executor)
+            plans.evaluation, plan: plans.evaluationPlan, configuration, dataset.evaluated.images, testFeed,
+            on: executor)
     }
 
     /// Images that were left out because they cannot be read: when the set was read, or when their turn came.
     package var skippedImages: [UnreadableImage] {
-        dataset.skipped
-            + feed.skipped.sorted { $0.key < $1.key }.map {
-                UnreadableImage(
-                    index: $0.key, name: dataset.train.name(of: $0.key) ?? "image \($0.key)", error: $0.value)
-            }
+        dataset.skipped + feed.skippedImages(of: dataset.train) + evaluator.skippedImages
     }
 
     /// What weights are chosen by.
@@ -180,13 +175,13 @@ public final class Trainer {
     /// False where it was given up: the trainer is then as it was before.
     private func runStep(_ slot: Int, shouldStop: () -> Bool) throws -> Bool {
         let images = FeedStep(epoch: epoch, slot: slot)
-        guard let firstImage = try feed.begin(images, shouldStop: shouldStop) else { return false }
+        guard let rows = try feed.begin(images, shouldStop: shouldStop) else { return false }
         if slot == 0 {
             earlierRows = []
             firstSlot = 0
         }
         let uniforms = StepUniforms(
-            seed: configuration.seed, step: step + 1, firstImage: firstImage,
+            seed: configuration.seed, step: step + 1, firstImage: rows.first,
             imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
             optimizer: configuration.optimizer.rule)
         let isWhole = try training.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop)
@@ -275,11 +270,11 @@ public final class Trainer {
         let executable = try executor.prepare(executor.makePlan(graph) as Plan)
         let epoch = (step - 1) / stepsPerEpoch
         let images = FeedStep(epoch: epoch + 1, slot: stepOfEpoch)
-        let firstImage = try feed.begin(images, shouldStop: { false })!
+        let rows = try feed.begin(images, shouldStop: { false })!
         try executable.run(
             StepUniforms(
                 seed: configuration.seed, step: epoch * stepsPerEpoch + stepOfEpoch + 1,
-                firstImage: firstImage, imageCount: configuration.batch))
+                firstImage: rows.first, imageCount: configuration.batch))
         try feed.end()
         for (name, value) in plans.training.layerOutputs
         where !(try executable.read(value).allSatisfy(\.isFinite)) {

@@ -2,6 +2,7 @@ import Foundation
 import ResinDataset
 import ResinFixtures
 import ResinTensor
+import Synchronization
 import Testing
 
 @Suite struct ImageFolderTests {
@@ -271,6 +272,24 @@ import Testing
             try Dataset.load(folder.path, seed: 1, onBadImage: .skip)
         }
         #expect(none?.kind == .badContent && none!.message.contains("none of the images to train with"))
+    }
+
+    @Test("Who waits is told of every file found, every header read and every image decoded")
+    func progress() throws {
+        final class Observer: LoadingObserver {
+            let told = Mutex<[LoadingProgress.Stage: [LoadingProgress]]>([:])
+            func show(_ progress: LoadingProgress) {
+                told.withLock { $0[progress.stage, default: []].append(progress) }
+            }
+        }
+        try fill()
+        let observer = Observer()
+        _ = try LoadingProgress.$observer.withValue(observer) { try Dataset.load(folder.path, seed: 1) }
+        let told = observer.told.withLock { $0 }
+        #expect(told[.listing]?.map(\.done).max() == 7)
+        // Headers part by part.
+        #expect(Set(told[.headers]?.filter { $0.done == $0.count }.map(\.done) ?? []) == [5, 2])
+        #expect(told[.decoding]?.contains { $0.done == 7 && $0.count == 7 } == true)
     }
 
     @Test("A class without images is left out with a note; one without test images is named")

@@ -30,6 +30,9 @@ struct MutatedRun {
             standardDeviation: dataset.standardDeviation, epochs: 3, batch: 16,
             optimizer: .adam(learningRate: 0.01))
         (configuration.limit, configuration.limitTest) = (64, 16)
+        configuration.augmentation = try AugmentationPolicy(
+            option: "random-resized-crop=0.25:1,flip,vertical-flip,jitter=0.1:0.2:0.3:0.4,erase=0.25,"
+                + "randaugment=2:9,mixup=0.2,cutmix=1")
         // A loss scale is in it.
         configuration.precision = .mixedFloat16
         let trainer = try Trainer(

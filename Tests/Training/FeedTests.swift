@@ -27,12 +27,13 @@ struct FeedTests {
     }
 
     private static func trainer(
-        _ images: any ImageSource, _ loading: ImageLoading, epochs: Int = 3, on device: ComputeDevice,
+        _ images: any ImageSource, test: any ImageSource = photographs(21), _ loading: ImageLoading,
+        epochs: Int = 3, on device: ComputeDevice,
         change: (inout TrainingConfiguration) -> Void = { _ in }
     ) throws -> Trainer {
         let dataset = try Dataset(
             name: "photographs", classNames: (0..<10).map { "class \($0)" }, train: images,
-            test: photographs(21), mean: [0.5], standardDeviation: [0.25])
+            test: test, mean: [0.5], standardDeviation: [0.25])
         var configuration = TrainingConfiguration(
             network, dataset, batch: 8, .sgd(learningRate: 0.05, momentum: 0.9))
         configuration.epochs = epochs
@@ -110,9 +111,16 @@ struct FeedTests {
         }
     }
 
-    /// A source one of whose images is gone when its turn comes.
+    /// A source some of whose images are gone when their turn comes.
     private struct Vanishing: PhotographSource {
-        let images = FeedTests.photographs()
+        let images: DecodedPhotographs
+        let gone: Set<Int>
+
+        init(_ gone: Set<Int>, of count: Int = FeedTests.count) {
+            images = FeedTests.photographs(count)
+            self.gone = gone
+        }
+
         var shape: Shape { images.shape }
         var labels: [Int32] { images.labels }
         func size(of image: Int) -> PixelSize { images.size(of: image) }
@@ -122,7 +130,7 @@ struct FeedTests {
         }
 
         func read(_ image: Int, _ box: PixelBox, into bytes: UnsafeMutableBufferPointer<UInt8>) throws {
-            if image == 17 { throw ResinError(.missingFile, "17.jpg: is gone") }
+            if gone.contains(image) { throw ResinError(.missingFile, "\(image).jpg: is gone") }
             images.read(image, box, into: bytes)
         }
     }
@@ -130,10 +138,48 @@ struct FeedTests {
     @Test("an image that is gone while training is named", arguments: executors)
     func vanishing(device: ComputeDevice) throws {
         let trainer = try Self.trainer(
-            Vanishing(), ImageLoading(streaming: .always), epochs: 1, on: device)
+            Vanishing([17]), ImageLoading(streaming: .always), epochs: 1, on: device)
         // All images but five are in the first epoch; in the second at the latest it has its turn.
         let error = try #require(throws: ResinError.self) { _ = try trainer.takeSteps(10) }
         #expect(error.kind == .missingFile && error.message.contains("17.jpg"))
+    }
+
+    @Test(
+        "images that are gone are left out where that is asked for, in the same way of either storage",
+        arguments: executors)
+    func leftOut(device: ComputeDevice) throws {
+        func outcome(_ streaming: Streaming) throws -> (Checkpoint, [String]) {
+            let loading = ImageLoading(streaming: streaming, skipsUnreadable: true)
+            let trainer = try Self.trainer(Vanishing([17, 30]), loading, on: device)
+            _ = try trainer.takeSteps(10)
+            return (try trainer.checkpoint(), trainer.skippedImages.map(\.reason))
+        }
+        let streamed = try outcome(.always)
+        let resident = try outcome(.never)
+        #expect(streamed.0 == resident.0)
+        #expect(streamed.1 == ["17.jpg: is gone", "30.jpg: is gone"] && resident.1 == streamed.1)
+    }
+
+    /// Batches of eight: one lacks an image, one has none, the last is short and lacks its first.
+    @Test("an evaluation leaves out images that are gone", arguments: executors, [Streaming.always, .never])
+    func leftOutOfEvaluation(device: ComputeDevice, streaming: Streaming) throws {
+        let loading = ImageLoading(streaming: streaming, skipsUnreadable: true)
+        func evaluation(_ test: any ImageSource) throws -> Evaluation {
+            let trainer = try Self.trainer(Self.photographs(), test: test, loading, on: device)
+            return try #require(try trainer.evaluate(keepsLogits: true))
+        }
+        let whole = try evaluation(Self.photographs(21))
+        let gone = Set([3, 16]).union(8..<16)
+        let rest = try evaluation(Vanishing(gone, of: 21))
+        #expect(rest.imageCount == 11)
+        #expect(rest.skipped.map(\.reason) == gone.sorted().map { "\($0).jpg: is gone" })
+        let kept = (0..<21).filter { !gone.contains($0) }
+        #expect(rest.logits == kept.flatMap { whole.logits[$0 * 10..<($0 + 1) * 10] })
+        #expect(rest.confusion.classMetrics.map(\.imageCount).reduce(0, +) == 11)
+        #expect(rest.loss.isFinite && rest.loss != whole.loss)
+        #expect(throws: ResinError(.missingFile, "0.jpg: is gone")) {
+            try evaluation(Vanishing(Set(0..<21), of: 21))
+        }
     }
 
     @Test("who wants to stop need not wait for images")

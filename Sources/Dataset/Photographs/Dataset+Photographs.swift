@@ -41,7 +41,8 @@ extension Dataset {
 
         let survey: PhotographSurvey
         if all.reduce(0, { $0 + $1.decodedByteCount }) <= PhotographSurvey.wholeByteCount {
-            let surveys = try all.map { try PhotographSurvey($0, Array(0..<$0.count)) }
+            let meter = LoadingMeter(.decoding, of: all.reduce(0) { $0 + $1.count })
+            let surveys = try all.map { try PhotographSurvey($0, Array(0..<$0.count), meter) }
             try surveys.settle(reading, of: listing.name, all)
             skipped += surveys.flatMap(\.unreadable)
             survey = surveys[0]
@@ -55,7 +56,9 @@ extension Dataset {
                         + "as \(first)")
             }
         } else {
-            let sample = [try PhotographSurvey(train, PhotographSurvey.sample(of: train.count))]
+            let images = PhotographSurvey.sample(of: train.count)
+            let meter = LoadingMeter(.decoding, of: images.count)
+            let sample = [try PhotographSurvey(train, images, meter)]
             try sample.settle(reading, of: listing.name, [train])
             skipped += sample[0].unreadable
             survey = sample[0]
@@ -151,7 +154,7 @@ struct PhotographSurvey: Sendable {
         return (0..<number).map { $0 * count / number }
     }
 
-    init(_ source: PhotographFolder, _ images: [Int]) throws {
+    init(_ source: PhotographFolder, _ images: [Int], _ meter: LoadingMeter) throws {
         let size = source.height * source.width * source.channels
         let batch = 16
         struct Found {
@@ -162,6 +165,7 @@ struct PhotographSurvey: Sendable {
         }
         let total = Mutex(Found(histogram: PixelHistogram(channels: source.channels)))
         try concurrently((images.count + batch - 1) / batch) { part in
+            defer { meter.add(min(batch, images.count - part * batch)) }
             var found = Found(histogram: PixelHistogram(channels: source.channels))
             try Scratch.whole.with(size) { bytes in
                 for image in images[part * batch..<min((part + 1) * batch, images.count)] {

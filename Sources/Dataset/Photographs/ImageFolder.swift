@@ -25,10 +25,11 @@ enum ImageFolder {
         _ path: String, _ parts: [ImageListing.Part: FolderEntries.Entry]
     ) throws -> ImageListing.Found {
         var found = ImageListing.Found()
+        let meter = LoadingMeter(.listing)
         for part in ImageListing.Part.allCases {
             guard let folder = parts[part] else { continue }
             found.partNames[part] = path + "/" + folder.text
-            found.parts[part] = try classes(path, in: folder.name, &found.leftOut)
+            found.parts[part] = try classes(path, in: folder.name, meter, &found.leftOut)
         }
         found.settleParts(of: path)
         return found
@@ -37,13 +38,13 @@ enum ImageFolder {
     /// Folders of classes alone.
     static func undivided(_ path: String) throws -> ImageListing.Found {
         var found = ImageListing.Found(splitsByItself: true)
-        found.parts[.train] = try classes(path, in: [], &found.leftOut)
+        found.parts[.train] = try classes(path, in: [], LoadingMeter(.listing), &found.leftOut)
         return found
     }
 
     /// - Parameter part: relative to the root; empty for the root.
     private static func classes(
-        _ root: String, in part: [UInt8], _ leftOut: inout LeftOut
+        _ root: String, in part: [UInt8], _ meter: LoadingMeter, _ leftOut: inout LeftOut
     ) throws -> [String: ImageNames] {
         let separator = UInt8(ascii: "/")
         let content = try FolderEntries(Array(root.utf8) + (part.isEmpty ? [] : [separator] + part))
@@ -62,7 +63,11 @@ enum ImageFolder {
         var walks = [FolderWalk?](repeating: nil, count: folders.count)
         try walks.withUnsafeMutableBufferPointer { walks in
             nonisolated(unsafe) let walks = walks
-            try concurrently(folders.count) { walks[$0] = try FolderWalk(root, prefix + folders[$0].name) }
+            try concurrently(folders.count) {
+                let walk = try FolderWalk(root, prefix + folders[$0].name)
+                walks[$0] = walk
+                meter.add(walk.images.count)
+            }
         }
         var classes: [String: ImageNames] = [:]
         for (folder, walk) in zip(folders, walks) {

@@ -84,7 +84,8 @@ public struct PhotographCheck: Sendable {
             readable.append(index.removing(bad.map(\.index)))
         }
         if decodes {
-            for index in readable { try decode(index) }
+            let meter = LoadingMeter(.decoding, of: readable.reduce(0) { $0 + $1.count })
+            for index in readable { try decode(index, meter) }
         }
         describe(readable)
         try findDuplicates(readable)
@@ -105,11 +106,12 @@ public struct PhotographCheck: Sendable {
         if let least = all.first, let largest = all.last { sizes = [least, all[all.count / 2], largest] }
     }
 
-    private mutating func decode(_ index: PhotographIndex) throws {
+    private mutating func decode(_ index: PhotographIndex, _ meter: LoadingMeter) throws {
         let source = PhotographFolder(
             index, number: index.count, size: PixelSize(height: 1, width: 1), channels: 3, side: nil)
         let found = Mutex((unreadable: [UnreadableImage](), flaws: [(image: Int, text: String)]()))
         try concurrently(index.count) { image in
+            defer { meter.add(1) }
             let box = PixelBox(source.size(of: image))
             do {
                 let flaw = try Scratch.whole.with(box.size.area * 3) { bytes in

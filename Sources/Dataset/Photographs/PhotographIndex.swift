@@ -107,10 +107,12 @@ struct PhotographIndex: Sendable {
     mutating func readHeaders(honoursOrientation: Bool) throws -> [UnreadableImage] {
         let failures = Mutex<[UnreadableImage]>([])
         let batch = 64
+        let meter = LoadingMeter(.headers, of: count)
         var records = records
         try records.withUnsafeMutableBufferPointer { records in
             nonisolated(unsafe) let records = records
             try concurrently((records.count + batch - 1) / batch) { part in
+                defer { meter.add(min(batch, records.count - part * batch)) }
                 for image in part * batch..<min((part + 1) * batch, records.count) {
                     do {
                         let header = try ImageHeader(bytes(of: image))

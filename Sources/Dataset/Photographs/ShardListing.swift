@@ -10,6 +10,10 @@ struct ShardListing {
     private let shard: Int32
     private let part: ImageListing.Part?
 
+    private var imageCount: Int {
+        images.values.reduce(0) { $0 + $1.values.reduce(0) { $0 + $1.count } }
+    }
+
     /// The archives of a folder, or of its `train`, `val` and `test`, with the part that their names say.
     static func shards(in folder: String) throws -> [(name: String, part: ImageListing.Part?)] {
         func archives(_ path: String) throws -> [String] {
@@ -32,11 +36,14 @@ struct ShardListing {
     static func read(
         _ root: String, _ shards: [(name: String, part: ImageListing.Part?)]
     ) throws -> ImageListing.Found {
+        let meter = LoadingMeter(.listing)
         var listings = [ShardListing?](repeating: nil, count: shards.count)
         try listings.withUnsafeMutableBufferPointer { listings in
             nonisolated(unsafe) let listings = listings
             try concurrently(shards.count) { index in
-                listings[index] = try ShardListing(root, shards[index].name, Int32(index), shards[index].part)
+                let listing = try ShardListing(root, shards[index].name, Int32(index), shards[index].part)
+                listings[index] = listing
+                meter.add(listing.imageCount)
             }
         }
         var found = ImageListing.Found(shards: shards.map(\.name), splitsByItself: true, ordersNumbers: true)

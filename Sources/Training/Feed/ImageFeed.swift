@@ -16,13 +16,22 @@ package struct FeedStep: Hashable, Sendable {
     }
 }
 
+/// Where a step's images are on the device.
+package struct FeedRows {
+    /// As `StepUniforms.firstImage` counts them.
+    package var first: Int
+    /// Places in the step whose image could not be read and is left out. To train, another of the step is there in its place;
+    /// to evaluate, those behind it move up.
+    package var unreadable: Set<Int> = []
+}
+
 /// Has the images of each step on the device when it begins. What a step computes does not depend on the way they came.
 package protocol ImageFeed: AnyObject {
     /// Makes a step's images ready.
     ///
-    /// - Returns: the first row, as `StepUniforms.firstImage` counts them; nil where it was stopped while it waited.
+    /// - Returns: nil where it was stopped while it waited.
     /// - Throws: `ResinError` that names the file where an image cannot be read.
-    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> Int?
+    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> FeedRows?
     /// To be called when the step has been started, or given up.
     func end() throws
     /// Images that could not be read when their turn came, and were left out.
@@ -31,6 +40,13 @@ package protocol ImageFeed: AnyObject {
 
 extension ImageFeed {
     package var skipped: [Int: ResinError] { [:] }
+
+    /// - Parameter source: what it feeds.
+    func skippedImages(of source: any ImageSource) -> [UnreadableImage] {
+        skipped.sorted { $0.key < $1.key }.map { image, error in
+            UnreadableImage(index: image, name: source.name(of: image) ?? "image \(image)", error: error)
+        }
+    }
 }
 
 /// All images of one size lie on the device; an epoch sends their order.
@@ -58,12 +74,12 @@ final class ResidentFeed: ImageFeed {
         try executor.write((0..<Int32(images.count)).map { $0 }, to: .order(split))
     }
 
-    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> Int? {
+    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> FeedRows? {
         if let orders, orderedEpoch != step.epoch {
             try executor.write(orders.order(ofEpoch: step.epoch), to: .order(split))
             orderedEpoch = step.epoch
         }
-        return step.slot * batch
+        return FeedRows(first: step.slot * batch)
     }
 
     func end() {}

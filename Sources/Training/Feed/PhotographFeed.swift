@@ -23,6 +23,8 @@ final class PhotographFeed: ImageFeed {
     private var begun: Running?
     private var stepsBegun = 0
     private let skipsUnreadable: Bool
+    /// Of the images that lie on the device, those that could not be read and have no pixels there.
+    private var unreadable: [Int: any Error] = [:]
     private(set) var skipped: [Int: ResinError] = [:]
 
     /// Host memory that a step's samples and bytes leave from.
@@ -34,6 +36,8 @@ final class PhotographFeed: ImageFeed {
 
     private struct Coming {
         var pieces: StepPieces
+        /// Of the set, a row each.
+        var images: [Int]
         var samples: [ImageSample]
         /// Of the images.
         var byteCount: Int
@@ -67,6 +71,7 @@ final class PhotographFeed: ImageFeed {
 
     /// Decodes all images, in parts, so that the host never holds them all.
     private func upload() throws {
+        let meter = LoadingMeter(.decoding, of: source.count)
         offsets = [0]
         for image in 0..<source.count {
             offsets.append(offsets[image] + source.size(of: image).area * source.channels)
@@ -88,42 +93,54 @@ final class PhotographFeed: ImageFeed {
             decoder.add(pieces)
             defer { decoder.removeAll() }
             _ = decoder.wait(for: pieces, shouldStop: { false })
-            try pieces.checkAll()
+            if !skipsUnreadable { try pieces.checkAll() }
+            for (row, error) in pieces.failures { unreadable[first + row] = error }
             try executor.write(UnsafeRawBufferPointer(memory), to: .images(split), offset: start)
+            meter.add(end - first)
             first = end
         }
     }
 
     // MARK: Steps
 
-    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> Int? {
+    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> FeedRows? {
         if let first = coming.first, first.pieces.step != step { forget() }
         try prepare(from: step)
         guard decoder.wait(for: coming[0].pieces, shouldStop: shouldStop) else { return nil }
         var next = coming.removeFirst()
         free.append(next.staging)
-        try replaceUnreadable(in: &next)
+        let unreadable = try leaveOutUnreadable(of: &next)
         let bytes = try room(for: next.byteCount)
         let row = stepsBegun % (plan.rows / batch) * batch
         try send(next, to: bytes, row)
         begun = Running(bytes: bytes)
         stepsBegun += 1
-        return row
+        return FeedRows(first: row, unreadable: unreadable)
     }
 
-    /// Rows whose image cannot be read become another row of the step, where that is wanted.
-    private func replaceUnreadable(in step: inout Coming) throws {
-        let failures = step.pieces.failures
-        if failures.isEmpty { return }
-        guard skipsUnreadable, let good = step.samples.indices.first(where: { failures[$0] == nil }) else {
-            return try step.pieces.checkAll()
+    /// - Returns: their places in the step.
+    private func leaveOutUnreadable(of step: inout Coming) throws -> Set<Int> {
+        var failures = step.pieces.failures
+        if !unreadable.isEmpty {
+            for (row, image) in step.images.enumerated() { failures[row] = unreadable[image] }
         }
-        for (row, error) in failures {
-            let mixture = step.samples[row].mixture
-            step.samples[row] = step.samples[good]
-            step.samples[row].mixture = mixture
-            if let error = error as? ResinError { skipped[step.pieces.list[row].image] = error }
+        if failures.isEmpty { return [] }
+        let good = step.samples.indices.first { failures[$0] == nil }
+        guard skipsUnreadable, good != nil || split == .test else {
+            throw failures.min { $0.key < $1.key }!.value
         }
+        for (row, error) in failures { skipped[step.images[row]] = error as? ResinError }
+        switch split {
+        case .train:
+            for row in failures.keys {
+                let mixture = step.samples[row].mixture
+                step.samples[row] = step.samples[good!]
+                step.samples[row].mixture = mixture
+            }
+        case .test:
+            step.samples = step.samples.indices.filter { failures[$0] == nil }.map { step.samples[$0] }
+        }
+        return Set(failures.keys)
     }
 
     func end() throws {
@@ -184,14 +201,17 @@ final class PhotographFeed: ImageFeed {
             })
         if !pieces.list.isEmpty { decoder.add(pieces) }
         coming.append(
-            Coming(pieces: pieces, samples: samples.map(\.sample), byteCount: byteCount, staging: staging))
+            Coming(
+                pieces: pieces, images: samples.map(\.image), samples: samples.map(\.sample),
+                byteCount: byteCount, staging: staging))
     }
 
     private func send(_ step: Coming, to bytes: Range<Int>, _ row: Int) throws {
         let memory = step.staging.memory!.bytes
         let wordCount = ImageSample.wordCount
-        let sampleByteCount = 4 * wordCount * step.samples.count
-        let words = UnsafeMutableRawBufferPointer(rebasing: memory[..<sampleByteCount])
+        // The bytes lie behind room for the samples of all images, also of those that were left out.
+        let sampleByteCount = 4 * wordCount * step.images.count
+        let words = UnsafeMutableRawBufferPointer(rebasing: memory[..<(4 * wordCount * step.samples.count)])
             .bindMemory(to: Int32.self)
         for (index, sample) in step.samples.enumerated() {
             var sample = sample
@@ -199,10 +219,11 @@ final class PhotographFeed: ImageFeed {
             sample.write(
                 to: UnsafeMutableBufferPointer(rebasing: words[index * wordCount..<(index + 1) * wordCount]))
         }
-        step.staging.sent = [
+        step.staging.sent = []
+        if step.samples.isEmpty { return }
+        step.staging.sent.append(
             try executor.send(
-                UnsafeRawBufferPointer(words), to: .samples(split), offset: 4 * wordCount * row)
-        ]
+                UnsafeRawBufferPointer(words), to: .samples(split), offset: 4 * wordCount * row))
         if step.byteCount > 0 {
             let source = memory[sampleByteCount..<sampleByteCount + step.byteCount]
             step.staging.sent.append(

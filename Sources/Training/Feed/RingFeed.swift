@@ -50,7 +50,7 @@ final class RingFeed: ImageFeed {
         try executor.write((0..<Int32(Self.steps * batch)).map { $0 }, to: .order(split))
     }
 
-    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> Int? {
+    func begin(_ step: FeedStep, shouldStop: () -> Bool) throws -> FeedRows? {
         let number = stepsBegun % Self.steps
         let place = places[number]
         try place.end?.wait()
@@ -76,7 +76,7 @@ final class RingFeed: ImageFeed {
             UnsafeRawBufferPointer(rebasing: place.labels.bytes[..<(4 * images.count)]), to: .labels(split),
             offset: 4 * row)
         stepsBegun += 1
-        return row
+        return FeedRows(first: row)
     }
 
     func end() throws { places[(stepsBegun - 1) % Self.steps].end = try executor.mark() }
