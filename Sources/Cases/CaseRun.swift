@@ -50,7 +50,7 @@ extension OpCase {
             case .statistic(let index):
                 try read(.statistics, at: plan.statisticLayout.byteOffset(index))
             case .optimizerState(let state, let index):
-                try read(.optimizerState(state), at: plan.parameterLayout.byteOffset(index))
+                try read(.optimizerState(state), at: plan.gradientLayout.byteOffset(index))
             case .region(let region, .int32):
                 try executor.read(region, count: count, as: Int32(0)).map(Float.init)
             case .region(let region, _): try read(region)
@@ -90,7 +90,7 @@ extension OpCase {
                 try executor.write(words, to: .samples(split))
             case .gradient(let index, _):
                 try executor.write(
-                    values, to: .gradients, offset: plan.parameterLayout.byteOffset(index))
+                    values, to: .gradients, offset: plan.gradientLayout.byteOffset(index))
             }
         }
     }

@@ -25,7 +25,7 @@ package struct BackwardPass {
 }
 
 extension Graph {
-    /// Adds the nodes that compute the gradient of a loss with respect to every parameter: backward is graph,
+    /// Adds the nodes that compute the gradient of a loss with respect to every trained parameter: backward is graph,
     /// not a mode, so gradients are planned, fused, tested and profiled like everything else.
     ///
     /// - Parameter loss: the output of a `Loss`; the gradient is that of its mean.
@@ -33,7 +33,7 @@ extension Graph {
         guard let end = nodes.lastIndex(where: { $0.outputs.first == loss }),
             let op = nodes[end].op.body as? any Loss
         else { preconditionFailure("value \(loss.index) is no loss") }
-        var trained = Set(values.indices.filter { values[$0].isParameter }.map(ValueID.init))
+        var trained = Set(values.indices.filter { isTrained(values[$0]) }.map(ValueID.init))
         for node in nodes where node.inputs.contains(where: trained.contains) {
             trained.formUnion(node.outputs)
         }
@@ -69,11 +69,26 @@ extension Graph {
                 }
             }
         }
+        dropUnreadIndices()
+    }
+
+    /// Max pooling notes which places won for its gradient alone, which pooling before the first trained layer has not.
+    private mutating func dropUnreadIndices() {
+        let read = Set(nodes.flatMap(\.inputs)).union(results)
+        for index in nodes.indices where nodes[index].outputs.count == 2 {
+            guard case .maxPool2D(var pooling) = nodes[index].op, !read.contains(nodes[index].outputs[1])
+            else {
+                continue
+            }
+            pooling.givesIndices = false
+            nodes[index].op = .maxPool2D(pooling)
+            nodes[index].outputs.removeLast()
+        }
     }
 }
 
-extension Value {
-    fileprivate var isParameter: Bool {
-        if case .parameter = source { true } else { false }
+extension Graph {
+    private func isTrained(_ value: Value) -> Bool {
+        if case .parameter(let index) = value.source { parameters[index].isTrained } else { false }
     }
 }

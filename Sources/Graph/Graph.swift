@@ -78,12 +78,14 @@ public struct Node: Hashable, Sendable {
     }
 }
 
-/// A trained tensor.
+/// A tensor that is learnt.
 public struct Parameter: Hashable, Sendable {
     /// PyTorch's name for it in a `state_dict`, such as `0.0.weight`.
     public var name: String
     public var layout: ParameterLayout
     public var role: Role
+    /// Whether it has a gradient; one that has none keeps its values.
+    public var isTrained: Bool
 
     /// What the initialiser has to know.
     public enum Role: Hashable, Sendable {
@@ -94,10 +96,11 @@ public struct Parameter: Hashable, Sendable {
         case scale, shift
     }
 
-    public init(name: String, layout: ParameterLayout, role: Role) {
+    public init(name: String, layout: ParameterLayout, role: Role, isTrained: Bool = true) {
         self.name = name
         self.layout = layout
         self.role = role
+        self.isTrained = isTrained
     }
 }
 

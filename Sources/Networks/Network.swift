@@ -22,6 +22,10 @@ public struct Network: Sendable {
     /// Number of features the last layer has to give.
     public var classCount: Int
     public var layers: Sequential
+    /// Names of parameters that training leaves as they are; see `freezing`.
+    public internal(set) var frozenParameters: Set<String> = []
+    /// The same network for other images and classes; nil where it is one's own.
+    var remake: (@Sendable (ImageShape, _ classes: Int) throws -> Network)?
 
     public init(
         _ name: String = "network", input: ImageShape, classes: Int,
@@ -75,7 +79,7 @@ public struct Network: Sendable {
     private func makeGraph(
         behind images: ValueID, in graph: Graph, mode: NetworkScope.Mode
     ) throws -> NetworkGraph {
-        var scope = NetworkScope(graph: graph, mode: mode)
+        var scope = NetworkScope(graph: graph, mode: mode, frozen: frozenParameters)
         let logits = try layers.apply(to: images, in: &scope)
         let shape = scope.shape(of: logits)
         guard shape.rank == 2 else {

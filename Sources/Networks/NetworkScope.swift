@@ -18,6 +18,7 @@ public struct NetworkScope: Sendable {
     package private(set) var entries: [Entry] = []
     package private(set) var activations: [NetworkGraph.Activation] = []
     private var path: [String] = []
+    private let frozen: Set<String>
     private var dropoutCount: UInt32 = 0
     /// The images that flattened values were made from. Their features lie height × width × channels on the
     /// device and channels × height × width in files; a dense layer behind them has to know.
@@ -28,9 +29,11 @@ public struct NetworkScope: Sendable {
         package var isBlock: Bool
     }
 
-    package init(graph: Graph, mode: Mode) {
+    /// - Parameter frozen: names of parameters that are not trained.
+    package init(graph: Graph, mode: Mode, frozen: Set<String> = []) {
         self.graph = graph
         self.mode = mode
+        self.frozen = frozen
     }
 
     /// The dotted name of the layer that is being added, such as `1.0.conv1`.
@@ -114,8 +117,13 @@ public struct NetworkScope: Sendable {
     public mutating func addParameter(
         _ name: String, _ layout: ParameterLayout, role: Parameter.Role
     ) -> ValueID {
-        graph.addParameter(Parameter(name: qualified(name), layout: layout, role: role))
+        let name = qualified(name)
+        return graph.addParameter(
+            Parameter(name: name, layout: layout, role: role, isTrained: !frozen.contains(name)))
     }
+
+    /// Whether a parameter of the layer that is being added keeps its values while others are trained.
+    public func isFrozen(_ name: String) -> Bool { frozen.contains(qualified(name)) }
 
     /// Adds a running statistic of the layer that is being added.
     public mutating func addStatistic(_ name: String, count: Int, initialValue: Float) -> ValueID {

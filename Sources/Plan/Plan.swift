@@ -35,6 +35,8 @@ package struct Plan: Sendable {
     /// Values that lie among another's channels, where that one is placed.
     package let channelViews: [ValueID: ChannelView]
     package let parameterLayout: FlatLayout
+    /// Of the gradients, and of the optimizer's states.
+    package let gradientLayout: FlatLayout
     package let statisticLayout: FlatLayout
 
     package subscript(id: ValueID) -> Placement {
@@ -58,6 +60,7 @@ package struct Plan: Sendable {
         self.forms = forms
         self.graph = graph
         parameterLayout = FlatLayout(parametersOf: graph)
+        gradientLayout = FlatLayout(gradientsOf: graph)
         statisticLayout = FlatLayout(statisticsOf: graph)
 
         channelViews = graph.channelViews(forms)
@@ -113,7 +116,7 @@ extension Plan {
             switch value.source {
             case .node: break
             case .parameter: result[.parameters] = parameterLayout.byteCount
-            case .gradient: result[.gradients] = parameterLayout.byteCount
+            case .gradient: result[.gradients] = gradientLayout.byteCount
             case .statistic: result[.statistics] = statisticLayout.byteCount
             case .region(let region): result[region] = value.type.byteCount
             }
@@ -133,16 +136,34 @@ package struct FlatLayout: Hashable, Sendable {
     /// In floats, gaps included.
     package let count: Int
 
-    package init(counts: [Int]) {
+    package init(counts: [Int]) { self.init(counts: counts, order: Array(counts.indices)) }
+
+    /// - Parameter order: in which the tensors lie.
+    private init(counts: [Int], order: [Int]) {
         var next = 0
-        ranges = counts.map { count in
-            defer { next = (next + count).roundedUp(toMultipleOf: Self.alignment / 4) }
-            return next..<next + count
+        var ranges = [Range<Int>](repeating: 0..<0, count: counts.count)
+        for index in order {
+            ranges[index] = next..<next + counts[index]
+            next = (next + counts[index]).roundedUp(toMultipleOf: Self.alignment / 4)
         }
+        self.ranges = ranges
         count = max(next, Self.alignment / 4)
     }
 
-    package init(parametersOf graph: Graph) { self.init(counts: graph.parameters.map(\.layout.count)) }
+    /// Trained parameters lie before the others, so that their gradients lie at the same places.
+    package init(parametersOf graph: Graph) {
+        let (trained, others) = graph.parameters.partitioned
+        self.init(
+            counts: graph.parameters.map(\.layout.count), order: trained + others)
+    }
+
+    /// Of the trained parameters; that of another is empty.
+    package init(gradientsOf graph: Graph) {
+        let (trained, others) = graph.parameters.partitioned
+        self.init(
+            counts: graph.parameters.map { $0.isTrained ? $0.layout.count : 0 }, order: trained + others)
+    }
+
     package init(statisticsOf graph: Graph) { self.init(counts: graph.statistics.map(\.count)) }
 
     /// As much of so many bytes as tensors can use.
@@ -150,6 +171,13 @@ package struct FlatLayout: Hashable, Sendable {
 
     package var byteCount: Int { 4 * count }
     package func byteOffset(_ index: Int) -> Int { 4 * ranges[index].lowerBound }
+}
+
+extension [Parameter] {
+    /// Indices of those that are trained, and of the others.
+    fileprivate var partitioned: (trained: [Int], others: [Int]) {
+        (indices.filter { self[$0].isTrained }, indices.filter { !self[$0].isTrained })
+    }
 }
 
 extension Int {

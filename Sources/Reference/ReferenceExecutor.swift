@@ -161,7 +161,7 @@ private final class ReferenceExecutable: Executable {
             }
             return Operand(type, at: memory.pointer)
         case .parameter: return flatOperand(value, .parameters, plan.parameterLayout)
-        case .gradient: return flatOperand(value, .gradients, plan.parameterLayout)
+        case .gradient: return flatOperand(value, .gradients, plan.gradientLayout)
         case .statistic: return flatOperand(value, .statistics, plan.statisticLayout)
         case .region(let region):
             let memory = executor.memory(of: region)

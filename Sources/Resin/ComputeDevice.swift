@@ -213,13 +213,17 @@ extension Trainer {
 
     /// A trainer on a device.
     ///
+    /// - Parameter weights: what begins otherwise than drawn at random; see `NetworkWeights(startingFrom:from:for:)`.
     /// - Throws: `ResinError`: `.usage` where network, data and configuration do not go together,
     ///   `.outOfMemory` where the plan does not fit the device, `.noDevice` where the device fails.
     public convenience init(
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
-        _ loading: ImageLoading = ImageLoading(), device: ComputeDevice
+        _ loading: ImageLoading = ImageLoading(), startingFrom weights: NetworkWeights? = nil,
+        device: ComputeDevice
     ) throws {
-        try self.init(network, dataset, configuration, loading, on: device.makeExecutor(configuration))
+        try self.init(
+            network, dataset, configuration, loading, startingFrom: weights,
+            on: device.makeExecutor(configuration))
     }
 }
 

@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import Resin
 
-/// A checkpoint to run, and what says which network it is of: the run's config.json beside it, or options.
+/// A checkpoint to run, and what says which network it is of: the run's config.json beside it, its own metadata, or
+/// options.
 struct CheckpointArguments: ParsableArguments {
     @Argument(help: "A safetensors file, or a run folder, whose best checkpoint is taken.")
     var checkpoint: String
@@ -12,6 +13,13 @@ struct CheckpointArguments: ParsableArguments {
     @Option(help: ArgumentHelp("Channels × height × width, such as 1x224x224.", valueName: "shape"))
     var input: String?
     @OptionGroup var networkArguments: NetworkArguments
+    @Option(
+        help: ArgumentHelp(
+            "With --network: mean a channel, 0…1, comma-separated, or imagenet, which is the deviation, too.",
+            valueName: "list"))
+    var mean: String?
+    @Option(help: ArgumentHelp("With --network: standard deviation a channel.", valueName: "list"))
+    var std: String?
 
     /// The file of the weights.
     var path: String {
@@ -30,10 +38,14 @@ struct CheckpointArguments: ParsableArguments {
         return run
     }
 
-    /// The configuration of the run that the checkpoint lies in; nil where there is none, or where options
-    /// say what the weights are of.
-    func savedConfiguration() throws -> TrainingConfiguration? {
-        guard network == nil, let run else { return nil }
+    /// The configuration of the run that the checkpoint lies in, or what the file says of itself; nil where neither says
+    /// anything, or where options say what the weights are of.
+    func savedConfiguration(_ file: Safetensors) throws -> TrainingConfiguration? {
+        guard network == nil else { return nil }
+        guard mean == nil && std == nil else {
+            throw ResinError(.usage, "--mean and --std go with --network, for a bare file of weights")
+        }
+        guard let run else { return try file.configuration(from: path) }
         let saved = try run.configuration(as: TrainingConfiguration.self)
         _ = try saved.knownNetwork(from: run.configurationPath)
         return saved
@@ -81,7 +93,8 @@ struct CheckpointArguments: ParsableArguments {
         guard let network else {
             throw ResinError(
                 .usage,
-                "there is no config.json beside \(path); say with --network which network the weights are of")
+                "there is no config.json beside \(path), and it does not say itself what it is; say with --network "
+                    + "which network the weights are of")
         }
         let options = try networkArguments.options(over: NetworkOptions(), for: network)
         let recipe = Recipe(network: network, data: data, variant: options.variant)
@@ -95,6 +108,45 @@ struct CheckpointArguments: ParsableArguments {
             standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128, optimizer: recipe.optimizer)
         configuration.imageSize = [dataset.train.height, dataset.train.width]
         if dataset.train is any PhotographSource { configuration.fit = .crop }
+        try applyMean(to: &configuration)
         return (model, dataset, configuration)
+    }
+
+    /// The same of photographs, where there is no data set.
+    ///
+    /// - Parameter classNames: as many as the network has classes.
+    func bareModel(_ network: String, classNames: [String]) throws -> (Network, TrainingConfiguration) {
+        let options = try networkArguments.options(over: NetworkOptions(), for: network)
+        let recipe = Recipe(network: network, data: "", variant: options.variant)
+        let usual = try Network.blueprint(named: network).defaultInput(with: options)
+        let model = try Network.named(
+            network, input: try input.map(ImageShape.init(parsing:)) ?? usual, classes: classNames.count,
+            options: options)
+        guard mean != nil else {
+            throw ResinError(
+                .usage,
+                "say with --mean and --std with which mean and deviation the network saw its images, such as --mean "
+                    + "imagenet for torchvision's weights; or with --data what it was trained on")
+        }
+        let zeros = [Float](repeating: 0, count: model.input.channels)
+        var configuration = TrainingConfiguration(
+            network: model, data: "", classNames: classNames, mean: zeros,
+            standardDeviation: zeros.map { _ in 1 },
+            epochs: 1, batch: 128, optimizer: recipe.optimizer)
+        configuration.options = options
+        configuration.imageSize = [model.input.height, model.input.width]
+        configuration.fit = .crop
+        try applyMean(to: &configuration)
+        return (model, configuration)
+    }
+
+    private func applyMean(to configuration: inout TrainingConfiguration) throws {
+        if let mean {
+            let (mean, std) = try TrainCommand.mean(mean, channels: configuration.input.channels)
+            configuration.mean = mean
+            if let std { configuration.standardDeviation = std }
+        }
+        if let std { configuration.standardDeviation = try TrainCommand.numbers("--std", std) }
+        try configuration.check()
     }
 }

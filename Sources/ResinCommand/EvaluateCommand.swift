@@ -6,8 +6,8 @@ struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate", abstract: "Evaluates a checkpoint on a data set's test images.",
         discussion: """
-            The run's config.json beside the checkpoint says which network and data it is for. A bare
-            safetensors file, such as a state_dict saved from PyTorch, needs --network.
+            The run's config.json beside the checkpoint says which network and data it is for. A file of weights that lies
+            alone says which network, and needs --data; one saved from PyTorch, such as a state_dict, needs --network, too.
             """)
 
     @OptionGroup var model: CheckpointArguments
@@ -83,7 +83,7 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         if let predictions { try AtomicFile.check(predictions) }
         let file = try Safetensors(contentsOf: model.path)
-        let (network, dataset, configuration) = try makeConfiguration()
+        let (network, dataset, configuration) = try makeConfiguration(file)
         let weights = try model.weights(file, for: network)
         let device = try deviceOption.choose()
         note("device \(device)")
@@ -121,9 +121,14 @@ struct EvaluateCommand: ParsableCommand {
                 + percent(evaluation.accuracy) + topFive)
     }
 
-    private func makeConfiguration() throws -> (Network, Dataset, TrainingConfiguration) {
-        let saved = try model.savedConfiguration()
+    private func makeConfiguration(_ file: Safetensors) throws -> (Network, Dataset, TrainingConfiguration) {
+        let saved = try model.savedConfiguration(file)
         let data = dataOptions.source.identity ?? saved?.data ?? "glyphs"
+        guard !data.isEmpty else {
+            throw ResinError(
+                .usage,
+                "there is no config.json beside \(model.path); say with --data which images to evaluate on")
+        }
         func load(side: Int) throws -> Dataset {
             // Another folder than the run's has its own test images, or its own --split.
             let split = data == saved?.data ? saved?.split : nil

@@ -7,7 +7,7 @@ final class LoadingReporter: LoadingObserver {
     private let style: ProgressStyle
     private struct State {
         var last: ContinuousClock.Instant
-        var barIsOpen = false
+        var hasShown = false
     }
     private let state = Mutex(State(last: .now))
 
@@ -21,30 +21,30 @@ final class LoadingReporter: LoadingObserver {
     private init(_ style: ProgressStyle) { self.style = style }
 
     func show(_ progress: LoadingProgress) {
-        let interval: Duration
-        switch style {
-        case .none: return
-        case .bar: interval = .milliseconds(200)
-        case .auto, .plain, .json: interval = .seconds(1)
-        }
         state.withLock { state in
+            let interval: Duration =
+                switch style {
+                case .bar: .milliseconds(200)
+                case .json: .seconds(1)
+                case .auto, .plain, .none: .seconds(state.hasShown ? 5 : 1)
+                }
             let now = ContinuousClock.now
             if now - state.last < interval { return }
-            state.last = now
+            (state.last, state.hasShown) = (now, true)
             switch style {
             case .bar:
                 writeToStandardError("\r\(Self.text(progress))\u{1B}[K")
-                state.barIsOpen = true
             case .json:
                 let count = progress.count.map { ",\"images\":\($0)" } ?? ""
                 note("{\"done\":\(progress.done)\(count),\"loading\":\"\(progress.stage.rawValue)\"}")
-            case .auto, .plain, .none: note("  " + Self.text(progress))
+            case .auto, .plain: note("  " + Self.text(progress))
+            case .none: break
             }
         }
     }
 
     private func close() {
-        if state.withLock(\.barIsOpen) { writeToStandardError("\r\u{1B}[K") }
+        if style == .bar, state.withLock(\.hasShown) { writeToStandardError("\r\u{1B}[K") }
     }
 
     private static func text(_ progress: LoadingProgress) -> String {

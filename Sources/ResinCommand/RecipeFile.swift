@@ -153,6 +153,8 @@ private struct Key {
             Key("label_smoothing", \.labelSmoothing),
             Key("patience", \.patience),
             Key("init", \.initialiser),
+            Key("weights", \.weights),
+            Key("freeze", list: String.self, \.freeze),
             Key("seed", \.seed),
             Key("on_nan", \.onNaN),
             Key("out", \.out),

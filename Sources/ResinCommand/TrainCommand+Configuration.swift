@@ -9,7 +9,7 @@ extension TrainCommand {
 
     /// - Parameter load: gives the data set for the height and width that the network takes.
     func makeConfiguration(
-        _ file: RecipeFile?,
+        _ file: RecipeFile?, _ start: StartingFile? = nil,
         load: (_ data: String, _ side: Int, _ seed: UInt64, _ preview: Preview) throws -> Dataset
     ) throws -> (Network, Dataset, TrainingConfiguration) {
         guard let network else {
@@ -38,6 +38,12 @@ extension TrainCommand {
                 network: model, data: data, classNames: classNames, mean: mean,
                 standardDeviation: standardDeviation, epochs: recipe.epochs, batch: recipe.batch,
                 optimizer: recipe.optimizer)
+            // Learnt filters expect what they have seen.
+            if let description = start?.description, description.mean.count == mean.count {
+                configuration.mean = description.mean
+                configuration.standardDeviation = description.standardDeviation
+            }
+            configuration.startingWeights = start?.identity
             try apply(recipe, options, seed, to: &configuration, file)
             return (model, configuration)
         }
@@ -110,8 +116,12 @@ extension TrainCommand {
         if let limit { configuration.limit = limit }
         if let validation { configuration.validation = validation }
         if let limit = dataOptions.limitTest { configuration.limitTest = limit }
-        if let mean { configuration.mean = try numbers("--mean", mean) }
-        if let std { configuration.standardDeviation = try numbers("--std", std) }
+        if let mean {
+            let (mean, std) = try Self.mean(mean, channels: configuration.input.channels)
+            configuration.mean = mean
+            if let std { configuration.standardDeviation = std }
+        }
+        if let std { configuration.standardDeviation = try Self.numbers("--std", std) }
         if let augment { configuration.augmentation = try AugmentationPolicy(option: augment) }
         try fitting.apply(to: &configuration)
         if let epochs { configuration.epochs = epochs }
@@ -124,6 +134,7 @@ extension TrainCommand {
         if let schedule { configuration.schedule.kind = schedule }
         if let warmupEpochs { configuration.schedule.warmupEpochs = warmupEpochs }
         if let initialiser { configuration.initialiser = initialiser }
+        if let freeze { configuration.frozen = try Self.names("--freeze", freeze) }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
         if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
@@ -189,7 +200,30 @@ extension TrainCommand {
             .map { "\($0) (\(before[$0] ?? "none") there, \(after[$0] ?? "none") now)" }
     }
 
-    private func numbers(_ option: String, _ text: String) throws -> [Float] {
+    /// What `--mean` says: numbers, or `imagenet`, which says the deviation, too.
+    static func mean(_ text: String, channels: Int) throws -> (mean: [Float], std: [Float]?) {
+        guard text == "imagenet" else { return (try numbers("--mean", text), nil) }
+        let (mean, std): ([Float], [Float]) = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+        if channels == 3 { return (mean, std) }
+        // Of grey images all channels are the same.
+        return (
+            Array(repeating: mean.reduce(0, +) / 3, count: channels),
+            Array(repeating: std.reduce(0, +) / 3, count: channels)
+        )
+    }
+
+    private static func names(_ option: String, _ text: String) throws -> [String] {
+        let names = text.split(separator: ",", omittingEmptySubsequences: false)
+            .map { $0.trimmingCharacters(in: .whitespaces) }
+        guard names.allSatisfy({ !$0.isEmpty }) else {
+            throw ValueFault(
+                key: option, option: option, value: "'\(text)'",
+                allowed: "names of layers, comma-separated, or backbone")
+        }
+        return names
+    }
+
+    static func numbers(_ option: String, _ text: String) throws -> [Float] {
         let parts = text.split(separator: ",", omittingEmptySubsequences: false)
             .map { Float($0.trimmingCharacters(in: .whitespaces)) }
         guard parts.allSatisfy({ $0 != nil }) else {

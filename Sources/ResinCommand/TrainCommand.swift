@@ -34,7 +34,11 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Height and width that images are resized to.", valueName: "n"))
     var resize: Int?
-    @Option(help: ArgumentHelp("Mean a channel, 0…1, comma-separated; the set's own if not given."))
+    @Option(
+        help: ArgumentHelp(
+            "Mean a channel, 0…1, comma-separated, or imagenet, which is the deviation, too.",
+            discussion: "Without it: that of --weights, if the file says it, else the set's own.",
+            valueName: "list"))
     var mean: String?
     @Option(help: ArgumentHelp("Standard deviation a channel, 0…1; the set's own if not given."))
     var std: String?
@@ -76,6 +80,17 @@ struct TrainCommand: ParsableCommand {
     var patience: Int?
     @Option(name: .customLong("init"), help: "xavier, kaiming or default (PyTorch's).")
     var initialiser: Initialiser?
+    @Option(
+        help: ArgumentHelp(
+            "Begin with these weights: a safetensors file, such as a torchvision model's, or a run folder.",
+            discussion: "The classifier begins anew where it is for another number of classes.",
+            valueName: "file|run"))
+    var weights: String?
+    @Option(
+        help: ArgumentHelp(
+            "Layers that keep their weights, comma-separated, by what their names begin with; or backbone.",
+            discussion: "backbone is everything but the classifier.", valueName: "layers"))
+    var freeze: String?
     @Option(help: ArgumentHelp("What everything random follows from (default: 42).", valueName: "n"))
     var seed: UInt64?
     @Option(name: .customLong("on-nan"), help: "stop or skip, when a loss is not finite (default: stop).")
@@ -100,6 +115,9 @@ struct TrainCommand: ParsableCommand {
         }
         if resume != nil && (out != nil || overwrite) {
             throw ValidationError("--resume goes on in its own folder; leave out --out and --overwrite.")
+        }
+        if resume != nil && weights != nil {
+            throw ValidationError("--resume goes on with the run's own weights; leave out --weights.")
         }
     }
 
@@ -145,8 +163,10 @@ struct TrainCommand: ParsableCommand {
 
     private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
         if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
+        let start = try weights.map(StartingFile.init)
         let device = try deviceOption.choose()
-        let (network, dataset, configuration) = try makeConfiguration(recipe) { data, side, seed, preview in
+        let (network, dataset, configuration) = try makeConfiguration(recipe, start) {
+            data, side, seed, preview in
             try dataOptions.source.load(
                 data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest,
                 progress: progress,
@@ -155,11 +175,15 @@ struct TrainCommand: ParsableCommand {
                     try Trainer.plan(network, outline, configuration, device: device)
                 })
         }
-        let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs"]) {
+        let weights = try blaming(recipe, ["--weights", "--freeze"]) {
+            try startingWeights(start, network, configuration)
+        }
+        let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs", "--freeze"]) {
             try check(device, network, dataset, configuration)
             return try LoadingReporter.showing(progress) {
                 try Trainer(
-                    network, dataset, configuration, loading.checked(dataOptions.source), device: device)
+                    network, dataset, configuration, loading.checked(dataOptions.source),
+                    startingFrom: weights, device: device)
             }
         }
         Interruption.protectWork()
@@ -167,7 +191,8 @@ struct TrainCommand: ParsableCommand {
         if let warning = folder.warning { note("note: \(warning)") }
         do {
             let run = try TrainingRun(trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
-            try finish(run, device)
+            let said = start?.notes(configuration, meanIsGiven: mean != nil) ?? []
+            try finish(run, device, notes: said + (weights?.notes ?? []))
         } catch {
             folder.removeIfEmpty()
             throw error
@@ -236,12 +261,13 @@ struct TrainCommand: ParsableCommand {
         return "\(part) accuracy \(percent(accuracy)), \(words); \(folder.path)"
     }
 
-    private func finish(_ run: TrainingRun, _ device: ComputeDevice) throws {
+    /// - Parameter notes: what was said before there was a log, besides what the data set's reading said.
+    private func finish(_ run: TrainingRun, _ device: ComputeDevice, notes: [String] = []) throws {
         let reporter = ProgressReporter(progress ?? .auto, log: try run.folder.log())
         let trainer = run.trainer
         let configuration = trainer.configuration
         // Shown when the data were read, before there was a log.
-        for line in trainer.dataset.notes { try reporter.keep("note: \(line)") }
+        for line in trainer.dataset.notes + notes { try reporter.keep("note: \(line)") }
         let isUnchecked = try ComputeDevice.areUnchecked()
         let driver = device.driver.map { ", \(isUnchecked ? "not " : "")checked with driver \($0)" } ?? ""
         try reporter.say("device \(device)\(driver)")

@@ -63,6 +63,8 @@ extension TrainingConfiguration {
                 $0.schedule.warmupEpochs
             },
             ValueRule("init", "--init", Initialiser.allNames),
+            text("weights") { $0.startingWeights.map { [$0] } ?? [] },
+            text("freeze") { $0.frozen },
             ValueRule("seed", "--seed", "a whole number from 0 to \(UInt64.max)"),
             ValueRule("on_nan", "--on-nan", NaNPolicy.allNames),
             ValueRule("label_smoothing", "--label-smoothing", shareWords, share) { $0.labelSmoothing },

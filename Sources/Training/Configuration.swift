@@ -44,6 +44,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var optimizer: OptimizerSettings
     public var schedule = Schedule()
     public var initialiser: Initialiser = .xavier
+    /// The file whose weights training began from.
+    public var startingWeights: String?
+    /// Layers that keep their weights; see `Network.freezing`.
+    public var frozen: [String] = []
     public var seed: UInt64 = 42
     public var onNaN: NaNPolicy = .stop
     /// So much of each training target is shared among all classes; test losses are plain.
@@ -95,6 +99,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case evalCrop = "eval_crop"
         case epochs, batch, optimizer, schedule
         case initialiser = "init"
+        case startingWeights = "weights"
+        case frozen = "freeze"
         case seed
         case onNaN = "on_nan"
         case labelSmoothing = "label_smoothing"
@@ -136,6 +142,8 @@ extension TrainingConfiguration {
         optimizer = try values.value(.optimizer)
         schedule = try values.value(.schedule)
         initialiser = try values.value(.initialiser)
+        startingWeights = try values.optional(.startingWeights)
+        frozen = try values.optional(.frozen) ?? []
         seed = try values.value(.seed)
         onNaN = try values.value(.onNaN)
         labelSmoothing = try values.optional(.labelSmoothing) ?? 0

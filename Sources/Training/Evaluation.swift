@@ -263,7 +263,7 @@ extension Evaluation {
         let graph = try EvaluationGraph(network, input, configuration)
         let plan: StepPlan = executor.makePlan(graph.graph)
         try executor.makeRoom(for: plan)
-        let model = ModelState(graph.graph, isTrained: false)
+        var model = ModelState(graph.graph, isTrained: false)
         try model.load(weights, on: executor)
         let evaluator = try Evaluator(
             graph, plan: plan, configuration, dataset.test, images.feed(input, on: executor), on: executor)

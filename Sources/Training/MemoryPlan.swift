@@ -149,6 +149,7 @@ package struct RunPlans {
         _ network: Network, _ inputs: RunInputs, _ configuration: TrainingConfiguration,
         on executor: any Executor
     ) throws {
+        let network = try network.freezing(configuration.frozen)
         (trainInput, testInput) = inputs.inputs(batch: configuration.batch, on: executor)
         training = try TrainingGraphs(network, trainInput, configuration)
         evaluation = try EvaluationGraph(network, testInput, configuration)

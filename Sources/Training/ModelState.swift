@@ -9,13 +9,18 @@ package struct ModelState: Sendable {
     package let parameters: [Parameter]
     package let statistics: [Statistic]
     package let parameterLayout: FlatLayout
+    /// Of the optimizer's states.
+    private let gradientLayout: FlatLayout
     package let statisticLayout: FlatLayout
+    /// What files count for the batch norms that are frozen.
+    private var frozenCounters: [String: Int64] = [:]
 
     /// - Parameter isTrained: whether there are statistics to go back to.
     package init(_ graph: Graph, isTrained: Bool) {
         parameters = graph.parameters
         statistics = graph.statistics
         parameterLayout = FlatLayout(parametersOf: graph)
+        gradientLayout = FlatLayout(gradientsOf: graph)
         statisticLayout = FlatLayout(statisticsOf: graph)
         statisticRegions = statistics.isEmpty ? [] : [.statistics] + (isTrained ? [.keptStatistics] : [])
     }
@@ -64,21 +69,32 @@ package struct ModelState: Sendable {
 
     /// The weights as PyTorch's `state_dict` of the same network, batch norm's step count included.
     package func weights(on executor: any Executor, step: Int) throws -> [Safetensors.Entry] {
+        let frozen = Set(parameters.filter { !$0.isTrained }.map(\.name.layerName))
         let counters = statistics.compactMap { statistic -> Safetensors.Entry? in
             guard statistic.name.hasSuffix(Self.runningMean) else { return nil }
+            let layer = statistic.name.layerName
             let name = statistic.name.dropLast(Self.runningMean.count) + Self.batchCounter
-            return Safetensors.Entry(String(name), shape: [], .int64([Int64(step)]))
+            let count = frozen.contains(layer) ? frozenCounters[String(name)] ?? 0 : Int64(step)
+            return Safetensors.Entry(String(name), shape: [], .int64([count]))
         }
-        return try tensors(of: .parameters, prefix: "", on: executor)
+        return try entries(parameters, parameterLayout, of: .parameters, prefix: "", on: executor)
             + zip(statistics, split(try readStatistics(executor), statisticLayout))
             .map { Safetensors.Entry($0.name, shape: [$0.count], values: $1) } + counters
     }
 
-    /// A flat buffer laid out like the parameters, as one tensor a parameter.
+    /// A flat buffer laid out like the gradients, as one tensor for each parameter that is trained.
     package func tensors(
         of region: Region, prefix: String, on executor: any Executor
     ) throws -> [Safetensors.Entry] {
-        zip(parameters, split(try read(region, parameterLayout, executor), parameterLayout)).map {
+        try entries(parameters.filter(\.isTrained), gradientLayout, of: region, prefix: prefix, on: executor)
+    }
+
+    private func entries(
+        _ parameters: [Parameter], _ layout: FlatLayout, of region: Region, prefix: String,
+        on executor: any Executor
+    ) throws -> [Safetensors.Entry] {
+        let values = split(try read(region, layout, executor), layout).filter { !$0.isEmpty }
+        return zip(parameters, values).map {
             Safetensors.Entry(
                 prefix + $0.name, shape: $0.layout.externalShape, values: $0.layout.externalOrder($1))
         }
@@ -95,10 +111,12 @@ package struct ModelState: Sendable {
         return try weights(on: executor, step: 0).first { !$0.isFinite }?.name
     }
 
-    /// Puts weights, found for this network, on the device.
-    package func load(_ weights: NetworkWeights, on executor: any Executor) throws {
+    /// Puts weights, found for this network, on the device; what they do not have stays.
+    package mutating func load(_ weights: NetworkWeights, on executor: any Executor) throws {
+        frozenCounters = weights.counters
         for (index, parameter) in parameters.enumerated() {
-            try write(weights.tensors[parameter.name]!.values, of: index, to: .parameters, on: executor)
+            guard let tensor = weights.tensors[parameter.name] else { continue }
+            try write(tensor.values, of: index, to: .parameters, on: executor)
         }
         for (index, statistic) in statistics.enumerated() {
             for region in statisticRegions {
@@ -109,14 +127,14 @@ package struct ModelState: Sendable {
         }
     }
 
-    /// Puts tensors that are laid out like the parameters on the device: an optimizer's state.
+    /// Puts tensors that are laid out like the gradients on the device: an optimizer's state.
     ///
     /// - Throws: `ResinError`: `.badContent` that names the tensor that is missing or of another shape, `.notFinite`.
     package func loadTensors(
         _ file: Safetensors, from path: String, prefix: String, to region: Region, on executor: any Executor
     ) throws {
         let entries = Dictionary(file.entries.map { ($0.name, $0) }) { first, _ in first }
-        for (index, parameter) in parameters.enumerated() {
+        for (index, parameter) in parameters.enumerated() where parameter.isTrained {
             let name = prefix + parameter.name
             let shape = parameter.layout.externalShape
             guard let entry = entries[name] else {

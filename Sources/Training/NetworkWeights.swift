@@ -9,9 +9,11 @@ import ResinTensor
 /// training uses (auxiliary classifiers, counters) is passed over.
 public struct NetworkWeights: Sendable {
     /// By the network's names.
-    let tensors: [String: Safetensors.Entry]
+    var tensors: [String: Safetensors.Entry]
+    /// How many batches each batch norm has seen, where the file says.
+    private(set) var counters: [String: Int64] = [:]
     /// What was passed over or read under another name: sentences for the person who gave the file.
-    public let notes: [String]
+    public internal(set) var notes: [String]
 
     /// - Parameter path: the file's, for errors.
     /// - Throws: `ResinError`: `.badContent` that names the tensor that is missing, extra or of another shape, with
@@ -22,28 +24,37 @@ public struct NetworkWeights: Sendable {
         do {
             try self.init(file, from: path, for: graph)
         } catch let error as ResinError where error.kind == .badContent {
-            guard let found = try? Self.renamed(file, from: path, for: graph),
-                let cause = NetworkIdentity.difference(
-                    between: found.tensors.mapValues(\.shape), and: graph.tensorShapes, of: network)
-            else { throw error }
-            throw ResinError(.badContent, "\(error.message). The likely cause: it holds \(cause)")
+            throw Self.explained(error, file, from: path, for: network, graph)
         }
     }
 
+    /// The error with its likely cause, where the weights are those of a network that is known.
+    static func explained(
+        _ error: ResinError, _ file: Safetensors, from path: String, for network: Network, _ graph: Graph
+    ) -> ResinError {
+        guard let found = try? renamed(file, from: path, for: graph),
+            let cause = NetworkIdentity.difference(
+                between: found.tensors.mapValues(\.shape), and: graph.tensorShapes, of: network)
+        else { return error }
+        return ResinError(.badContent, "\(error.message). The likely cause: it holds \(cause)")
+    }
+
     init(_ file: Safetensors, from path: String, for graph: Graph) throws {
-        (tensors, notes) = try Self.renamed(file, from: path, for: graph)
+        self = try Self(unchecked: file, from: path, for: graph)
+        try check(graph.parameters.map(\.name) + graph.statistics.map(\.name), of: graph, from: path)
+    }
+
+    init(unchecked file: Safetensors, from path: String, for graph: Graph) throws {
+        (tensors, counters, notes) = try Self.renamed(file, from: path, for: graph)
+    }
+
+    /// - Parameter order: the tensors that must be there.
+    func check(_ order: [String], of graph: Graph, from path: String) throws {
         let shapes = graph.tensorShapes
-        for entry in file.entries where entry.isCounter {
-            // Written so that it holds for what is not a number too.
-            if let value = entry.values.first(where: { !($0 >= 0) }) {
-                throw entry.damaged(in: path, "it counts batches, and is \(value)")
-            }
-        }
         if let name = tensors.keys.filter({ shapes[$0] == nil }).min() {
             throw ResinError(
                 .badContent, "\(path): tensor '\(tensors[name]!.name)' does not belong to this network")
         }
-        let order = graph.parameters.map(\.name) + graph.statistics.map(\.name)
         for name in order {
             let shape = shapes[name]!
             guard let entry = tensors[name] else {
@@ -69,9 +80,15 @@ public struct NetworkWeights: Sendable {
     /// The file's tensors by the network's names.
     private static func renamed(
         _ file: Safetensors, from path: String, for graph: Graph
-    ) throws -> (tensors: [String: Safetensors.Entry], notes: [String]) {
+    ) throws -> (tensors: [String: Safetensors.Entry], counters: [String: Int64], notes: [String]) {
         let known = graph.tensorShapes
         let entries = file.entries.filter { !$0.isCounter }
+        for entry in file.entries where entry.isCounter {
+            // Written so that it holds for what is not a number too.
+            if let value = entry.values.first(where: { !($0 >= 0) }) {
+                throw entry.damaged(in: path, "it counts batches, and is \(value)")
+            }
+        }
         let prefix = commonPrefix(entries.map(\.name), known)
         var notes: [String] = []
         if !prefix.isEmpty {
@@ -98,7 +115,13 @@ public struct NetworkWeights: Sendable {
                 "\(path): the auxiliary classifiers \(auxiliary.sorted().joined(separator: ", ")), which only training "
                     + "uses, are left out")
         }
-        return (tensors, notes)
+        let counters = file.entries.compactMap { entry -> (String, Int64)? in
+            guard case .int64(let values) = entry.contents, values.count == 1, entry.isCounter else {
+                return nil
+            }
+            return (String(entry.name.dropFirst(prefix.count)), values[0])
+        }
+        return (tensors, Dictionary(counters) { first, _ in first }, notes)
     }
 
     /// What all names begin with, whole components, as far as leaving it out gives the most names that are known.

@@ -37,7 +37,7 @@ package struct TrainingGraphs {
             add(.keptStatistics, .keptStatistics, statistics)
         }
         if step.lossScale != nil { add(.lossScale, .lossScale, LossScale.type) }
-        try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: step.graph), others)
+        try graph.applyOptimizer(rule, of: FlatLayout(gradientsOf: step.graph), others)
         return graph
     }
 }

@@ -22,7 +22,7 @@ public final class Trainer {
     public let stepsPerEpoch: Int
 
     package let executor: any Executor
-    package let model: ModelState
+    package private(set) var model: ModelState
     package let dataset: Dataset
     private let plans: RunPlans
     private let training: any Executable
@@ -50,11 +50,13 @@ public final class Trainer {
         public var secondsLeft: Double
     }
 
+    /// - Parameter weights: what begins otherwise than drawn at random.
     /// - Throws: `ResinError`: `.usage` where network, data and batch do not go together, `.outOfMemory`
     ///   where the plan does not fit the device.
     package init(
         _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
-        _ loading: ImageLoading = ImageLoading(), on executor: any Executor
+        _ loading: ImageLoading = ImageLoading(), startingFrom weights: NetworkWeights? = nil,
+        on executor: any Executor
     ) throws {
         let checksum = try configuration.check(network, dataset)
         self.network = network
@@ -79,6 +81,7 @@ public final class Trainer {
         training = try model.initialise(
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
+        if let weights { try model.load(weights, on: executor) }
         evaluator = try Evaluator(
             plans.evaluation, plan: plans.evaluationPlan, configuration, dataset.evaluated.images, testFeed,
             on: executor)
@@ -289,7 +292,7 @@ public final class Trainer {
     public func checkpoint(metadata: [String: String] = [:]) throws -> Checkpoint {
         let weights = Safetensors(
             try model.weights(on: executor, step: step),
-            metadata: ["network": network.name, Safetensors.classNamesKey: classNamesText])
+            metadata: Safetensors.metadata(of: configuration))
         var entries: [Safetensors.Entry] = []
         for state in 0..<configuration.optimizer.rule.stateCount {
             entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
@@ -393,8 +396,6 @@ public final class Trainer {
             return row
         }
     }
-
-    private var classNamesText: String { Safetensors.text(ofClassNames: configuration.classNames) }
 
     private static let lossScaleName = "loss_scale"
 }

@@ -104,6 +104,7 @@ struct MutatedRun {
         let configuration = try folder.configuration(as: TrainingConfiguration.self)
         let network = try configuration.knownNetwork(from: folder.configurationPath)
         _ = try weights.classNames(from: path)
+        _ = try weights.configuration(from: path)
         try plan(configuration, network, mode: .inference)
         let found = try NetworkWeights(weights, from: path, for: network)
         guard launches, network.input.channels == 1, network.classCount == dataset.classNames.count else {

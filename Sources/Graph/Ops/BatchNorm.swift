@@ -75,6 +75,14 @@ extension Op {
         package var inPlaceInputs: [Int] { [0] }
         package var keepsFeaturesInPlace: Bool { true }
 
+        /// It is in a graph that is trained where its layer is frozen.
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            throw ResinError(
+                .usage,
+                "layer '\(backward.node.name)' (batch norm) is frozen, but layers before it are trained; freeze those, too"
+            )
+        }
+
         package func with(_ epilogue: Epilogue) -> Op? {
             guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
                 return nil

@@ -5,7 +5,7 @@ import ResinTensor
 /// `BatchNorm1d` on features; keeps the shape.
 ///
 /// Training uses the batch's statistics and moves the running ones towards them by `momentum`; inference
-/// uses the running ones. Parameters: `weight` (scale) and `bias` (shift); statistics: `running_mean` and
+/// uses the running ones, and so does training where the layer is frozen. Parameters: `weight` (scale) and `bias` (shift); statistics: `running_mean` and
 /// `running_var`; all `[C]`.
 public struct BatchNorm: Layer {
     public var epsilon: Float
@@ -30,10 +30,9 @@ public struct BatchNorm: Layer {
             scope.addStatistic("running_var", count: channels, initialValue: 1),
         ]
         let op: Op =
-            switch scope.mode {
-            case .training: .batchNorm(Op.BatchNorm(epsilon: epsilon, momentum: momentum))
-            case .inference: .batchNormInference(Op.BatchNormInference(epsilon: epsilon))
-            }
+            scope.mode == .training && !scope.isFrozen("weight")
+            ? .batchNorm(Op.BatchNorm(epsilon: epsilon, momentum: momentum))
+            : .batchNormInference(Op.BatchNormInference(epsilon: epsilon))
         return try scope.apply(op, to: inputs)[0]
     }
 }

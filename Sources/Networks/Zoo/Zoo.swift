@@ -84,7 +84,9 @@ extension Network {
             throw ResinError(.usage, "a network has at least one class, not \(classes)")
         }
         try blueprint.check(options)
-        return try blueprint.make(input ?? blueprint.defaultInput(with: options), classes, options)
+        var network = try blueprint.make(input ?? blueprint.defaultInput(with: options), classes, options)
+        network.remake = { try blueprint.make($0, $1, options) }
+        return network
     }
 
     /// What is known of a network before it is made.
