@@ -55,6 +55,7 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
                                                   __global activation *restrict gradient, const StepUniforms step,
                                                   __global const LossScale *loss_scale,
                                                   __global const ImageSample *restrict samples,
+                                                  __global const float *restrict class_weights,
                                                   __global float *restrict metrics, volatile __global int *counter,
                                                   const LossSettings settings) {
     const int n = get_group_id(1), y = get_local_id(1), classes = settings.classes;
@@ -63,7 +64,39 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
     __global const activation *z = logits + (size_t)n * classes;
     SOFTMAX_SUMS(z, classes, y)
     FIND_LABELS(n, label, partner, label_share)
-    if (settings.gives_gradient) {
+    // Where classes have weights: of the step's labels, of all classes, and of all classes times their logits.
+    float images_weight = 0.0f, weight_sum = 0.0f, weighted_total = 0.0f;
+    if (settings.weighs) {
+        for (int m = y; m < (int)step.image_count; m += GROUP_Y)
+            images_weight += class_weights[label_of(m, labels, order, samples, &step, &settings)];
+        for (int c = y; c < classes; c += GROUP_Y) {
+            weight_sum += class_weights[c];
+            weighted_total += class_weights[c] * (LOAD_ONE(z + c) - top);
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        top_rows[y] = images_weight;
+        sum_rows[y] = weight_sum;
+        total_rows[y] = weighted_total;
+        HALVE(reach, y, top_rows[y] += top_rows[y + reach]; sum_rows[y] += sum_rows[y + reach];
+              total_rows[y] += total_rows[y + reach])
+        barrier(CLK_LOCAL_MEM_FENCE);
+        images_weight = top_rows[0];
+        weight_sum = sum_rows[0];
+        weighted_total = total_rows[0];
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    const float own_weight = settings.weighs ? (1.0f - smoothing) * class_weights[label] : 0.0f;
+    const float target_sum = own_weight + smoothing / classes * weight_sum;
+    if (settings.gives_gradient && settings.weighs) {
+        __global activation *result = gradient + (size_t)n * classes;
+        const float share = target_sum / (sum * images_weight), whole = 1.0f / images_weight;
+        const float scale = settings.is_scaled ? loss_scale->scale : 1.0f;
+        for (int c = y; c < classes; c += GROUP_Y) {
+            const float target = (c == label ? own_weight : 0.0f) + smoothing / classes * class_weights[c];
+            const float value = exp(LOAD_ONE(z + c) - top) * share - whole * target;
+            STORE_ONE(counts ? scale * value : 0.0f, result + c);
+        }
+    } else if (settings.gives_gradient) {
         __global activation *result = gradient + (size_t)n * classes;
         const float share = 1.0f / (sum * step.image_count), whole = 1.0f / step.image_count;
         const float others = whole * smoothing / classes;
@@ -92,7 +125,12 @@ __kernel GROUP void softmax_cross_entropy_reduction(__global const activation *r
         if (partner >= 0) expected += (1.0f - label_share) * (LOAD_ONE(z + partner) - own);
         // Without smoothing an infinite logit of another class must not count.
         if (smoothing > 0.0f) expected += smoothing * (total / classes - expected);
-        const float loss = log(sum) - expected;
+        float loss = log(sum) - expected;
+        if (settings.weighs) {
+            expected = own_weight * (own - top);
+            if (smoothing > 0.0f) expected += smoothing / classes * weighted_total;
+            loss = (log(sum) * target_sum - expected) * step.image_count / images_weight;
+        }
         vstore4(counts ? (float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)) : (float4)(0.0f), n, rows);
     }
 #if FENCE

@@ -44,6 +44,7 @@ typedef struct {
     int FIELD(gives_rows, givesRows), FIELD(gives_gradient, givesGradient);
     int FIELD(is_scaled, isScaled);                     // the gradient, by the loss's scale
     int records;                                        // the last group sums the rows into the metrics
+    int weighs;                                         // whether classes have weights
 } LossSettings;
 
 // The layer's image, window and result.

@@ -5,6 +5,9 @@
 //
 // Where rows are mixed, the label has `label_share` of the 1 − smoothing, at least half, and its partner the rest.
 //
+// Where classes have weights w, target[c] is w[c] times that, the mean is over W = Σ w[label] of the step's images, and
+// loss[n] is given times images / W.
+//
 // Work-items: global (N), one image each; record_metrics: global (1).
 
 // The largest logit; NaN where one is NaN.
@@ -21,7 +24,8 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
                                     __global const int *restrict order, __global float *restrict rows,
                                     __global float *restrict gradient, const StepUniforms step,
                                     __global const LossScale *loss_scale,
-                                    __global const ImageSample *restrict samples, const LossSettings settings) {
+                                    __global const ImageSample *restrict samples,
+                                    __global const float *restrict class_weights, const LossSettings settings) {
     const int n = get_global_id(0), classes = settings.classes;
     __global const float *z = logits + (size_t)n * classes;
     __global float *result = gradient + (size_t)n * classes;
@@ -39,6 +43,31 @@ __kernel void softmax_cross_entropy(__global const float *restrict logits, __glo
         sum += exp(z[c] - top);
         total += z[c] - top;
         ahead += z[c] > own_logit || (z[c] == own_logit && c < label) || isnan(own_logit);
+    }
+    if (settings.weighs) {
+        float images_weight = 0.0f;
+        for (int m = 0; m < (int)step.image_count; m++)
+            images_weight += class_weights[label_of(m, labels, order, samples, &step, &settings)];
+        const float own = (1.0f - smoothing) * class_weights[label], others = smoothing / classes;
+        float target_sum = own, expected = own * (own_logit - top);
+        if (smoothing > 0.0f)
+            for (int c = 0; c < classes; c++) {
+                target_sum += others * class_weights[c];
+                expected += others * class_weights[c] * (z[c] - top);
+            }
+        if (settings.gives_rows) {
+            const float loss = (log(sum) * target_sum - expected) * step.image_count / images_weight;
+            vstore4((float4)(loss, ahead < 1, ahead < 5, !isfinite(loss)), n, rows);
+        }
+        if (settings.gives_gradient) {
+            const float share = target_sum / (sum * images_weight), whole = 1.0f / images_weight;
+            const float scale = settings.is_scaled ? loss_scale->scale : 1.0f;
+            for (int c = 0; c < classes; c++) {
+                const float target = whole * ((c == label ? own : 0.0f) + others * class_weights[c]);
+                result[c] = scale * (exp(z[c] - top) * share - target);
+            }
+        }
+        return;
     }
     if (settings.gives_rows) {
         float expected = own_logit - top;

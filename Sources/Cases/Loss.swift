@@ -9,26 +9,33 @@ private struct LossConfiguration: Checkable, Sendable {
     var imageCount: Int
     var data = CaseData.uniform
     var smoothing: Float = 0
+    /// Whether classes have weights.
+    var weighs = false
     var isChecked = false
 
     init(
         _ images: Int, _ classes: Int, imageCount: Int? = nil, _ data: CaseData = .uniform,
-        smoothing: Float = 0
+        smoothing: Float = 0, weighs: Bool = false
     ) {
         self.images = images
         self.classes = classes
         self.imageCount = imageCount ?? images
         self.data = data
         self.smoothing = smoothing
+        self.weighs = weighs
     }
 
     var name: String {
         "\(images)×\(classes)" + (imageCount == images ? "" : ", \(imageCount) images")
             + (data == .uniform ? "" : ", \(data)") + (smoothing == 0 ? "" : ", smoothing \(smoothing)")
+            + (weighs ? ", weighted" : "")
     }
+
+    var op: Op.SoftmaxCrossEntropy { Op.SoftmaxCrossEntropy(labelSmoothing: smoothing, weighs: weighs) }
 
     var inputs: [CaseInput] {
         [.tensor([images, classes], data)] + labelInputs(count: images, classes: classes)
+            + (weighs ? [.region(.classWeights, TensorType([classes]), .positive)] : [])
     }
 
     var settings: [String: [Double]] {
@@ -73,6 +80,8 @@ extension OpCase {
             lossStep(LossConfiguration(64, 10)).checked,
             lossStep(LossConfiguration(7, 100, imageCount: 4, smoothing: 0.1), slot: 2).checked,
             lossStep(LossConfiguration(300, 1000, imageCount: 291), slot: 1),
+            lossStep(LossConfiguration(7, 100, imageCount: 4, smoothing: 0.1, weighs: true), slot: 2).checked,
+            lossStep(LossConfiguration(64, 10, weighs: true)),
         ]
         + activityShapes.map { channelActivity($0).checked }
         + [channelActivity([2, 5, 5, 10], offset: 7).checked]
@@ -85,8 +94,8 @@ extension OpCase {
             steps: StepUniforms.single(images: configuration.imageCount)
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            let op = Op.SoftmaxCrossEntropy(labelSmoothing: configuration.smoothing)
-            return try graph.apply(.softmaxCrossEntropy(op), to: [inputs[0], labels], name: "loss")
+            return try graph.apply(
+                .softmaxCrossEntropy(configuration.op), to: [inputs[0], labels] + inputs[3...], name: "loss")
         }
         result.launches = 2
         return result
@@ -100,8 +109,8 @@ extension OpCase {
             steps: StepUniforms.single(images: configuration.imageCount)
         ) { graph, inputs in
             let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            let op = Op.SoftmaxCrossEntropyGradient(labelSmoothing: configuration.smoothing)
-            return try graph.apply(.softmaxCrossEntropyGradient(op), to: [inputs[0], labels], name: "loss")
+            return try graph.apply(
+                configuration.op.gradientSeed, to: [inputs[0], labels] + inputs[3...], name: "loss")
         }
         result.launches = 2
         return result
@@ -138,10 +147,10 @@ extension OpCase {
             ],
             steps: [StepUniforms(seed: 1, step: 1, imageCount: configuration.imageCount, slot: slot)]
         ) { graph, inputs in
-            let op = Op.SoftmaxCrossEntropy(labelSmoothing: configuration.smoothing)
-            let labels = try graph.labels(of: inputs[0], inputs[1...2])
-            let rows = try graph.apply(.softmaxCrossEntropy(op), to: [inputs[0], labels], name: "loss")
-            let gradient = try graph.apply(op.gradientSeed, to: [inputs[0], labels], name: "loss")
+            let op = configuration.op
+            let operands = [inputs[0], try graph.labels(of: inputs[0], inputs[1...2])] + inputs[3...]
+            let rows = try graph.apply(.softmaxCrossEntropy(op), to: operands, name: "loss")
+            let gradient = try graph.apply(op.gradientSeed, to: operands, name: "loss")
             let metrics = graph.addRegion(.metrics(.train), type)
             _ = try graph.apply(.recordMetrics, to: [rows[0], metrics], name: "metrics")
             return gradient
@@ -194,6 +203,9 @@ private let lossConfigurations: [LossConfiguration] = [
     .init(5, 33, smoothing: 0.25), .init(3, 1, smoothing: 0.5), .init(7, 10, imageCount: 3, smoothing: 0.1),
     .init(7, 100, .large, smoothing: 0.125).checked, .init(2, 1000, smoothing: 0.1),
     .init(33, 7, imageCount: 32, .integers, smoothing: 0.9), .init(130, 10, smoothing: 0.1).checked,
+    .init(5, 33, weighs: true).checked, .init(3, 1, weighs: true), .init(7, 100, .large, weighs: true),
+    .init(33, 7, imageCount: 32, .integers, smoothing: 0.25, weighs: true).checked,
+    .init(2, 1000, smoothing: 0.1, weighs: true),
 ]
 
 /// Few pixels, so that some channels are never above zero.

@@ -56,6 +56,8 @@ public enum Region: Hashable, Sendable {
     case activity
     /// A `LossScale`, float32 `[4]`.
     case lossScale
+    /// How much each class counts in the loss, float32 `[classes]`.
+    case classWeights
 }
 
 public struct Value: Hashable, Sendable {

@@ -22,10 +22,9 @@ extension Graph {
         var graph = self
         var node = nodes[loss]
         node.op = .lossStep(
-            Op.LossStep(
-                labelSmoothing: op.labelSmoothing, givesGradient: gradient != nil,
-                readsSamples: readsSamples, mixes: op.mixes))
-        // The labels' last input is the images, for their number; the loss's, if any, is its scale, which comes last.
+            Op.LossStep(op, givesGradient: gradient != nil, readsSamples: readsSamples))
+        // The labels' last input is the images, for their number; the loss's, if any, are its weights and its scale, which
+        // come last.
         node.inputs =
             [node.inputs[0]] + nodes[labels].inputs.dropLast() + [nodes[end].inputs[1]]
             + node.inputs.dropFirst(op.mixes ? 3 : 2)

@@ -18,9 +18,11 @@ private struct Softmax {
     private var share = 1.0
     private let largest: Double
     private let sum: Double
+    /// Of the classes, and Σ w[label] over the step's images; nil where all count alike.
+    private var weights: (ofClasses: UnsafeMutableBufferPointer<Float>, total: Double)?
 
     /// - Parameter row: the image in the batch.
-    init(_ invocation: Invocation, row: Int, mixes: Bool) {
+    init(_ invocation: Invocation, row: Int, _ loss: Op.SoftmaxCrossEntropy) {
         let classes = invocation.inputs[0].shape.channels
         logits = invocation.inputs[0].floats[row * classes..<(row + 1) * classes]
         func label(_ row: Int) -> Int {
@@ -31,7 +33,7 @@ private struct Softmax {
             return label
         }
         var labels = [label(row), label(row)]
-        if mixes, let mixture = invocation.sample(row, in: 2).mixture {
+        if loss.mixes, let mixture = invocation.sample(row, in: 2).mixture {
             labels[1] = label(mixture.partner)
             share = Double(mixture.share)
             if share < 0.5 {
@@ -43,6 +45,13 @@ private struct Softmax {
         let largest = Double(logits.max()!)
         self.largest = largest
         sum = logits.reduce(0) { $0 + exp(Double($1) - largest) }
+        if loss.weighs {
+            let ofClasses = invocation.inputs[2].floats
+            let total = (0..<Int(invocation.uniforms.imageCount)).reduce(0) {
+                $0 + Double(ofClasses[label($1)])
+            }
+            weights = (ofClasses, total)
+        }
     }
 
     subscript(k: Int) -> Float { logits[logits.startIndex + k] }
@@ -52,8 +61,35 @@ private struct Softmax {
     /// Of the target, before so much of it is shared with all classes.
     func target(_ k: Int) -> Double { (k == label ? share : 0) + (k == partnerLabel ? 1 - share : 0) }
 
+    /// What each class has of the target, so much of which is shared with all classes, and its weight.
+    private func weightedTargets(_ weights: UnsafeMutableBufferPointer<Float>, labelSmoothing: Double)
+        -> [Double]
+    {
+        (0..<logits.count).map { k in
+            Double(weights[k])
+                * ((k == label ? 1 - labelSmoothing : 0) + labelSmoothing / Double(logits.count))
+        }
+    }
+
+    /// The gradient of the mean over so many images.
+    func gradient(_ k: Int, labelSmoothing: Double, imageCount: Int) -> Double {
+        guard let weights else {
+            let target = labelSmoothing / Double(logits.count) + (1 - labelSmoothing) * target(k)
+            return (probability(k) - target) / Double(imageCount)
+        }
+        let targets = weightedTargets(weights.ofClasses, labelSmoothing: labelSmoothing)
+        return (probability(k) * targets.reduce(0, +) - targets[k]) / weights.total
+    }
+
     /// −Σ target·log(probability), where the target is the labels' alone, or shared by so much with all classes.
-    func loss(labelSmoothing: Double) -> Double {
+    func loss(labelSmoothing: Double, imageCount: Int) -> Double {
+        if let weights {
+            let targets = weightedTargets(weights.ofClasses, labelSmoothing: labelSmoothing)
+            let sums = targets.indices.reduce(0.0) { result, k in
+                targets[k] == 0 ? result : result + targets[k] * (log(sum) - (Double(self[k]) - largest))
+            }
+            return sums * Double(imageCount) / weights.total
+        }
         var own = Double(self[label]) - largest
         if partnerLabel != label { own += (1 - share) * (Double(self[partnerLabel]) - Double(self[label])) }
         if labelSmoothing == 0 { return log(sum) - own }
@@ -75,8 +111,10 @@ extension Op.SoftmaxCrossEntropy: ReferenceOperator {
         let columns = Metric.allCases.count
         rows.update(repeating: 0)
         for n in 0..<Int(invocation.uniforms.imageCount) {
-            let softmax = Softmax(invocation, row: n, mixes: mixes)
-            let loss = Float(softmax.loss(labelSmoothing: Double(labelSmoothing)))
+            let softmax = Softmax(invocation, row: n, self)
+            let loss = Float(
+                softmax.loss(
+                    labelSmoothing: Double(labelSmoothing), imageCount: Int(invocation.uniforms.imageCount)))
             func set(_ metric: Metric, _ value: Float) { rows[n * columns + metric.rawValue] = value }
             set(.loss, loss)
             set(.correct, softmax.rank < 1 ? 1 : 0)
@@ -97,10 +135,10 @@ extension Op.SoftmaxCrossEntropyGradient: ReferenceOperator {
             scaleInput(of: invocation.inputs.count).map { Double(invocation.inputs[$0].floats[0]) } ?? 1
         gradient.update(repeating: 0)
         for n in 0..<count {
-            let softmax = Softmax(invocation, row: n, mixes: mixes)
+            let softmax = Softmax(invocation, row: n, loss)
             for k in 0..<classes {
-                let target = smoothing / Double(classes) + (1 - smoothing) * softmax.target(k)
-                gradient[n * classes + k] = Float(scale * (softmax.probability(k) - target) / Double(count))
+                let value = softmax.gradient(k, labelSmoothing: smoothing, imageCount: count)
+                gradient[n * classes + k] = Float(scale * value)
             }
         }
     }
@@ -154,10 +192,11 @@ extension Op.LossStep: ReferenceOperator {
                 execute(Op.LabelInput(), [regions[1], regions[2], logits], [ofLabels])
             }
             let inputs =
-                [logits, ofLabels] + (mixes ? [regions[1]] : []) + regions.dropFirst(metricsInput)
+                [logits, ofLabels] + (loss.mixes ? [regions[1]] : []) + regions.dropFirst(metricsInput)
             execute(loss, inputs, [ofRows])
             if givesGradient {
-                let op = Op.SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing, mixes: mixes)
+                let op = Op.SoftmaxCrossEntropyGradient(
+                    labelSmoothing: loss.labelSmoothing, mixes: loss.mixes, weighs: loss.weighs)
                 execute(op, inputs, invocation.outputs)
             }
             execute(Op.RecordMetrics(), [ofRows, regions[metricsInput]], [])

@@ -211,6 +211,34 @@ extension Trainer {
             advice: "use a smaller --batch, --limit or --resize, or raise the limit (ulimit -v)")
     }
 
+    /// The largest power of two of images a step that a device has memory to train with, of no more images than there are.
+    ///
+    /// - Throws: `ResinError(.outOfMemory)` where it has none for a single image.
+    public static func largestBatch(
+        _ network: Network, _ dataset: Dataset, _ configuration: TrainingConfiguration,
+        _ loading: ImageLoading,
+        device: ComputeDevice
+    ) throws -> Int {
+        let executor = try device.makeExecutor(configuration)
+        func plan(batch: Int) throws -> MemoryPlan {
+            var configuration = configuration
+            configuration.batch = batch
+            let inputs = RunInputs.images(
+                train: StepImages(dataset.train, .train, configuration, loading),
+                test: StepImages(dataset.evaluated.images, .test, configuration, loading))
+            return try RunPlans(network, inputs, configuration, on: executor).memory
+        }
+        let most = min(dataset.train.count, Limits.batch, Limits.batchValues / network.input.valueCount)
+        var batch = 1
+        guard try plan(batch: batch).fits(executor) else {
+            throw MemoryPlan.outOfMemory(
+                try plan(batch: 1), "training with one image a step",
+                "use a smaller --resize or --limit, or another --device", on: executor)
+        }
+        while 2 * batch <= most, try plan(batch: 2 * batch).fits(executor) { batch *= 2 }
+        return batch
+    }
+
     /// A trainer on a device.
     ///
     /// - Parameter weights: what begins otherwise than drawn at random; see `NetworkWeights(startingFrom:from:for:)`.

@@ -151,6 +151,8 @@ private struct Key {
             Key("schedule", \.schedule),
             Key("warmup_epochs", \.warmupEpochs),
             Key("label_smoothing", \.labelSmoothing),
+            Key("class_weights", \.classWeights),
+            Key("sampler", \.sampler),
             Key("patience", \.patience),
             Key("init", \.initialiser),
             Key("weights", \.weights),
@@ -183,7 +185,9 @@ extension RecipeValue where Self: CaseIterable & RawRepresentable<String> {
     }
 }
 
+extension BatchSize: RecipeValue { fileprivate static var expected: String { "a whole number or \"auto\"" } }
 extension BadImagePolicy: RecipeValue {}
+extension Sampler: RecipeValue {}
 extension MathMode: RecipeValue {}
 extension TestFit: RecipeValue {}
 extension Streaming: RecipeValue {}

@@ -55,7 +55,7 @@ extension TrainCommand {
                 let ones = [Float](repeating: 1, count: outline.train.channels)
                 return try? configured(
                     by: outline.arePhotographs
-                        ? recipe.forPhotographs(count: outline.train.images, batch: batch)
+                        ? recipe.forPhotographs(count: outline.train.images, batch: batch?.count)
                         : recipe,
                     classNames: outline.classNames, mean: ones, standardDeviation: ones)
             }
@@ -64,7 +64,7 @@ extension TrainCommand {
         let arePhotographs = dataset.train is any PhotographSource
         var (model, configuration) = try configured(
             by: arePhotographs
-                ? recipe.forPhotographs(count: dataset.train.count, batch: batch) : recipe,
+                ? recipe.forPhotographs(count: dataset.train.count, batch: batch?.count) : recipe,
             classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation)
         if arePhotographs {
@@ -73,6 +73,12 @@ extension TrainCommand {
             if augment == nil, side >= 64 { configuration.augmentation = AugmentationPolicy.ofPhotographs }
         } else {
             try fitting.checkUnused(by: dataset)
+        }
+        if let classWeights {
+            configuration.classWeights = try blaming(file, ["--class-weights"]) {
+                try Self.classWeights(classWeights, for: dataset)
+            }
+            try configuration.check()
         }
         return (model, dataset, configuration)
     }
@@ -125,7 +131,7 @@ extension TrainCommand {
         if let augment { configuration.augmentation = try AugmentationPolicy(option: augment) }
         try fitting.apply(to: &configuration)
         if let epochs { configuration.epochs = epochs }
-        if let batch { configuration.batch = batch }
+        if let count = batch?.count { configuration.batch = count }
         if let optimizer { configuration.optimizer.name = optimizer }
         if let lr { configuration.optimizer.learningRate = lr }
         if let momentum { configuration.optimizer.momentum = momentum }
@@ -138,6 +144,7 @@ extension TrainCommand {
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
         if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
+        if let sampler { configuration.sampler = sampler }
         if let patience { configuration.patience = patience }
         if let math = deviceOption.math { configuration.math = math }
         if let precision = deviceOption.precision { configuration.precision = precision }
@@ -164,6 +171,12 @@ extension TrainCommand {
     func resumed(
         _ saved: TrainingConfiguration, _ folder: RunFolder, _ recipe: RecipeFile?
     ) throws -> TrainingConfiguration {
+        if classWeights != nil || batch == .auto {
+            throw ResinError(
+                .usage,
+                "\(folder.path): a resumed run keeps its class weights and its batch; leave out --class-weights and "
+                    + "--batch auto")
+        }
         var configuration = saved
         try apply(to: &configuration, recipe)
         if let network { configuration.network = network }

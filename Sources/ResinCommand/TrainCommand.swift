@@ -58,8 +58,11 @@ struct TrainCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Passes over the training images.", valueName: "n"))
     var epochs: Int?
-    @Option(help: ArgumentHelp("Images a step.", valueName: "n"))
-    var batch: Int?
+    @Option(
+        help: ArgumentHelp(
+            "Images a step; or auto: the largest power of two that the device has memory for.",
+            valueName: "n|auto"))
+    var batch: BatchSize?
     @Option(help: "sgd, adam or adamw.")
     var optimizer: OptimizerSettings.Name?
     @Option(help: ArgumentHelp("Learning rate.", valueName: "rate"))
@@ -76,6 +79,15 @@ struct TrainCommand: ParsableCommand {
     var warmupEpochs: Int?
     @Option(help: ArgumentHelp("Share of each training target that all classes get, 0…1.", valueName: "e"))
     var labelSmoothing: Float?
+    @Option(
+        help: ArgumentHelp(
+            "How much each class counts in the training loss: balanced, or a file of class,weight a line.",
+            discussion: "balanced: images / (classes · images of the class).", valueName: "balanced|file.csv")
+    )
+    var classWeights: String?
+    @Option(
+        help: "shuffle, or balanced: each epoch has as many images of each class (default: shuffle).")
+    var sampler: Sampler?
     @Option(help: ArgumentHelp("Stop after so many epochs without a better test accuracy.", valueName: "n"))
     var patience: Int?
     @Option(name: .customLong("init"), help: "xavier, kaiming or default (PyTorch's).")
@@ -165,7 +177,7 @@ struct TrainCommand: ParsableCommand {
         if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
         let start = try weights.map(StartingFile.init)
         let device = try deviceOption.choose()
-        let (network, dataset, configuration) = try makeConfiguration(recipe, start) {
+        var (network, dataset, configuration) = try makeConfiguration(recipe, start) {
             data, side, seed, preview in
             try dataOptions.source.load(
                 data, side: side, split: nil, seed: seed, limit: limit, limitTest: dataOptions.limitTest,
@@ -178,7 +190,9 @@ struct TrainCommand: ParsableCommand {
         let weights = try blaming(recipe, ["--weights", "--freeze"]) {
             try startingWeights(start, network, configuration)
         }
+        if batch == .auto { try chooseBatch(for: network, dataset, &configuration, device) }
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs", "--freeze"]) {
+            [configuration] in
             try check(device, network, dataset, configuration)
             return try LoadingReporter.showing(progress) {
                 try Trainer(

@@ -25,6 +25,7 @@ public struct Philox: Sendable {
         case glyphs = 0x9E37_0005
         case split = 0x9E37_0006
         case validation = 0x9E37_0007
+        case sampling = 0x9E37_0008
     }
 
     /// Four random words for a counter.
@@ -45,11 +46,11 @@ public struct Philox: Sendable {
     /// A uniform number in [0, 1) with 24 random bits, exact in single precision.
     public static func unit(_ word: UInt32) -> Float { Float(word >> 8) * 0x1p-24 }
 
-    /// The numbers 0 ..< `count` in random order (Fisher–Yates), one order an epoch.
-    public func permutation(of count: Int, epoch: Int) -> [Int32] {
+    /// The numbers 0 ..< `count` in random order (Fisher–Yates), one order an epoch, and one for each further round and place.
+    public func permutation(of count: Int, epoch: Int, round: Int = 0, place: Int = 0) -> [Int32] {
         var order = (0..<Int32(count)).map { $0 }
         for last in stride(from: count - 1, to: 0, by: -1) {
-            let word = self(Block(UInt32(last), UInt32(epoch), 0, 0)).x
+            let word = self(Block(UInt32(last), UInt32(epoch), UInt32(round), UInt32(place))).x
             // Multiply-shift; its bias is below count / 2³² and the same everywhere.
             let other = Int((UInt64(word) * UInt64(last + 1)) >> 32)
             order.swapAt(last, other)

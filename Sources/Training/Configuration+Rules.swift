@@ -8,6 +8,10 @@ extension TrainingConfiguration {
     /// What each value may be, by its key in `config.json`. What they allow is also what the planner can count
     /// with: no sum or product of these values overflows.
     package static let rules: [ValueRule<TrainingConfiguration>] =
+        basicRules + samplingRules + augmentationRules
+        + NetworkOptions.rules.map { $0.within("options") { $0.options } }
+
+    private static let basicRules: [ValueRule<TrainingConfiguration>] =
         [
             text("network") { [$0.network] },
             ValueRule("input", "--input", ImageShape.allowed) {
@@ -71,7 +75,25 @@ extension TrainingConfiguration {
             ValueRule("patience", "--patience", 1...Limits.epochs) { $0.patience },
             ValueRule("math", "--math", MathMode.allNames),
             ValueRule("precision", "--precision", Precision.allNames),
-        ] + augmentationRules + NetworkOptions.rules.map { $0.within("options") { $0.options } }
+        ]
+
+    private static let samplingRules: [ValueRule<TrainingConfiguration>] = [
+        ValueRule(
+            "class_weights", "--class-weights",
+            "a number for each class, each of at least 0 and at most 1e6, and one above 0"
+        ) { configuration in
+            guard let weights = configuration.classWeights else { return nil }
+            let isRight =
+                weights.count == configuration.classCount && weights.allSatisfy { $0 >= 0 && $0 <= 1e6 }
+                && weights.contains { $0 > 0 }
+            return isRight ? nil : "\(weights)"
+        },
+        ValueRule(
+            "class_weights", "--class-weights",
+            "without mixup and cutmix, whose labels are of several classes"
+        ) { $0.classWeights != nil && $0.augmentation.mixes ? "with them" : nil },
+        ValueRule("sampler", "--sampler", Sampler.allNames),
+    ]
 
     /// - Throws: for the first value that breaks its rule.
     package func check() throws(ValueFault) {

@@ -52,6 +52,10 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var onNaN: NaNPolicy = .stop
     /// So much of each training target is shared among all classes; test losses are plain.
     public var labelSmoothing: Float = 0
+    /// How much each class counts in the training loss; nil for all alike. Test losses are plain.
+    public var classWeights: [Float]?
+    /// Which images an epoch is of.
+    public var sampler = Sampler.shuffle
     /// End the run after so many epochs without a better test accuracy.
     public var patience: Int?
     public var math: MathMode = .fast
@@ -104,6 +108,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case seed
         case onNaN = "on_nan"
         case labelSmoothing = "label_smoothing"
+        case classWeights = "class_weights"
+        case sampler
         case patience
         case math, precision
     }
@@ -147,6 +153,8 @@ extension TrainingConfiguration {
         seed = try values.value(.seed)
         onNaN = try values.value(.onNaN)
         labelSmoothing = try values.optional(.labelSmoothing) ?? 0
+        classWeights = try values.optional(.classWeights)
+        sampler = try values.optional(.sampler) ?? .shuffle
         patience = try values.optional(.patience)
         // Until there was a choice, all sums were direct.
         math = try values.optional(.math) ?? .exact

@@ -33,7 +33,7 @@ public struct MemoryPlan: Hashable, Sendable {
             case .gradients: gradients += byteCount
             case .optimizerState: optimizerState += byteCount
             // A few numbers, or counted with the data set.
-            case .images, .labels, .order, .samples, .metrics, .activity, .lossScale: continue
+            case .images, .labels, .order, .samples, .metrics, .activity, .lossScale, .classWeights: continue
             }
             flat = max(flat, byteCount)
         }

@@ -106,11 +106,14 @@ private struct NetworkStep {
         // What is measured is always the plain loss.
         lossOp = Op.SoftmaxCrossEntropy(
             labelSmoothing: mode == .training ? configuration.labelSmoothing : 0,
-            mixes: maker.mixesLabels)
+            mixes: maker.mixesLabels, weighs: mode == .training && configuration.classWeights != nil)
         lossScale =
             mode == .training && configuration.precision.scalesLoss
             ? graph.addRegion(.lossScale, LossScale.type) : nil
-        let lossInputs = [logits] + targets + (lossScale.map { [$0] } ?? [])
+        let weights =
+            lossOp.weighs
+            ? [graph.addRegion(.classWeights, TensorType([configuration.classCount]))] : []
+        let lossInputs = [logits] + targets + weights + (lossScale.map { [$0] } ?? [])
         loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
         let slots = (input.count + configuration.batch - 1) / configuration.batch
         metrics = graph.addRegion(.metrics(split), TensorType([slots, Metric.allCases.count]))

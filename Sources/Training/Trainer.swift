@@ -82,6 +82,9 @@ public final class Trainer {
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
         if let weights { try model.load(weights, on: executor) }
+        if let classWeights = configuration.classWeights {
+            try executor.write(classWeights, to: .classWeights)
+        }
         evaluator = try Evaluator(
             plans.evaluation, plan: plans.evaluationPlan, configuration, dataset.evaluated.images, testFeed,
             on: executor)

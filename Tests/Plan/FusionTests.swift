@@ -168,7 +168,7 @@ struct FusionTests {
             .labelInput, .softmaxCrossEntropy(), .softmaxCrossEntropyGradient(), .recordMetrics,
         ]
         let left = fused.nodes.count { parts.contains($0.op) }
-        let joint = Op.lossStep(Op.LossStep(labelSmoothing: 0, givesGradient: isTrained))
+        let joint = Op.lossStep(Op.LossStep(Op.SoftmaxCrossEntropy(), givesGradient: isTrained))
         #expect(left == (!isRead ? 0 : isTrained ? 4 : 3))
         #expect(fused.nodes.count { $0.op == joint } == (isRead ? 0 : 1))
     }

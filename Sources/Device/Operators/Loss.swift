@@ -7,15 +7,15 @@ extension Op.SoftmaxCrossEntropy: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.crossEntropy(
             self, labels: lowering.input(1), samples: mixes ? lowering.input(2) : nil,
-            rows: lowering.output(0))
+            weights: weighs ? lowering.input(2) : nil, rows: lowering.output(0))
     }
 }
 
 extension Op.SoftmaxCrossEntropyGradient: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.crossEntropy(
-            Op.SoftmaxCrossEntropy(labelSmoothing: labelSmoothing, mixes: mixes), labels: lowering.input(1),
-            samples: mixes ? lowering.input(2) : nil, gradient: lowering.output(0),
+            loss, labels: lowering.input(1), samples: mixes ? lowering.input(2) : nil,
+            weights: weighs ? lowering.input(2) : nil, gradient: lowering.output(0),
             lossScale: scaleInput(of: lowering.node.inputs.count).map(lowering.input))
     }
 }
@@ -37,9 +37,10 @@ extension Op.LossStep: DeviceOperator {
             lowering.crossEntropy(
                 loss, labels: readsSamples ? nil : lowering.input(1),
                 order: readsSamples ? nil : lowering.input(2),
-                samples: readsSamples ? lowering.input(1) : nil, rows: .workspace,
+                samples: readsSamples ? lowering.input(1) : nil,
+                weights: weightsInput.map(lowering.input), rows: .workspace,
                 gradient: givesGradient ? lowering.output(0) : nil,
-                lossScale: node.inputs.count > metricsInput + 1 ? lowering.input(metricsInput + 1) : nil,
+                lossScale: scaleInput(of: node.inputs.count).map(lowering.input),
                 metrics: recordsAtOnce ? metrics : nil)
             if !recordsAtOnce {
                 lowering.recordMetrics(of: .workspace, images: images, in: metrics)
@@ -67,7 +68,7 @@ extension Lowering {
     ///   - metrics: where the last group sums the rows.
     fileprivate mutating func crossEntropy(
         _ loss: Op.SoftmaxCrossEntropy, labels: Argument?, order: Argument? = nil, samples: Argument?,
-        rows: Argument? = nil, gradient: Argument? = nil, lossScale: Argument? = nil,
+        weights: Argument?, rows: Argument? = nil, gradient: Argument? = nil, lossScale: Argument? = nil,
         metrics: Argument? = nil
     ) {
         let logits = inputShape(0)
@@ -77,9 +78,10 @@ extension Lowering {
         (settings.mixes, settings.isScaled) = (loss.mixes ? 1 : 0, lossScale == nil ? 0 : 1)
         (settings.givesRows, settings.givesGradient) = (rows == nil ? 0 : 1, gradient == nil ? 0 : 1)
         settings.records = metrics == nil ? 0 : 1
+        settings.weighs = weights == nil ? 0 : 1
         let arguments: [Argument] = [
             input(0), labels ?? .zeros, order ?? .zeros, rows ?? .zeros, gradient ?? .zeros, .uniforms,
-            lossScale ?? .zeros, samples ?? .zeros,
+            lossScale ?? .zeros, samples ?? .zeros, weights ?? .zeros,
         ]
         switch traits.kind {
         case .cpu:

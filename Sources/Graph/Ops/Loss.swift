@@ -13,21 +13,29 @@ extension Op {
     /// Where rows are mixed, the third input is `Region.samples`: before smoothing, the target has a sample's share for the
     /// row's own label, and the rest for its partner's. Of both, what is counted as correct is that with the larger share,
     /// the own one of equal shares.
+    ///
+    /// Where classes have weights w, `Region.classWeights` is an input behind these: class c counts w[c] t[c] in the sum, and the
+    /// mean is over Σ w[label] instead of the images (PyTorch's `CrossEntropyLoss(weight:)`); an image's loss is given so that
+    /// the images' mean is that mean.
     public struct SoftmaxCrossEntropy: Loss {
         /// ε, in 0 ..< 1.
         public var labelSmoothing: Float
         /// Whether samples say of rows that they are mixed.
         public var mixes: Bool
+        /// Whether classes have weights; not where rows are mixed.
+        public var weighs: Bool
 
-        public init(labelSmoothing: Float = 0, mixes: Bool = false) {
+        public init(labelSmoothing: Float = 0, mixes: Bool = false, weighs: Bool = false) {
             precondition(labelSmoothing >= 0 && labelSmoothing < 1, "label smoothing lies in 0 ..< 1")
+            precondition(!mixes || !weighs, "rows are mixed, or classes have weights")
             self.labelSmoothing = labelSmoothing
             self.mixes = mixes
+            self.weighs = weighs
         }
 
         package var summary: String {
             "softmax cross-entropy" + (labelSmoothing > 0 ? ", label smoothing \(labelSmoothing)" : "")
-                + (mixes ? ", mixed labels" : "")
+                + (mixes ? ", mixed labels" : "") + (weighs ? ", weighted classes" : "")
         }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -41,28 +49,38 @@ extension Op {
 
         package var gradientSeed: Op {
             .softmaxCrossEntropyGradient(
-                SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing, mixes: mixes))
+                SoftmaxCrossEntropyGradient(labelSmoothing: labelSmoothing, mixes: mixes, weighs: weighs))
         }
 
         package var givesActivation: Bool { false }
+
+        /// Behind logits, labels, and what says how they are mixed or weighted.
+        package var extraInputs: Int { mixes || weighs ? 3 : 2 }
     }
 
     /// The gradient of the loss's mean over the step's images: (softmax(z) − target) / count, zero for rows from
     /// the image count on; times the scale in a last input, the region of the `LossScale`, if there is one. Inputs:
-    /// logits, labels, where rows are mixed `Region.samples`; output: like the logits.
+    /// logits, labels, where rows are mixed `Region.samples`, where classes have weights `Region.classWeights`; output: like the
+    /// logits.
     public struct SoftmaxCrossEntropyGradient: Operator {
         /// Those of the loss.
         public var labelSmoothing: Float
         public var mixes: Bool
+        public var weighs: Bool
 
-        public init(labelSmoothing: Float = 0, mixes: Bool = false) {
+        public init(labelSmoothing: Float = 0, mixes: Bool = false, weighs: Bool = false) {
             self.labelSmoothing = labelSmoothing
             self.mixes = mixes
+            self.weighs = weighs
+        }
+
+        package var loss: SoftmaxCrossEntropy {
+            SoftmaxCrossEntropy(labelSmoothing: labelSmoothing, mixes: mixes, weighs: weighs)
         }
 
         /// Where the `LossScale` is among so many inputs, if there is one.
         package func scaleInput(of count: Int) -> Int? {
-            let place = mixes ? 3 : 2
+            let place = loss.extraInputs
             return count > place ? place : nil
         }
 
@@ -85,31 +103,30 @@ extension Op {
 
     /// All that a step does with its logits, in one node: the labels of its images, softmax cross-entropy, the loss's
     /// gradient if it is wanted, and what is measured. Inputs: logits, `Region.labels` and `Region.order` or `Region.samples`,
-    /// the metrics region, and that of the `LossScale`, if any; output: the gradient, if any. `Graph.joiningLoss` makes it of
+    /// the metrics region, and those of the classes' weights and the `LossScale`, if any; output: the gradient, if any. `Graph.joiningLoss` makes it of
     /// the operators above and of `LabelInput` or `SampleLabels`.
     public struct LossStep: Operator {
-        package var labelSmoothing: Float
         package var givesGradient: Bool
         /// Whether labels are the samples'.
         package var readsSamples: Bool
-        package var mixes: Bool
+        package var loss: SoftmaxCrossEntropy
 
-        package init(
-            labelSmoothing: Float, givesGradient: Bool, readsSamples: Bool = false, mixes: Bool = false
-        ) {
-            precondition(readsSamples || !mixes, "samples say what is mixed")
-            self.labelSmoothing = labelSmoothing
+        package init(_ loss: SoftmaxCrossEntropy, givesGradient: Bool, readsSamples: Bool = false) {
+            precondition(readsSamples || !loss.mixes, "samples say what is mixed")
+            self.loss = loss
             self.givesGradient = givesGradient
             self.readsSamples = readsSamples
-            self.mixes = mixes
         }
 
-        package var loss: SoftmaxCrossEntropy {
-            SoftmaxCrossEntropy(labelSmoothing: labelSmoothing, mixes: mixes)
-        }
-
-        /// Where the metrics are among the inputs; a `LossScale` comes behind them.
+        /// Where the metrics are among the inputs; the classes' weights and a `LossScale` come behind them.
         package var metricsInput: Int { readsSamples ? 2 : 3 }
+        package var weightsInput: Int? { loss.weighs ? metricsInput + 1 : nil }
+
+        /// Where the `LossScale` is among so many inputs, if there is one.
+        package func scaleInput(of count: Int) -> Int? {
+            let place = metricsInput + (loss.weighs ? 2 : 1)
+            return count > place ? place : nil
+        }
 
         package var summary: String {
             loss.summary + (givesGradient ? " with its gradient" : "") + ", metrics"

@@ -56,7 +56,9 @@ package struct StepImages {
     /// Brings to the device what lies there; the plan's regions must be allocated.
     package func feed(_ input: StepInput, on executor: any Executor) throws -> any ImageFeed {
         let batch = configuration.batch
-        let orders = split == .train ? EpochOrders(seed: configuration.seed, count: source.count) : nil
+        let orders =
+            split == .train
+            ? EpochOrders(configuration.sampler, source.labels, seed: configuration.seed) : nil
         switch input {
         case .uniform:
             return try ResidentFeed(source, split, batch: batch, orders: orders, on: executor)

@@ -31,7 +31,7 @@ final class TrainingSamples: SampleSequence {
         self.policy = policy
         target = PixelSize(configuration.input)
         stepsPerEpoch = source.count / configuration.batch
-        orders = EpochOrders(seed: configuration.seed, count: source.count)
+        orders = EpochOrders(configuration.sampler, labels, seed: configuration.seed)
     }
 
     func samples(of step: FeedStep) -> [(image: Int, sample: ImageSample)] {

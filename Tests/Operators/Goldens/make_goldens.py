@@ -289,9 +289,11 @@ def smoothing(settings):
     return settings.get("smoothing", [0.0])[0]
 
 
-def softmax_cross_entropy(settings, logits, labels, order):
+def softmax_cross_entropy(settings, logits, labels, order, weights=None):
     labels, count = labels_of(settings, logits, labels, order)
-    loss = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing(settings))
+    loss = F.cross_entropy(logits, labels, weights, reduction="none", label_smoothing=smoothing(settings))
+    if weights is not None:
+        loss = loss * count / weights[labels[:count]].sum()
     own, before = logits.gather(1, labels[:, None]), torch.arange(logits.shape[1]) < labels[:, None]
     ahead = ((logits > own) | ((logits == own) & before)).sum(1)
     rows = torch.stack([loss, (ahead < 1).double(), (ahead < 5).double(), torch.zeros_like(loss)], 1)
@@ -299,22 +301,22 @@ def softmax_cross_entropy(settings, logits, labels, order):
     return [rows]
 
 
-def softmax_cross_entropy_gradient(settings, logits, labels, order):
+def softmax_cross_entropy_gradient(settings, logits, labels, order, weights=None):
     labels, count = labels_of(settings, logits, labels, order)
     logits.requires_grad_()
-    loss = F.cross_entropy(logits[:count], labels[:count], label_smoothing=smoothing(settings))
+    loss = F.cross_entropy(logits[:count], labels[:count], weights, label_smoothing=smoothing(settings))
     return gradients(loss, None, logits)
 
 
-def record_metrics(settings, logits, labels, order):
+def record_metrics(settings, logits, *operands):
     metrics = torch.zeros(4, 4, dtype=torch.float64)
-    metrics[int(settings["slot"][0])] = softmax_cross_entropy(settings, logits, labels, order)[0].sum(0)
+    metrics[int(settings["slot"][0])] = softmax_cross_entropy(settings, logits, *operands)[0].sum(0)
     return [metrics]
 
 
-def loss_step(settings, logits, labels, order):
-    (gradient,) = softmax_cross_entropy_gradient(settings, logits, labels, order)
-    return [gradient, *record_metrics(settings, logits.detach(), labels, order)]
+def loss_step(settings, logits, *operands):
+    (gradient,) = softmax_cross_entropy_gradient(settings, logits, *operands)
+    return [gradient, *record_metrics(settings, logits.detach(), *operands)]
 
 
 def channel_activity(settings, x):
