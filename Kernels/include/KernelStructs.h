@@ -21,6 +21,7 @@ typedef struct {
     float FIELD(learning_rate, learningRate);
     float FIELD(first_correction, firstCorrection);     // 1 − β₁ᵗ of Adam at this step
     float FIELD(second_correction, secondCorrection);   // 1 − β₂ᵗ
+    unsigned int shard;                                 // of the step, from 0
 } StepUniforms;
 
 // A row of the metrics, and the column that counts losses that are not finite (Sources/Graph/Metric.swift).

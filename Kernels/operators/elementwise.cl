@@ -45,7 +45,7 @@ __kernel void dropout(__global const activation *x, __global activation *y, cons
     const uint2 key = philox_key(&step, STREAM_DROPOUT);
     FOR_EACH_VECTOR(at, left) {
         for (int four = 0; four < LANES && four < left; four += 4) {
-            const uint4 words = philox((uint4)((at + four) / 4, step.step, node, 0), key);
+            const uint4 words = philox((uint4)((at + four) / 4, step.step, node, step.shard), key);
             const uint word[4] = {words.x, words.y, words.z, words.w};
             for (int lane = 0; lane < 4 && four + lane < left; lane++) {
                 const int e = at + four + lane;

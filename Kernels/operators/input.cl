@@ -17,7 +17,7 @@ typedef struct {
 
 static inline Augmentation augmentation_of(int n, const StepUniforms *step, const InputGeometry *g) {
     if (g->crop_padding == 0 && !g->flips) return (Augmentation){0, 0, false};
-    const uint4 words = philox((uint4)(n, step->step, 0, 0), philox_key(step, STREAM_AUGMENTATION));
+    const uint4 words = philox((uint4)(n, step->step, 0, step->shard), philox_key(step, STREAM_AUGMENTATION));
     return (Augmentation){(int)(words.x % (2 * g->crop_padding + 1)) - g->crop_padding,
                           (int)(words.y % (2 * g->crop_padding + 1)) - g->crop_padding,
                           g->flips && (words.z & 1)};

@@ -118,3 +118,21 @@ __kernel void adjust_loss_scale(__global LossScale *loss_scale, const StepUnifor
     next.overflow = 0;
     *loss_scale = next;
 }
+
+// target = factor · (source + target), or factor · source: what becomes of a shard's gradients. Buffers of a multiple of
+// LANES.
+__kernel void region_sum(__global const float *restrict source, __global float *restrict target, int adds, float factor,
+                         int count, int chunk) {
+    const int first = get_global_id(0) * chunk * LANES;
+    for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
+        const lanes value = LOAD(source + at);
+        STORE(factor * (adds ? value + LOAD(target + at) : value), target + at);
+    }
+}
+
+// metrics[slot] = Σ metrics[first_row + k], in the order of k. Work-items: global (1).
+__kernel void shard_metrics(__global float *restrict metrics, const StepUniforms step, int first_row, int count) {
+    float4 sum = (float4)(0.0f);
+    for (int row = 0; row < count; row++) sum += vload4(first_row + row, metrics);
+    vstore4(sum, step.slot, metrics);
+}

@@ -67,7 +67,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .input: OpCase.input
             case .photographs: OpCase.photographs
             case .optimizers: OpCase.optimizers
-            case .metrics: OpCase.metrics
+            case .metrics: OpCase.metrics + OpCase.shards
             }
         }
     }

@@ -232,6 +232,6 @@ extension ResinKernels.StepUniforms {
         self.init(
             seedLow: step.seedLow, seedHigh: step.seedHigh, step: step.step, firstImage: step.firstImage,
             imageCount: step.imageCount, slot: step.slot, learningRate: step.learningRate,
-            firstCorrection: step.firstCorrection, secondCorrection: step.secondCorrection)
+            firstCorrection: step.firstCorrection, secondCorrection: step.secondCorrection, shard: step.shard)
     }
 }

@@ -41,6 +41,9 @@ public enum Region: Hashable, Sendable {
     /// All parameters, gradients, and each state of the optimizer: one flat buffer each, laid out alike.
     case parameters, gradients
     case optimizerState(Int)
+    /// Sums over shards of a step that wait for those of others, by how many they are: gradients and running statistics.
+    case shardGradients(Int)
+    case shardStatistics(Int)
     /// All running statistics, flat, and what they were after the last step whose loss was finite.
     case statistics, keptStatistics
     /// The data set: bytes `[images, height, width, channels]`, class numbers (`Int32` `[images]`), and the order in

@@ -120,6 +120,8 @@ public enum Op: Hashable, Sendable {
     case recordMetrics
     case lossStep(LossStep)
     case channelActivity(ChannelActivity)
+    case regionSum(RegionSum)
+    case shardMetrics(ShardMetrics)
     case optimizer(Optimizer)
 
     package var body: any Operator {
@@ -157,6 +159,8 @@ public enum Op: Hashable, Sendable {
         case .recordMetrics: RecordMetrics()
         case .lossStep(let op): op
         case .channelActivity(let op): op
+        case .regionSum(let op): op
+        case .shardMetrics(let op): op
         case .optimizer(let op): op
         }
     }

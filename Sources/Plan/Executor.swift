@@ -70,6 +70,8 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     /// 1 − β₁ᵗ and 1 − β₂ᵗ of Adam at this step.
     package var firstCorrection: Float
     package var secondCorrection: Float
+    /// Of the step's shards, from 0.
+    package var shard: UInt32 = 0
 
     package init(
         seed: UInt64, step: Int, firstImage: Int = 0, imageCount: Int, slot: Int = 0, learningRate: Float = 0,
@@ -86,6 +88,16 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     }
 
     package var seed: UInt64 { UInt64(seedHigh) << 32 | UInt64(seedLow) }
+
+    /// A shard's, of a whole step's.
+    func of(_ shard: StepPlan.Shard) -> StepUniforms {
+        var own = self
+        own.shard = UInt32(shard.index)
+        own.imageCount = imageCount / UInt32(shard.count)
+        own.firstImage += own.shard * own.imageCount
+        own.slot = UInt32(shard.firstRow + shard.index)
+        return own
+    }
 }
 
 extension Op.Optimizer.Rule {

@@ -48,18 +48,18 @@ extension Op.Add: ReferenceOperator {
 
 extension Op.Dropout: ReferenceOperator {
     /// Elements 4·k … 4·k + 3, counted over the whole tensor in NHWC order, draw the four words of counter
-    /// (k, step, node, 0).
+    /// (k, step, node, shard).
     func execute(_ invocation: Invocation) {
         let x = invocation.inputs[0].floats
         let operands = epilogue.operands(of: invocation.inputs)
         let y = invocation.outputs[0].floats
         let philox = Philox(seed: invocation.uniforms.seed, stream: .dropout)
-        let step = invocation.uniforms.step
+        let (step, shard) = (invocation.uniforms.step, invocation.uniforms.shard)
         let scale = 1 / (1 - probability)
 
         concurrently(x.count, inRangesOf: elementwiseRange) { range in
             for group in stride(from: range.lowerBound, to: range.upperBound, by: 4) {
-                let words = philox(Philox.Block(UInt32(group / 4), step, node, 0))
+                let words = philox(Philox.Block(UInt32(group / 4), step, node, shard))
                 for index in group..<min(group + 4, range.upperBound) {
                     let kept = words[index - group] < threshold ? 0 : x[index] * scale
                     y[index] = epilogue(Double(kept), operands, index)

@@ -72,7 +72,7 @@ extension Op.ImageInput: ReferenceOperator {
         concurrently(batch) { n in
             let start = uniforms.image(inRow: n, of: order, images: source.images) * imageCount
             var image = AugmentedImage(shape: source, bytes: images[start..<start + imageCount])
-            let words = philox(Philox.Block(UInt32(n), uniforms.step, 0, 0))
+            let words = philox(Philox.Block(UInt32(n), uniforms.step, 0, uniforms.shard))
             let shifts = UInt32(2 * cropPadding + 1)
             image.down = Int(words.x % shifts) - cropPadding
             image.right = Int(words.y % shifts) - cropPadding

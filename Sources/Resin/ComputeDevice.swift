@@ -211,7 +211,7 @@ extension Trainer {
             advice: "use a smaller --batch, --limit or --resize, or raise the limit (ulimit -v)")
     }
 
-    /// The largest power of two of images a step that a device has memory to train with, of no more images than there are.
+    /// The largest power of two of images a step, times the shards, that a device has memory to train with, of no more images than there are.
     ///
     /// - Throws: `ResinError(.outOfMemory)` where it has none for a single image.
     public static func largestBatch(
@@ -225,14 +225,14 @@ extension Trainer {
             configuration.batch = batch
             let inputs = RunInputs.images(
                 train: StepImages(dataset.train, .train, configuration, loading),
-                test: StepImages(dataset.evaluated.images, .test, configuration, loading))
+                test: StepImages(dataset.evaluated.images, .test, configuration.ofShard, loading))
             return try RunPlans(network, inputs, configuration, on: executor).memory
         }
         let most = min(dataset.train.count, Limits.batch, Limits.batchValues / network.input.valueCount)
-        var batch = 1
-        guard try plan(batch: batch).fits(executor) else {
+        var batch = configuration.shards
+        guard batch <= most, try plan(batch: batch).fits(executor) else {
             throw MemoryPlan.outOfMemory(
-                try plan(batch: 1), "training with one image a step",
+                try plan(batch: batch), "training with one image a step",
                 "use a smaller --resize or --limit, or another --device", on: executor)
         }
         while 2 * batch <= most, try plan(batch: 2 * batch).fits(executor) { batch *= 2 }

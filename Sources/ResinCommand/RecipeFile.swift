@@ -143,6 +143,7 @@ private struct Key {
             Key("variant", \.networkArguments.variant),
             Key("epochs", \.epochs),
             Key("batch", \.batch),
+            Key("shards", \.shards),
             Key("optimizer", \.optimizer),
             Key("lr", \.lr),
             Key("momentum", \.momentum),

@@ -132,6 +132,7 @@ extension TrainCommand {
         try fitting.apply(to: &configuration)
         if let epochs { configuration.epochs = epochs }
         if let count = batch?.count { configuration.batch = count }
+        if let shards { configuration.shards = shards }
         if let optimizer { configuration.optimizer.name = optimizer }
         if let lr { configuration.optimizer.learningRate = lr }
         if let momentum { configuration.optimizer.momentum = momentum }

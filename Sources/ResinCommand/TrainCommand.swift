@@ -63,6 +63,11 @@ struct TrainCommand: ParsableCommand {
             "Images a step; or auto: the largest power of two that the device has memory for.",
             valueName: "n|auto"))
     var batch: BatchSize?
+    @Option(
+        help: ArgumentHelp(
+            "Work through a step's images in so many equal parts, in as much less memory (default: 1).",
+            discussion: "Batch norm sees each part by itself; all else is learnt as in one.", valueName: "n"))
+    var shards: Int?
     @Option(help: "sgd, adam or adamw.")
     var optimizer: OptimizerSettings.Name?
     @Option(help: ArgumentHelp("Learning rate.", valueName: "rate"))

@@ -30,7 +30,7 @@ public struct ImageSample: Hashable, Sendable {
 
     /// Another row of the batch that this one is mixed with.
     public struct Mixture: Hashable, Sendable {
-        /// Row of the batch.
+        /// Row of the batch, of the own shard where it is cut into some.
         public var partner: Int
         /// This row's weight in the loss, 0 … 1; without a box in the image, too (Zhang et al., "mixup: Beyond empirical risk
         /// minimization", ICLR 2018).

@@ -78,6 +78,10 @@ extension TrainingConfiguration {
         ]
 
     private static let samplingRules: [ValueRule<TrainingConfiguration>] = [
+        ValueRule("shards", "--shards", 1...Limits.batch) { $0.shards },
+        ValueRule("shards", "--shards", "a number that divides the batch") {
+            $0.batch % $0.shards == 0 ? nil : "\($0.shards) of a batch of \($0.batch)"
+        },
         ValueRule(
             "class_weights", "--class-weights",
             "a number for each class, each of at least 0 and at most 1e6, and one above 0"

@@ -41,6 +41,8 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
 
     public var epochs: Int
     public var batch: Int
+    /// In so many equal parts a step's batch is worked through; each has batch norm's statistics of its own.
+    public var shards = 1
     public var optimizer: OptimizerSettings
     public var schedule = Schedule()
     public var initialiser: Initialiser = .xavier
@@ -60,6 +62,13 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var patience: Int?
     public var math: MathMode = .fast
     public var precision: Precision = .float32
+
+    /// The same for a part of the batch.
+    package var ofShard: TrainingConfiguration {
+        var shard = self
+        shard.batch = batch / shards
+        return shard
+    }
 
     /// What to do when a step's loss is not finite.
     public enum NaNPolicy: String, Codable, CaseIterable, Sendable {
@@ -101,7 +110,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case augmentation = "augment"
         case fit
         case evalCrop = "eval_crop"
-        case epochs, batch, optimizer, schedule
+        case epochs, batch, shards, optimizer, schedule
         case initialiser = "init"
         case startingWeights = "weights"
         case frozen = "freeze"
@@ -145,6 +154,7 @@ extension TrainingConfiguration {
         evalCrop = try values.optional(.evalCrop) ?? 0.875
         epochs = try values.value(.epochs)
         batch = try values.value(.batch)
+        shards = try values.optional(.shards) ?? 1
         optimizer = try values.value(.optimizer)
         schedule = try values.value(.schedule)
         initialiser = try values.value(.initialiser)

@@ -30,7 +30,7 @@ public struct MemoryPlan: Hashable, Sendable {
         for (region, byteCount) in plan.regionByteCounts {
             switch region {
             case .parameters, .statistics, .keptStatistics: parameters += byteCount
-            case .gradients: gradients += byteCount
+            case .gradients, .shardGradients, .shardStatistics: gradients += byteCount
             case .optimizerState: optimizerState += byteCount
             // A few numbers, or counted with the data set.
             case .images, .labels, .order, .samples, .metrics, .activity, .lossScale, .classWeights: continue
@@ -150,10 +150,10 @@ package struct RunPlans {
         on executor: any Executor
     ) throws {
         let network = try network.freezing(configuration.frozen)
-        (trainInput, testInput) = inputs.inputs(batch: configuration.batch, on: executor)
+        (trainInput, testInput) = inputs.inputs(configuration, on: executor)
         training = try TrainingGraphs(network, trainInput, configuration)
-        evaluation = try EvaluationGraph(network, testInput, configuration)
-        trainingPlan = executor.makePlan(training.gradients, training.update)
+        evaluation = try EvaluationGraph(network, testInput, configuration.ofShard)
+        trainingPlan = training.plan(on: executor)
         evaluationPlan = executor.makePlan(evaluation.graph)
         memory = MemoryPlan(
             trainingPlan, evaluationPlan, inputs: [trainInput, testInput], on: executor)
@@ -170,7 +170,8 @@ package struct RunPlans {
         ) { batch in
             if batch == configuration.batch { return memory }
             var smaller = configuration
-            smaller.batch = batch
+            // A multiple of the shards.
+            smaller.batch = max(batch / configuration.shards, 1) * configuration.shards
             return try RunPlans(network, inputs, smaller, on: executor).memory
         }
     }
@@ -182,17 +183,20 @@ package enum RunInputs {
     case outlined(DatasetOutline)
     case images(train: StepImages, test: StepImages)
 
-    func inputs(batch: Int, on executor: any Executor) -> (train: StepInput, test: StepInput) {
-        switch self {
+    func inputs(
+        _ configuration: TrainingConfiguration, on executor: any Executor
+    ) -> (train: StepInput, test: StepInput) {
+        let (batch, testBatch) = (configuration.batch, configuration.ofShard.batch)
+        return switch self {
         case .outlined(let outline) where outline.arePhotographs:
             // What they will take at least: their sizes are known once the set is.
             (
                 .photographs(PhotographPlan(leastOf: outline.train, batch: batch)),
-                .photographs(PhotographPlan(leastOf: outline.test, batch: batch))
+                .photographs(PhotographPlan(leastOf: outline.test, batch: testBatch))
             )
         case .outlined(let outline): (.uniform(outline.train), .uniform(outline.test))
         case .images(let train, let test):
-            (train.input(batch: batch, on: executor), test.input(batch: batch, on: executor))
+            (train.input(batch: batch, on: executor), test.input(batch: testBatch, on: executor))
         }
     }
 }

@@ -7,19 +7,87 @@ import ResinTensor
 package struct TrainingGraphs {
     /// Images and labels from the data set on the device, the network, its loss, and all gradients.
     package let gradients: Graph
+    /// What becomes of each shard's gradients and running statistics: sums in the order of a binary tree over the shards'
+    /// numbers, behind the last their mean. None of a step that is one shard.
+    package let sums: [Graph]
     /// The optimizer, which works on the flat buffers behind them.
     package let update: Graph
+    /// Of the metrics, the first that is a shard's.
+    private let firstShardRow: Int
     /// The layers' outputs by name, to find the one whose values first are not finite.
     package let layerOutputs: [(name: String, value: ValueID)]
 
     package init(_ network: Network, _ input: StepInput, _ configuration: TrainingConfiguration) throws {
-        var step = try NetworkStep(network, input, split: .train, configuration, mode: .training)
+        firstShardRow = input.count.divided(by: configuration.batch)
+        let rows = firstShardRow + (configuration.shards > 1 ? configuration.shards : 0)
+        var step = try NetworkStep(
+            network, input, split: .train, configuration.ofShard, mode: .training, metricRows: rows)
         try step.graph.differentiate(step.loss)
         try step.recordMetrics()
         gradients = step.graph.inPrecision(configuration.precision)
         layerOutputs = gradients.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }
+        sums = try Self.sums(of: step, shards: configuration.shards, firstRow: firstShardRow)
         update = try Self.update(of: step, by: configuration.optimizer.rule)
+    }
+
+    package func plan(on executor: any Executor) -> StepPlan {
+        if sums.isEmpty { return executor.makePlan(gradients, update) }
+        let shards = sums.indices.flatMap { index in
+            [
+                StepPlan.Run(
+                    plan: 0, shard: .init(index: index, count: sums.count, firstRow: firstShardRow)),
+                StepPlan.Run(plan: 1 + index),
+            ]
+        }
+        // Sums before the last shard's are given up with it.
+        return StepPlan(
+            ([gradients] + sums + [update]).map { executor.makePlan($0) as Plan },
+            shards + [StepPlan.Run(plan: 1 + sums.count)])
+    }
+
+    /// A shard's sum waits under the number of its shards, a power of two given by its exponent, until the next as large is
+    /// there; those that are left at the end are added from the smallest on.
+    private static func sums(of step: NetworkStep, shards: Int, firstRow: Int) throws -> [Graph] {
+        if shards == 1 { return [] }
+        typealias Buffer = (current: Region, waiting: (Int) -> Region, type: TensorType)
+        var buffers: [Buffer] = [
+            (.gradients, Region.shardGradients, TensorType([FlatLayout(gradientsOf: step.graph).count]))
+        ]
+        if !step.graph.statistics.isEmpty {
+            let type = TensorType([FlatLayout(statisticsOf: step.graph).count])
+            buffers.append((.statistics, Region.shardStatistics, type))
+        }
+        return try (1...shards).map { done in
+            var graph = Graph()
+            func apply(_ op: Op.RegionSum, _ source: Region, _ target: Region, _ type: TensorType) throws {
+                let operands = [graph.addRegion(source, type), graph.addRegion(target, type)]
+                try graph.apply(.regionSum(op), to: operands, name: "shards", pass: .update)
+            }
+            let smallest = done.trailingZeroBitCount
+            let rest = done == shards ? (smallest + 1..<Int.bitWidth).filter { done >> $0 & 1 == 1 } : []
+            let added = Array(0..<smallest) + rest
+            for (current, waiting, type) in buffers {
+                for (place, exponent) in added.enumerated() {
+                    let isEnd = done == shards && place == added.count - 1
+                    let op = Op.RegionSum(adds: true, factor: isEnd ? 1 / Float(shards) : 1)
+                    try apply(op, waiting(exponent), current, type)
+                }
+                if done < shards {
+                    try apply(Op.RegionSum(adds: false), current, waiting(smallest), type)
+                    // Every shard begins with the statistics of the last step.
+                    if current == .statistics {
+                        try apply(Op.RegionSum(adds: false), .keptStatistics, current, type)
+                    }
+                }
+            }
+            if done == shards {
+                let metrics = graph.addRegion(.metrics(.train), step.graph[step.metrics].type)
+                let op = Op.ShardMetrics(firstRow: firstRow, count: shards)
+                try graph.apply(.shardMetrics(op), to: [metrics], name: "shards", pass: .update)
+            }
+            return graph
+        }
     }
 
     private static func update(of step: NetworkStep, by rule: Op.Optimizer.Rule) throws -> Graph {
@@ -80,6 +148,11 @@ package struct EvaluationGraph {
     package var channelCount: Int { probes.last?.channels.upperBound ?? 0 }
 }
 
+extension Int {
+    /// Rounded up.
+    fileprivate func divided(by batch: Int) -> Int { (self + batch - 1) / batch }
+}
+
 /// What both graphs begin with.
 private struct NetworkStep {
     var graph: Graph
@@ -93,7 +166,7 @@ private struct NetworkStep {
 
     init(
         _ network: Network, _ input: StepInput, split: Region.Split, _ configuration: TrainingConfiguration,
-        mode: NetworkScope.Mode
+        mode: NetworkScope.Mode, metricRows: Int? = nil
     ) throws {
         let maker = ImageMaker(input, split, network.input, configuration, mode)
         let made = try network.makeGraph(batch: configuration.batch, mode: mode) { graph in
@@ -115,7 +188,7 @@ private struct NetworkStep {
             ? [graph.addRegion(.classWeights, TensorType([configuration.classCount]))] : []
         let lossInputs = [logits] + targets + weights + (lossScale.map { [$0] } ?? [])
         loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
-        let slots = (input.count + configuration.batch - 1) / configuration.batch
+        let slots = metricRows ?? input.count.divided(by: configuration.batch)
         metrics = graph.addRegion(.metrics(split), TensorType([slots, Metric.allCases.count]))
     }
 

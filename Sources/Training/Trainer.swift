@@ -68,7 +68,7 @@ public final class Trainer {
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
         let images = StepImages(dataset.train, .train, configuration, loading)
-        let testImages = StepImages(dataset.evaluated.images, .test, configuration, loading)
+        let testImages = StepImages(dataset.evaluated.images, .test, configuration.ofShard, loading)
         let inputs = RunInputs.images(train: images, test: testImages)
         plans = try RunPlans(network, inputs, configuration, on: executor)
         try plans.checkThatItFits(network, inputs, configuration, on: executor)
@@ -86,8 +86,8 @@ public final class Trainer {
             try executor.write(classWeights, to: .classWeights)
         }
         evaluator = try Evaluator(
-            plans.evaluation, plan: plans.evaluationPlan, configuration, dataset.evaluated.images, testFeed,
-            on: executor)
+            plans.evaluation, plan: plans.evaluationPlan, configuration.ofShard, dataset.evaluated.images,
+            testFeed, on: executor)
     }
 
     /// Images that were left out because they cannot be read: when the set was read, or when their turn came.
@@ -277,14 +277,18 @@ public final class Trainer {
         let epoch = (step - 1) / stepsPerEpoch
         let images = FeedStep(epoch: epoch + 1, slot: stepOfEpoch)
         let rows = try feed.begin(images, shouldStop: { false })!
-        try executable.run(
-            StepUniforms(
+        defer { try? feed.end() }
+        let batch = configuration.ofShard.batch
+        for shard in 0..<configuration.shards {
+            var uniforms = StepUniforms(
                 seed: configuration.seed, step: epoch * stepsPerEpoch + stepOfEpoch + 1,
-                firstImage: rows.first, imageCount: configuration.batch))
-        try feed.end()
-        for (name, value) in plans.training.layerOutputs
-        where !(try executable.read(value).allSatisfy(\.isFinite)) {
-            return "the first layer that is not finite is '\(name)'"
+                firstImage: rows.first + shard * batch, imageCount: batch)
+            uniforms.shard = UInt32(shard)
+            try executable.run(uniforms)
+            for (name, value) in plans.training.layerOutputs
+            where !(try executable.read(value).allSatisfy(\.isFinite)) {
+                return "the first layer that is not finite is '\(name)'"
+            }
         }
         return nil
     }

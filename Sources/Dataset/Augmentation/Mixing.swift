@@ -4,8 +4,12 @@ extension AugmentationPolicy {
     /// Mixes the rows of a step's batch, each with the one before it, as torchvision's `MixUp` and `CutMix` do: one share,
     /// and one box, for the whole batch; one of both at random where both are on.
     ///
-    /// - Parameter target: the network's size.
-    public func mix(_ samples: inout [ImageSample], to target: PixelSize, seed: UInt64, step: Int) {
+    /// - Parameters:
+    ///   - target: the network's size.
+    ///   - shards: of the batch; rows are mixed with others of their own, and counted in it.
+    public func mix(
+        _ samples: inout [ImageSample], to target: PixelSize, seed: UInt64, step: Int, shards: Int = 1
+    ) {
         var draws = RandomDraws(seed: seed, .mixing, UInt32(truncatingIfNeeded: step), 0)
         let cuts = draws.coin()
         if let cutmix, mixup == nil || cuts {
@@ -13,9 +17,9 @@ extension AugmentationPolicy {
             // A box without pixels leaves all as it is.
             guard box.size.area > 0 else { return }
             let share = 1 - Double(box.size.area) / Double(target.area)
-            samples.mixWithPrevious(share: share, box: box)
+            samples.mixWithPrevious(share: share, box: box, shards)
         } else if let mixup {
-            samples.mixWithPrevious(share: draws.beta(mixup), box: nil)
+            samples.mixWithPrevious(share: draws.beta(mixup), box: nil, shards)
         }
     }
 
@@ -34,10 +38,11 @@ extension AugmentationPolicy {
 }
 
 extension [ImageSample] {
-    fileprivate mutating func mixWithPrevious(share: Double, box: PixelBox?) {
+    fileprivate mutating func mixWithPrevious(share: Double, box: PixelBox?, _ shards: Int) {
+        let size = count / shards
         for row in indices {
             self[row].mixture = ImageSample.Mixture(
-                partner: row == 0 ? count - 1 : row - 1, share: Float(share), box: box)
+                partner: (row + size - 1) % size, share: Float(share), box: box)
         }
     }
 }

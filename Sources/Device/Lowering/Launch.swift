@@ -170,6 +170,8 @@ extension Op {
         case .recordMetrics: RecordMetrics()
         case .lossStep(let op): op
         case .channelActivity(let op): op
+        case .regionSum(let op): op
+        case .shardMetrics(let op): op
         case .optimizer(let op): op
         }
     }

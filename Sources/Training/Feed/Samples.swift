@@ -47,7 +47,7 @@ final class TrainingSamples: SampleSequence {
         }
         policy.mix(
             &samples, to: target, seed: configuration.seed,
-            step: (step.epoch - 1) * stepsPerEpoch + step.slot + 1)
+            step: (step.epoch - 1) * stepsPerEpoch + step.slot + 1, shards: configuration.shards)
         return Array(zip(images, samples))
     }
 

@@ -319,6 +319,16 @@ def loss_step(settings, logits, *operands):
     return [gradient, *record_metrics(settings, logits.detach(), *operands)]
 
 
+def region_sum(settings, source, target):
+    return [settings["factor"][0] * (source + target if settings["adds"][0] else source)]
+
+
+def shard_metrics(settings, metrics):
+    first, count, slot = (int(settings[name][0]) for name in ("first", "count", "slot"))
+    metrics[slot] = metrics[first:first + count].sum(0)
+    return [metrics]
+
+
 def channel_activity(settings, x):
     activity = torch.zeros(int(settings["slots"][0]), dtype=torch.float64)
     offset = int(settings["offset"][0])
@@ -388,7 +398,7 @@ OPERATIONS = {
         convolution2d_norm_gradient, branch_gradients,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
-        softmax_cross_entropy_gradient, record_metrics, channel_activity, sgd, adam)
+        softmax_cross_entropy_gradient, record_metrics, channel_activity, region_sum, shard_metrics, sgd, adam)
 } | photographs.OPERATIONS | {
     "adamw": adam,
     "relu": lambda settings, x: [F.relu(x)],
