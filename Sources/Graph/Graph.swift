@@ -56,6 +56,12 @@ public enum Region: Hashable, Sendable {
     case activity
     /// A `LossScale`, float32 `[4]`.
     case lossScale
+    /// What a prediction's plan makes of the weights alone, kept from step to step.
+    case keptWorkspaces
+    /// The gradient of something with respect to the outputs, float32 `[images, classes]`.
+    case outputGradients
+    /// So many zeros as the widest layer has channels.
+    case zeros
 }
 
 public struct Value: Hashable, Sendable {
