@@ -59,6 +59,10 @@ let package = Package(
             ],
             path: "Sources/ResinCommand"),
 
+        // Programs to read and to copy from, which the tests run.
+        .executableTarget(name: "ExamplePredict", dependencies: ["Resin"], path: "Examples/Predict"),
+        .executableTarget(name: "ExampleOwnLoop", dependencies: ["Resin"], path: "Examples/OwnLoop"),
+
         .target(name: "ResinFixtures", dependencies: ["CZlib"], path: "Tests/Fixtures"),
         .target(
             name: "ResinTestDevices", dependencies: ["ResinDevice", "ResinOpenCL", "ResinPlan"],
@@ -67,7 +71,18 @@ let package = Package(
         // The executable is a dependency so that it is built before the tests that run it.
         tests(
             "Command",
-            ["ResinTraining", "ResinTensor", "ResinCommand", "ResinFixtures", "ResinTestDevices", "CZlib"]),
+            [
+                "ResinTraining", "ResinDataset", "ResinTensor", "ResinCommand", "ResinFixtures",
+                "ResinTestDevices", "CZlib",
+                "ExamplePredict", "ExampleOwnLoop",
+            ]),
+        tests(
+            "Prediction",
+            [
+                "Resin", "ResinFixtures", "ResinTestDevices", "ResinTraining", "ResinDataset",
+                "ResinNetworks",
+                "ResinPlan", "ResinGraph", "ResinTensor",
+            ], exclude: ["Goldens"]),
         tests("Files", ["ResinTraining", "ResinTensor"]),
         tests("Fuzz", ["Resin", "ResinCommand", "ResinReference", "ResinTraining", "ResinTensor"]),
         tests(

@@ -119,10 +119,9 @@ __kernel void adjust_loss_scale(__global LossScale *loss_scale, const StepUnifor
     *loss_scale = next;
 }
 
-// target = factor · (source + target), or factor · source: what becomes of a shard's gradients. Buffers of a multiple of
-// LANES.
-__kernel void region_sum(__global const float *restrict source, __global float *restrict target, int adds, float factor,
-                         int count, int chunk) {
+// target = factor · (source + target), or factor · source: what becomes of a shard's gradients.
+__kernel void region_sum(__global const float *restrict source, __global float *restrict target, int adds,
+                         float factor, int count, int chunk) {
     const int first = get_global_id(0) * chunk * LANES;
     for (int at = first; at < min(first + chunk * LANES, count); at += LANES) {
         const lanes value = LOAD(source + at);

@@ -36,7 +36,11 @@
     FUNCTION(png_uint_32, png_get_image_height,                                                              \
              (png_const_structrp handle, png_const_inforp info), (handle, info))                             \
     FUNCTION(void, png_read_row,                                                                             \
-             (png_structrp handle, png_bytep row, png_bytep display), (handle, row, display))
+             (png_structrp handle, png_bytep row, png_bytep display), (handle, row, display))                \
+    FUNCTION(int, png_image_write_to_memory,                                                                 \
+             (png_imagep image, void *memory, png_alloc_size_t *size, int convert_to_8_bit,                  \
+              const void *buffer, png_int_32 row_stride, const void *colormap),                              \
+             (image, memory, size, convert_to_8_bit, buffer, row_stride, colormap))
 
 LIBRARY(PNG_FUNCTIONS, has_libpng,
         // The number is part of libpng's binary interface: png.h is that of 1.6.
@@ -127,4 +131,20 @@ bool decode_png(const unsigned char *bytes, size_t size, unsigned height, unsign
     if (begun) png_destroy_read_struct(&begun, &begun_info, NULL);
     free(rows);
     return is_whole;
+}
+
+bool encode_png(const unsigned char *pixels, unsigned height, unsigned width, int channels, unsigned char *bytes, size_t *size,
+                char complaint[COMPLAINT_SIZE]) {
+    memset(complaint, 0, COMPLAINT_SIZE);
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = width,
+                       .height = height,
+                       .format = channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY};
+    png_alloc_size_t count = bytes ? *size : PNG_IMAGE_PNG_SIZE_MAX(image);
+    if (bytes && !png_image_write_to_memory(&image, bytes, &count, 0, pixels, 0, NULL)) {
+        strncpy(complaint, image.message, COMPLAINT_SIZE - 1);
+        return false;
+    }
+    *size = count;
+    return true;
 }

@@ -39,7 +39,24 @@ public struct RasterImage: Equatable, Sendable {
         contentsOf path: String, forSide side: Int? = nil, honoursOrientation: Bool = true,
         report: (String) -> Void = { _ in }
     ) throws {
-        var header = try ImageHeader(ImageBytes(path))
+        try self.init(path, forSide: side, honoursOrientation, report) { try ImageBytes(path) }
+    }
+
+    /// Decodes the bytes of a PNG, JPEG or WebP file that are in memory; otherwise as above.
+    ///
+    /// - Parameter name: what messages call it.
+    public init(
+        decoding bytes: [UInt8], name: String = "the image", forSide side: Int? = nil,
+        honoursOrientation: Bool = true, report: (String) -> Void = { _ in }
+    ) throws {
+        try self.init(name, forSide: side, honoursOrientation, report) { ImageBytes(bytes, name: name) }
+    }
+
+    private init(
+        _ path: String, forSide side: Int?, _ honoursOrientation: Bool, _ report: (String) -> Void,
+        open: () throws -> ImageBytes
+    ) throws {
+        var header = try ImageHeader(open())
         if !honoursOrientation { header.orientation = 1 }
         let reduction = header.reduction(forSide: side)
         let size = header.size(reduction: reduction)
@@ -47,12 +64,15 @@ public struct RasterImage: Equatable, Sendable {
             header.fittingByteCount(reduction: reduction), for: "\(path): decoding \(size) pixels",
             advice: "make the image smaller, or the limit larger (ulimit -v)")
         var flaw: String?
-        let pixels = try [UInt8](unsafeUninitializedCapacity: size.area * header.channels) { pixels, filled in
-            let pixels = UnsafeMutableBufferPointer(rebasing: pixels[..<(size.area * header.channels)])
-            flaw = try header.decode(
-                ImageBytes(path), reduction: reduction, box: PixelBox(size), channels: header.channels,
-                into: pixels)
-            filled = pixels.count
+        let need = header.fittingByteCount(reduction: reduction)
+        let pixels = try DecodingMemory.shared.with(need) {
+            try [UInt8](unsafeUninitializedCapacity: size.area * header.channels) { pixels, filled in
+                let pixels = UnsafeMutableBufferPointer(rebasing: pixels[..<(size.area * header.channels)])
+                flaw = try header.decode(
+                    open(), reduction: reduction, box: PixelBox(size), channels: header.channels, into: pixels
+                )
+                filled = pixels.count
+            }
         }
         if let flaw { report("\(path): is damaged, but could be read (\(flaw))") }
         self.init(height: size.height, width: size.width, channels: header.channels, pixels: pixels)

@@ -15,6 +15,8 @@ package final class CommandList: Executable {
         var uniforms: Int?
         /// The node that it works for, by its index in the plan's graph.
         var node: Int
+        /// Whether it need not be made again, once it has been.
+        var isKept: Bool
     }
 
     private let executor: DeviceExecutor
@@ -24,6 +26,8 @@ package final class CommandList: Executable {
     private var parts: [Part: Buffer] = [:]
     /// What launches count their groups with, one launch after another; nil where none does.
     private let counters: Buffer?
+    /// Whether what is made of the weights alone is there.
+    private var isPrepared = false
 
     init(_ plan: Plan, executor: DeviceExecutor, arena: Arena?) throws {
         self.plan = plan
@@ -44,7 +48,7 @@ package final class CommandList: Executable {
                 BoundLaunch(
                     kernel: kernel, global: launch.global, local: launch.local,
                     uniforms: launch.arguments.firstIndex { if case .uniforms = $0 { true } else { false } },
-                    node: launch.node))
+                    node: launch.node, isKept: plan.keepsWorkspaces && launch.readsWeightsAlone))
         }
     }
 
@@ -102,8 +106,7 @@ package final class CommandList: Executable {
         guard let workspace = plan.workspaces[node], offset + byteCount <= workspace.count else {
             preconditionFailure("\(plan.graph.nodes[node].op.body.summary) asked for less workspace")
         }
-        return try part(
-            Part(placement: .arena(offset: workspace.lowerBound + offset), byteCount: byteCount))
+        return try part(Part(placement: plan.workspace(of: node, offset: offset), byteCount: byteCount))
     }
 
     private func buffer(for value: ValueID) throws -> Buffer {
@@ -134,10 +137,11 @@ package final class CommandList: Executable {
     package func run(_ uniforms: ResinPlan.StepUniforms) throws {
         let uniforms = ResinKernels.StepUniforms(uniforms)
         try translatingErrors {
-            for launch in launches {
+            for launch in launches where !(isPrepared && launch.isKept) {
                 try enqueue(launch, uniforms)
                 if executor.debugLevel == .waits { try wait(for: launch) }
             }
+            isPrepared = true
             try executor.queue.flush()
         }
     }

@@ -29,6 +29,10 @@ package struct DeviceTraits: Hashable, Sendable {
     /// groups have computed a part of is put together by another launch.
     package var fence: DeviceFence?
 
+    /// On CPUs, the images of a batch that forms are chosen for, where that is to be another than the batch's own number: plans
+    /// of several sizes then give an image the same bits.
+    package var imagesOfChoice: Int?
+
     /// In a group of a kernel that is not particular about it: a power of two.
     package var groupWorkItems: Int
     var computeUnits: Int

@@ -18,6 +18,11 @@ package struct BackwardPass {
         try graph.apply(op, to: inputs, name: node.name, pass: .backward)
     }
 
+    /// So many zeros.
+    package mutating func zeros(_ count: Int) -> ValueID {
+        graph.makeValue(TensorType([count]), source: .region(.zeros))
+    }
+
     package mutating func setGradient(ofInput index: Int, to value: ValueID) {
         precondition(graph.shape(of: value).count == shape(ofInput: index).count)
         inputGradients[index] = value
@@ -33,13 +38,52 @@ extension Graph {
         guard let end = nodes.lastIndex(where: { $0.outputs.first == loss }),
             let op = nodes[end].op.body as? any Loss
         else { preconditionFailure("value \(loss.index) is no loss") }
-        var trained = Set(values.indices.filter { isTrained(values[$0]) }.map(ValueID.init))
-        for node in nodes where node.inputs.contains(where: trained.contains) {
-            trained.formUnion(node.outputs)
-        }
+        let parameters = Set(values.indices.filter { isTrained(values[$0]) }.map(ValueID.init))
         let seed = try apply(
             op.gradientSeed, to: nodes[end].inputs, name: nodes[end].name, pass: .backward)[0]
-        var gradients = [nodes[end].inputs[0]: seed]
+        _ = try propagate([nodes[end].inputs[0]: seed], to: parameters, before: end)
+        dropUnreadIndices()
+    }
+
+    /// Adds the nodes that compute the gradient of Σ seed · output with respect to one of the values that the output is
+    /// computed from. The weights' are not computed.
+    ///
+    /// - Parameter seed: like the output.
+    /// - Returns: nil where the output does not depend on the value.
+    package mutating func gradient(
+        of output: ValueID, seed: ValueID, withRespectTo value: ValueID
+    ) throws -> ValueID? {
+        rememberMaxima(behind: value)
+        return try propagate([output: seed], to: [value], before: nodes.endIndex)[value]
+    }
+
+    /// Has max pooling keep which place won, as its gradient needs it, where prediction does without.
+    private mutating func rememberMaxima(behind value: ValueID) {
+        let reached = dependants(of: [value])
+        for index in nodes.indices where nodes[index].inputs.contains(where: reached.contains) {
+            guard case .maxPool2D(var op) = nodes[index].op, !op.givesIndices else { continue }
+            op.givesIndices = true
+            nodes[index].op = .maxPool2D(op)
+            let type = TensorType(shape(of: nodes[index].outputs[0]), .uint8)
+            nodes[index].outputs.append(makeValue(type, source: .node))
+        }
+    }
+
+    /// The values, and all that are computed from them.
+    private func dependants(of values: Set<ValueID>) -> Set<ValueID> {
+        nodes.reduce(into: values) { values, node in
+            if node.inputs.contains(where: values.contains) { values.formUnion(node.outputs) }
+        }
+    }
+
+    /// Goes back from what the gradients are known of to `wanted`, a parameter's gradient becoming its region's.
+    ///
+    /// - Returns: all gradients, by what they are of.
+    private mutating func propagate(
+        _ known: [ValueID: ValueID], to wanted: Set<ValueID>, before end: Int
+    ) throws -> [ValueID: ValueID] {
+        let trained = dependants(of: wanted)
+        var gradients = known
         for node in nodes[..<end].reversed() {
             // Nodes that only record something have no output, and so no gradient.
             guard let output = node.outputs.first, let outputGradient = gradients[output],
@@ -69,7 +113,7 @@ extension Graph {
                 }
             }
         }
-        dropUnreadIndices()
+        return gradients
     }
 
     /// Max pooling notes which places won for its gradient alone, which pooling before the first trained layer has not.

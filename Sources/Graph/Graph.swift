@@ -61,6 +61,12 @@ public enum Region: Hashable, Sendable {
     case lossScale
     /// How much each class counts in the loss, float32 `[classes]`.
     case classWeights
+    /// What a prediction's plan makes of the weights alone, kept from step to step.
+    case keptWorkspaces
+    /// The gradient of something with respect to the outputs, float32 `[images, classes]`.
+    case outputGradients
+    /// So many zeros as the widest layer has channels.
+    case zeros
 }
 
 public struct Value: Hashable, Sendable {

@@ -27,6 +27,7 @@ public struct NetworkScope: Sendable {
     package struct Entry: Sendable {
         package var row: NetworkSummary.Row
         package var isBlock: Bool
+        package var output: ValueID?
     }
 
     /// - Parameter frozen: names of parameters that are not trained.
@@ -59,6 +60,7 @@ public struct NetworkScope: Sendable {
         entries.append(Entry(row: row, isBlock: false))
         let output = try layer.apply(to: input, in: &self)
         entries[entry].row.output = shape(of: output).channelsFirst
+        entries[entry].output = output
         entries[entry].row.parameters = graph.parameters[firstParameter...].reduce(0) { $0 + $1.layout.count }
         entries[entry].row.multiplyAdds = graph.nodes[firstNode...]
             .reduce(0) { $0 + graph.cost(of: $1).multiplyAdds }

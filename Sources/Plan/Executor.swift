@@ -258,8 +258,13 @@ extension Executor {
     package func launches(of plan: Plan) -> [LaunchDescription] { [] }
     package func source(of launch: LaunchDescription) -> String { "" }
 
-    package func makePlan(_ graph: Graph) -> Plan {
-        Plan(graph, rewrites, allocationByteCount: memoryLimits.allocation, form: form(of:in:))
+    package func makePlan(_ graph: Graph) -> Plan { makePlan(graph, keepsWorkspaces: false) }
+
+    /// - Parameter keepsWorkspaces: see `Plan`.
+    package func makePlan(_ graph: Graph, keepsWorkspaces: Bool) -> Plan {
+        Plan(
+            graph, rewrites, allocationByteCount: memoryLimits.allocation, keepsWorkspaces: keepsWorkspaces,
+            form: form(of:in:))
     }
 
     package func write<Element: BitwiseCopyable>(

@@ -26,6 +26,9 @@ package struct Plan: Sendable {
     package let placements: [Placement?]
     /// Scratch memory in the arena, by node, as the executor asked for it.
     package let workspaces: [Int: Range<Int>]
+    /// Whether that lies in `Region.keptWorkspaces` instead, where nothing else does: what is made of the weights alone is
+    /// then there at the next step.
+    package let keepsWorkspaces: Bool
     /// What is prepared before the first node that has any, by node: one piece of the arena, one after another.
     package let prepared: [Int: Range<Int>]
     package let arenaByteCount: Int
@@ -46,12 +49,20 @@ package struct Plan: Sendable {
         return placement
     }
 
+    /// Where a part of a node's scratch memory lies.
+    package func workspace(of node: Int, offset: Int) -> Placement {
+        let start = workspaces[node]!.lowerBound + offset
+        return keepsWorkspaces ? .region(.keptWorkspaces, offset: start) : .arena(offset: start)
+    }
+
     /// - Parameters:
     ///   - rewrites: what the executor wants made of the graph.
     ///   - allocationByteCount: what one allocation may have.
+    ///   - keepsWorkspaces: for a graph whose weights stay as they are.
     ///   - form: the executor's form of a node of the fused graph.
     package init(
         _ source: Graph, _ rewrites: GraphRewrites = GraphRewrites(), allocationByteCount: Int = .max,
+        keepsWorkspaces: Bool = false,
         form: (Node, Graph) -> any NodeForm = { _, _ in PlainForm() }
     ) {
         let graph = source.rewritten(rewrites)
@@ -70,7 +81,8 @@ package struct Plan: Sendable {
         }
         var liveness = Liveness(graph, channelViews, turns: turns)
         var workspaceBlocks: [Int: Int] = [:]
-        for (index, form) in forms.enumerated() where form.workspaceByteCount > 0 {
+        self.keepsWorkspaces = keepsWorkspaces
+        for (index, form) in forms.enumerated() where form.workspaceByteCount > 0 && !keepsWorkspaces {
             workspaceBlocks[index] = liveness.addBlock(form.workspaceByteCount, turns[index]...turns[index])
         }
         let preparing = forms.indices.filter { forms[$0].preparedByteCount > 0 }
@@ -82,9 +94,12 @@ package struct Plan: Sendable {
         let arena = ArenaLayout(liveness.blocks, pieceByteCount: pieceByteCount)
         largestBlockByteCount = liveness.blocks.map(\.byteCount).max() ?? 0
         arenaByteCount = arena.byteCount
-        workspaces = workspaceBlocks.mapValues {
-            arena.offsets[$0]..<arena.offsets[$0] + liveness.blocks[$0].byteCount
-        }
+        workspaces =
+            keepsWorkspaces
+            ? Self.keptWorkspaces(of: forms)
+            : workspaceBlocks.mapValues {
+                arena.offsets[$0]..<arena.offsets[$0] + liveness.blocks[$0].byteCount
+            }
         prepared = Dictionary(
             uniqueKeysWithValues: preparing.enumerated().map { place, node in
                 let start = arena.offsets[preparedBlock!] + preparedLayout.byteOffset(place)
@@ -109,6 +124,17 @@ package struct Plan: Sendable {
 }
 
 extension Plan {
+    /// One behind the other.
+    private static func keptWorkspaces(of forms: [any NodeForm]) -> [Int: Range<Int>] {
+        let nodes = forms.indices.filter { forms[$0].workspaceByteCount > 0 }
+        let layout = FlatLayout(counts: nodes.map { (forms[$0].workspaceByteCount + 3) / 4 })
+        return Dictionary(
+            uniqueKeysWithValues: nodes.enumerated().map { place, node in
+                let start = layout.byteOffset(place)
+                return (node, start..<start + forms[node].workspaceByteCount)
+            })
+    }
+
     /// What its steps read and write that outlives them, and how large it has to be.
     package var regionByteCounts: [Region: Int] {
         var result: [Region: Int] = [:]
@@ -118,8 +144,11 @@ extension Plan {
             case .parameter: result[.parameters] = parameterLayout.byteCount
             case .gradient: result[.gradients] = gradientLayout.byteCount
             case .statistic: result[.statistics] = statisticLayout.byteCount
-            case .region(let region): result[region] = value.type.byteCount
+            case .region(let region): result[region] = max(result[region] ?? 0, value.type.byteCount)
             }
+        }
+        if keepsWorkspaces, let end = workspaces.values.map(\.upperBound).max() {
+            result[.keptWorkspaces] = end
         }
         return result
     }

@@ -99,8 +99,10 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
     /// - Parameters:
     ///   - staging: another than the best that is known to work.
     ///   - leastPieceProducts: see `DeviceTraits`.
+    ///   - imagesOfChoice: see `DeviceTraits`.
     package func makeExecutor(
-        profiling: Bool = false, staging: Staging? = nil, leastPieceProducts: Int? = nil
+        profiling: Bool = false, staging: Staging? = nil, leastPieceProducts: Int? = nil,
+        imagesOfChoice: Int? = nil
     ) throws -> any Executor {
         guard let openCL else { return ReferenceExecutor(index: details.index) }
         // What is not known to work is not used: `resin` asks a driver once, a program of one's own may run
@@ -120,6 +122,7 @@ public struct ComputeDevice: Sendable, CustomStringConvertible {
         )
         if imitated != nil { traits.leastPieceProducts = 0 }
         if let leastPieceProducts { traits.leastPieceProducts = leastPieceProducts }
+        if traits.kind == .cpu { traits.imagesOfChoice = imagesOfChoice }
         return try DeviceExecutor(
             device: openCL, index: details.index, profiling: profiling, traits: traits)
     }

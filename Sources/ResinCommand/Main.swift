@@ -62,6 +62,6 @@ struct ResinCommand: ParsableCommand {
             TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
             ExplainCommand.self, BenchCommand.self, DatasetsCommand.self, DevicesCommand.self,
             NetworksCommand.self,
-            KernelsCommand.self, CheckOneCommand.self,
+            KernelsCommand.self, CheckOneCommand.self, TimePredictionsCommand.self,
         ])
 }

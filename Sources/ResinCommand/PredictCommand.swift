@@ -28,8 +28,30 @@ struct PredictCommand: ParsableCommand {
     @OptionGroup var deviceOption: DeviceOption
     @Flag(help: "As JSON.")
     var json = false
-    @Option(help: ArgumentHelp("Write file,rank,class,probability, too.", valueName: "file.csv"))
+    @Option(
+        help: ArgumentHelp(
+            "Write file,rank,class,probability, too; with --features, the features in their place.",
+            valueName: "file.csv"))
     var csv: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --csv: write a layer's values, one row a picture: the file, then the values.",
+            discussion:
+                "Of a layer that gives images, each channel's mean over the pixels. Layers are called as in "
+                + "'resin summary'.", valueName: "layer"))
+    var features: String?
+    @Option(
+        help: ArgumentHelp(
+            "Write a PNG a picture that shows where its likeliest class is seen (Grad-CAM).",
+            discussion:
+                "The picture as the network sees it; the map's largest value is pale yellow, half of it red, none "
+                + "leaves the picture as it is. Files are called PICTURE.CLASS.png.", valueName: "dir"))
+    var heatmap: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --heatmap: the layer to look at (default: the last map before the global pooling).",
+            valueName: "layer"))
+    var heatmapLayer: String?
 
     private struct Row: Encodable {
         var file: String
@@ -49,6 +71,13 @@ struct PredictCommand: ParsableCommand {
 
     func run() throws {
         if let csv { try AtomicFile.check(csv) }
+        if features != nil && csv == nil {
+            throw ResinError(.usage, "--features wants --csv, the file that the values are written to")
+        }
+        if heatmapLayer != nil && heatmap == nil {
+            throw ResinError(.usage, "--heatmap-layer wants --heatmap, the folder that maps are written to")
+        }
+        if let heatmap { try HeatmapFolder.check(heatmap) }
         let named = try bounded("--top", top ?? 5, 1...Limits.classes)
         let file = try Safetensors(contentsOf: model.path)
         var (network, configuration) = try makeConfiguration(file)
@@ -63,27 +92,49 @@ struct PredictCommand: ParsableCommand {
         for image in files.unreadable { note(image.reason) }
         let device = try deviceOption.choose()
         note("device \(device)")
-        let predictions = try Prediction.all(
-            for: files, by: network, weights: weights, configuration, loading.checked(source), device: device
-        ) { note("note: \($0)") }
+        // One size, that of the run's batch: so a set is predicted as fast as it is evaluated, and to the same bits.
+        let settings = Predictor.Settings(
+            largestBatch: max(min(configuration.batch, files.paths.count), 1), plansEverySize: false,
+            decodingThreads: try loading.checked(source).threads, featureLayer: features,
+            heatmapLayer: heatmap == nil ? nil : heatmapLayer.map { .named($0) } ?? .last)
+        let predictor = try Predictor(
+            network, weights: weights, configuration, device: device, settings: settings)
+        let paths = files.paths
+        let results = try waiting { try await predictor.results(for: paths.map { .file($0) }) }
+        for case .success(let image) in results {
+            if let flaw = image.flaw { note("note: \(flaw)") }
+        }
         var errors = files.unreadable.map(\.error)
         var rows: [Row] = []
-        for (file, prediction) in zip(files.paths, predictions) {
-            switch prediction {
+        var pictures: [(file: String, image: PredictedImage)] = []
+        for (file, result) in zip(paths, results) {
+            switch result {
             case .failure(let error):
+                if error.kind == .notFinite { throw error }
                 note(error.message)
                 errors.append(error)
-            case .success(let classes):
+            case .success(let image):
+                pictures.append((file, image))
                 rows.append(
                     Row(
                         file: file,
-                        predictions: classes.prefix(named).map {
+                        predictions: image.classes.prefix(named).map {
                             Class(index: $0.index, name: $0.className, probability: $0.probability)
                         }))
             }
         }
         try show(rows)
-        if let csv { try write(rows, to: csv) }
+        if let csv {
+            if features == nil { try write(rows, to: csv) } else { try write(pictures, to: csv) }
+        }
+        if let heatmap {
+            let folder = try HeatmapFolder(heatmap)
+            for picture in pictures {
+                let map = try waiting { try await predictor.heatmap(of: .file(picture.file)) }
+                try folder.write(map, of: picture.file)
+            }
+            note("\(pictures.count.grouped) heat maps are in \(heatmap)")
+        }
         if !errors.isEmpty {
             let pictures = files.paths.count + files.unreadable.count
             throw ResinError(
@@ -109,6 +160,17 @@ struct PredictCommand: ParsableCommand {
                 text +=
                     "\(row.file.csvField),\(rank + 1),\(prediction.name.csvField),\(prediction.probability)\n"
             }
+        }
+        try AtomicFile.write(Data(text.utf8), to: path)
+    }
+
+    /// `file,0,1,…`, a line for each picture.
+    private func write(_ pictures: [(file: String, image: PredictedImage)], to path: String) throws {
+        let count = pictures.first?.image.features.count ?? 0
+        var text = "file," + (0..<count).map(String.init).joined(separator: ",") + "\n"
+        for (file, image) in pictures {
+            let values = image.features.map { "\($0)" }.joined(separator: ",")
+            text += "\(file.csvField),\(values)\n"
         }
         try AtomicFile.write(Data(text.utf8), to: path)
     }

@@ -27,19 +27,23 @@ public struct MemoryPlan: Hashable, Sendable {
         let plan = StepPlan(steps.flatMap(\.plans))
         (parameters, gradients, optimizerState) = (0, 0, 0)
         var flat = 0
+        var kept = 0
         for (region, byteCount) in plan.regionByteCounts {
             switch region {
             case .parameters, .statistics, .keptStatistics: parameters += byteCount
             case .gradients, .shardGradients, .shardStatistics: gradients += byteCount
             case .optimizerState: optimizerState += byteCount
+            case .keptWorkspaces: kept += byteCount
             // A few numbers, or counted with the data set.
-            case .images, .labels, .order, .samples, .metrics, .activity, .lossScale, .classWeights: continue
+            case .images, .labels, .order, .samples, .metrics, .activity, .lossScale, .classWeights,
+                .outputGradients, .zeros:
+                continue
             }
             flat = max(flat, byteCount)
         }
         dataset = inputs.reduce(0) { $0 + $1.byteCount }
         staging = inputs.reduce(0) { $0 + $1.stagingByteCount }
-        arena = executor.workingByteCount(of: plan)
+        arena = kept + executor.workingByteCount(of: plan)
         // The arena comes in pieces.
         largest = max(flat, inputs.map(\.byteCount).max() ?? 0, plan.largestBlockByteCount)
         if gradients > 0 && executor.sharesHostMemory { checkpoint = parameters + optimizerState }

@@ -34,6 +34,8 @@ public final class Trainer {
     private var firstSlot = 0
     /// What a step takes; nil before the first, in which a driver may also compile.
     private var stepSeconds: Double?
+    /// What the last step's loss was multiplied by, where `trainStep` took it and losses are.
+    var stepLossScale: Float?
 
     /// Where training is within an epoch.
     public struct Progress: Sendable {
@@ -179,7 +181,11 @@ public final class Trainer {
     }
 
     /// False where it was given up: the trainer is then as it was before.
-    private func runStep(_ slot: Int, shouldStop: () -> Bool) throws -> Bool {
+    ///
+    /// - Parameter learningRate: nil for the schedule's.
+    func runStep(
+        _ slot: Int, learningRate: Float? = nil, shouldStop: () -> Bool
+    ) throws -> Bool {
         let images = FeedStep(epoch: epoch, slot: slot)
         guard let rows = try feed.begin(images, shouldStop: shouldStop) else { return false }
         if slot == 0 {
@@ -188,8 +194,10 @@ public final class Trainer {
         }
         let uniforms = StepUniforms(
             seed: configuration.seed, step: step + 1, firstImage: rows.first,
-            imageCount: configuration.batch, slot: slot, learningRate: learningRate(atStep: step),
+            imageCount: configuration.batch, slot: slot,
+            learningRate: learningRate ?? self.learningRate(atStep: step),
             optimizer: configuration.optimizer.rule)
+        stepLossScale = nil
         let isWhole = try training.run(uniforms, expectedSeconds: stepSeconds, shouldStop: shouldStop)
         try feed.end()
         guard isWhole else {
@@ -241,7 +249,7 @@ public final class Trainer {
 
     /// Names where the numbers broke: a parameter, or else the first layer, of a step taken with the weights
     /// as they are now, whose values are not finite.
-    private func notFinite(stepOfEpoch: Int) -> ResinError {
+    func notFinite(stepOfEpoch: Int) -> ResinError {
         let epoch = (step - 1) / stepsPerEpoch + 1
         let intro = "the loss is not finite in epoch \(epoch), step \(stepOfEpoch + 1) of \(stepsPerEpoch)"
         return ResinError(

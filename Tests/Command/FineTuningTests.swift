@@ -138,7 +138,6 @@ extension CommandTests {
                 64, "'fc.bias' is frozen",
                 by: training("--weights", folder / "w.safetensors", "--freeze", "fc"))
             try expectRefusal(64, "nothing is left to train", by: training("--freeze", "backbone,fc"))
-            try expectRefusal(64, "'bn1' (batch norm) is frozen", by: training("--freeze", "bn1"))
             try expectRefusal(
                 65, "resnet18", "torchvision",
                 by: Program(

@@ -1,4 +1,5 @@
 import Foundation
+import ResinDataset
 import ResinFixtures
 import ResinTraining
 import Testing
@@ -44,7 +45,9 @@ extension CommandTests {
 
         init() throws { folder = try Self.folder.get() }
 
-        private func predictions(_ more: String...) throws -> [[String: Any]] {
+        private func predictions(_ more: String...) throws -> [[String: Any]] { try predictions(more) }
+
+        private func predictions(_ more: [String]) throws -> [[String: Any]] {
             let outcome = try success(of: Program(["predict"] + more + ["--json"]))
             return try #require(try outcome.json() as? [[String: Any]], "\(outcome)")
         }
@@ -152,6 +155,54 @@ extension CommandTests {
             try expectRefusal(64, "image", by: Program("predict", folder / "run"))
             try expectRefusal(64, "--data", by: Program("predict", folder / "run", good, "--data", "mnist"))
             try expectRefusal(64, "--top", by: Program("predict", folder / "run", good, "--top", "0"))
+        }
+
+        @Test("--heatmap writes a picture of the network's size for each, whose name has the class")
+        func heatmaps() throws {
+            let files = (0..<2).map { folder / "images/test/dark/\($0).png" }
+            let maps = folder / "maps"
+            let rows = try predictions([folder / "run"] + files + ["--heatmap", maps])
+            let names = try FileManager.default.contentsOfDirectory(atPath: maps).sorted()
+            let classes = try rows.map { row in
+                let classes = try #require(row["predictions"] as? [[String: Any]])
+                return try #require(classes[0]["class"] as? String)
+            }
+            #expect(names == [0, 1].map { "\($0).png.\(classes[$0]).png" })
+            for name in names {
+                let picture = try RasterImage(contentsOf: maps + "/" + name)
+                #expect((picture.height, picture.width, picture.channels) == (32, 32, 3))
+            }
+            // Two files of one name do not write over each other.
+            let other = folder / "images/test/bright ones/0.png"
+            _ = try predictions([folder / "run", other, files[0], "--heatmap", folder / "both"])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder / "both").count == 2)
+            try expectRefusal(
+                64, "layers are", "4.1.relu2",
+                by: Program(["predict", folder / "run", "--heatmap", maps, "--heatmap-layer", "x"] + files))
+            try expectRefusal(
+                64, "--heatmap", by: Program(["predict", folder / "run", "--heatmap-layer", "x"] + files))
+            try expectRefusal(
+                64, "file", by: Program(["predict", folder / "run", "--heatmap", files[0]] + files))
+        }
+
+        @Test("--features writes a row of a layer's values a picture; an unknown layer lists those there are")
+        func features() throws {
+            let files = (0..<3).map { folder / "images/test/dark/\($0).png" }
+            let csv = folder / "features.csv"
+            let unknown = try Program("predict", folder / "run", files[0], "--features", "x", "--csv", csv)
+                .run()
+            #expect(unknown.code == 64 && !folder.holds("features.csv"), "\(unknown)")
+            // The one before the classifier, which comes last.
+            let layers = unknown.errors.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
+            let layer = try #require(layers.dropLast().last)
+            try success(of: Program(["predict", folder / "run", "--features", layer, "--csv", csv] + files))
+            let rows = folder.lines(of: "features.csv").map { $0.split(separator: ",") }
+            #expect(rows.count == 4 && rows.allSatisfy { $0.count == 513 })
+            #expect(rows.dropFirst().map { String($0[0]) } == files)
+            #expect(
+                rows.dropFirst().allSatisfy { $0.dropFirst().allSatisfy { Double($0)?.isFinite == true } })
+            try expectRefusal(
+                64, "--csv", by: Program("predict", folder / "run", files[0], "--features", layer))
         }
 
         /// A copy of the folder, for tests that change it.

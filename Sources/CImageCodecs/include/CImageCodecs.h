@@ -25,6 +25,11 @@ typedef struct {
 bool decode_png(const unsigned char *bytes, size_t size, unsigned height, unsigned width, StoredBox box, int channels,
                 unsigned char *pixels, char complaint[COMPLAINT_SIZE]);
 
+// Encodes rows of width × channels bytes, grey or RGB, as a PNG. Nil bytes ask for the size that it has at most, which `*size`
+// then says; else `*size` is the room there is before, and what was written after. False, with libpng's complaint, where it cannot.
+bool encode_png(const unsigned char *pixels, unsigned height, unsigned width, int channels, unsigned char *bytes, size_t *size,
+                char complaint[COMPLAINT_SIZE]);
+
 // JPEG, at 1/reduction of its size, rounded up, which is 1, 2, 4 or 8; height and width are those of the file, the box lies in
 // the reduced image. CMYK, and what becomes it, comes to RGB as Pillow does it, which takes it for Adobe's inverted form. A
 // complaint beside true is about a file that is flawed though it could be read.

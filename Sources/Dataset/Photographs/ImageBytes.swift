@@ -1,30 +1,42 @@
 import ResinTensor
 
-/// An image's bytes: those of a file, or of a member of an archive.
+/// An image's bytes: those of a file, of a member of an archive, or in memory.
 struct ImageBytes: ~Copyable {
     /// For messages.
     let name: String
     let byteCount: Int
     private let start: Int
-    private let file: ReadableFile
+    private let storage: Storage
 
-    init(_ path: String) throws {
-        file = try ReadableFile(path)
-        (name, start, byteCount) = (path, 0, file.byteCount)
+    private enum Storage: ~Copyable {
+        case file(ReadableFile)
+        case memory([UInt8])
     }
+
+    init(_ path: String) throws { self.init(try ReadableFile(path)) }
 
     init(_ file: consuming ReadableFile) {
         (name, start, byteCount) = (file.path, 0, file.byteCount)
-        self.file = file
+        storage = .file(file)
     }
 
     init(_ file: consuming ReadableFile, name: String, at start: Int, byteCount: Int) {
         (self.name, self.start, self.byteCount) = (name, start, byteCount)
-        self.file = file
+        storage = .file(file)
     }
 
+    init(_ bytes: [UInt8], name: String) {
+        (self.name, start, byteCount) = (name, 0, bytes.count)
+        storage = .memory(bytes)
+    }
+
+    /// Fills `buffer`, which must lie within the image.
     borrowing func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
-        try file.read(into: buffer, at: start + offset)
+        switch storage {
+        case .file(let file): try file.read(into: buffer, at: start + offset)
+        case .memory(let bytes):
+            bytes[offset..<offset + buffer.count].withUnsafeBytes { buffer.copyMemory(from: $0) }
+        }
     }
 }
 

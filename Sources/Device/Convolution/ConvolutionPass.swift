@@ -92,6 +92,7 @@ struct ConvolutionPass: Sendable {
             offset: lowering.workspaceByteCount - foldedByteCount, byteCount: foldedByteCount)
         lowering.launch(
             "batch_norm_fold", in: .batchNorm, global: [divide(result.channels, by: lowering.traits.lanes)],
+            readsWeightsAlone: true,
             [bias ?? .zeros] + lowering.node.inputs[forward.foldedNormInputs].map(Launch.Argument.value)
                 + [folded, .int(result.channels), .int(hasBias ? 1 : 0), .float(epsilon)])
         return ConvolutionOffset(argument: folded, kind: 2)

@@ -13,6 +13,7 @@ struct WinogradTiling: Hashable {
     var channels, resultChannels: Int
     var lanes: Int
     private var rows, columns: Int
+    private var imagesOfChoice: Int
 
     /// A CPU's, whose channels have to fill vectors.
     init?(_ window: Window, image: Shape, result: Shape, _ traits: DeviceTraits) {
@@ -32,6 +33,7 @@ struct WinogradTiling: Hashable {
         (rows, columns) = traits.registerTile(channels: resultChannels)
         kernel = window.kernel.height
         images = result.images
+        imagesOfChoice = traits.imagesOfChoice ?? result.images
         (points, tileRows, tileColumns) = (8, 0, 0)
         cut(result)
         let withEight = self
@@ -49,6 +51,8 @@ struct WinogradTiling: Hashable {
     var output: Int { points + 1 - kernel }
     var frequencies: Int { points * points }
     var tiles: Int { images * tileRows * tileColumns }
+    /// Of so many images as the form is chosen for.
+    var tilesOfChoice: Int { imagesOfChoice * tileRows * tileColumns }
     /// Vectors of summed channels.
     var vectors: Int { divide(channels, by: lanes) }
     /// Tiles, or summed channels, by vectors of result channels.
@@ -66,7 +70,7 @@ struct WinogradTiling: Hashable {
     /// Of frequencies with so many floats each, and between them room for a vector (APART in Kernels/shared/winograd.cl).
     func byteCount(aFrequency count: Int) -> Int { 4 * frequencies * (count + lanes) }
     /// For a pair of channels; transforming the filter counts as much as some tiles.
-    private var multiplications: Int { frequencies * (tiles + 48) }
+    private var multiplications: Int { frequencies * (tilesOfChoice + 48) }
 }
 
 extension WinogradGeometry {

@@ -13,6 +13,8 @@ struct Launch: Sendable {
     var local: [Int]
     /// The node that it works for, by its index in the plan's graph.
     var node: Int
+    /// Whether it puts weights in order in the node's scratch memory, and does nothing else.
+    var readsWeightsAlone = false
 
     /// One argument of a kernel.
     enum Argument: Sendable {

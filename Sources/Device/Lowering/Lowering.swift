@@ -49,10 +49,12 @@ struct Lowering {
     func input(_ index: Int) -> Argument { .value(node.inputs[index]) }
     func output(_ index: Int) -> Argument { .value(node.outputs[index]) }
 
-    /// - Parameter local: the group's size where the kernel depends on it; else see `groups`.
+    /// - Parameters:
+    ///   - local: the group's size where the kernel depends on it; else see `groups`.
+    ///   - readsWeightsAlone: see `Launch`.
     mutating func launch(
         _ kernel: String, in file: KernelFile, defining definitions: [(String, Int)] = [], global: [Int],
-        local: [Int]? = nil, _ arguments: [Argument]
+        local: [Int]? = nil, readsWeightsAlone: Bool = false, _ arguments: [Argument]
     ) {
         var options = definitions.map { "-D\($0.0)=\($0.1)" }
         if file.hasLastGroups, let fence = traits.fence { options += fence.options }
@@ -67,7 +69,8 @@ struct Lowering {
             Launch(
                 kernel: kernel,
                 program: ProgramKey(files: file.files(on: traits.kind), options: traits.options + options),
-                arguments: arguments, global: global, local: local, node: nodeIndex))
+                arguments: arguments, global: global, local: local, node: nodeIndex,
+                readsWeightsAlone: readsWeightsAlone))
     }
 
     /// Bytes of the node's scratch memory.

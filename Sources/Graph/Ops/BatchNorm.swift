@@ -72,16 +72,23 @@ extension Op {
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
 
+        /// Of x alone, which is all that a fixed network asks for, and one whose layer is frozen: dx = scale / √(variance + epsilon) · dy, which is the norm of
+        /// dy with neither mean nor shift.
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
+            let inputs = backward.node.inputs
+            precondition(
+                !backward.wantsGradient(ofInput: 1) && !backward.wantsGradient(ofInput: 2),
+                "scale and shift of a batch norm with running statistics have no gradient")
+            let zeros = backward.zeros(backward.shape(ofInput: 0).channels)
+            let gradient = try backward.apply(
+                .batchNormInference(self),
+                to: [backward.outputGradient, inputs[1], zeros, zeros, inputs[4]])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+
         package var inPlaceInputs: [Int] { [0] }
         package var keepsFeaturesInPlace: Bool { true }
-
-        /// It is in a graph that is trained where its layer is frozen.
-        package func differentiate(_ backward: inout BackwardPass) throws {
-            throw ResinError(
-                .usage,
-                "layer '\(backward.node.name)' (batch norm) is frozen, but layers before it are trained; freeze those, too"
-            )
-        }
 
         package func with(_ epilogue: Epilogue) -> Op? {
             guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {

@@ -69,6 +69,7 @@ extension Op {
                     .convolution2DInputGradient(op), to: [backward.outputGradient, inputs[1]])
                 backward.setGradient(ofInput: 0, to: gradient[0])
             }
+            guard backward.wantsGradient(ofInput: 1) else { return }
             let op = Convolution2DFilterGradient(window: window, hasBias: hasBias)
             let gradients = try backward.apply(
                 .convolution2DFilterGradient(op), to: [inputs[0], backward.outputGradient])

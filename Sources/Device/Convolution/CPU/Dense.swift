@@ -23,7 +23,8 @@ struct DenseTile: Hashable {
         let (inputs, outputs) = (pass.image, pass.result)
         guard
             pass.window.kernel == Extent(1)
-                && inputs.height * inputs.width * outputs.height * outputs.width == 1 && inputs.images <= 64
+                && inputs.height * inputs.width * outputs.height * outputs.width == 1
+                && (traits.imagesOfChoice ?? inputs.images) <= 64
                 && inputs.channels * outputs.channels >= 1 << 16
         else { return nil }
         lanes = traits.lanes

@@ -77,6 +77,7 @@ extension ConvolutionPass {
         lowering.launch(
             "convolution2d_pack", in: .gather, defining: tile.definitions,
             global: [taps * divide(isTransposed ? outputs : inputs, by: tile.lanes), tile.tiles],
+            readsWeightsAlone: true,
             [
                 filter(in: lowering), .workspace, .int(taps), .int(inputs), .int(outputs),
                 .int(isTransposed ? 1 : 0),

@@ -24,7 +24,7 @@ struct WinogradConvolution: ConvolutionForm {
         guard let convolution = pass.convolution,
             let tiling = WinogradTiling(
                 convolution.window, image: convolution.source, result: convolution.target, traits),
-            tiling.tiles >= 48
+            tiling.tilesOfChoice >= 48
         else { return nil }
         self.tiling = tiling
         self.convolution = convolution
@@ -65,7 +65,7 @@ struct WinogradConvolution: ConvolutionForm {
         let offset = pass.offset(&lowering)
         lowering.launch(
             "winograd_pack", in: .winograd, defining: tiling.definitions,
-            global: [tiling.vectors * tiling.lanes, channelTiles],
+            global: [tiling.vectors * tiling.lanes, channelTiles], readsWeightsAlone: true,
             [
                 pass.filter(in: lowering), .workspace, .int(pass.image.channels), .int(pass.result.channels),
                 .int(pass.isTransposed ? 1 : 0),
