@@ -121,6 +121,7 @@ public enum Op: Hashable, Sendable {
     case lossStep(LossStep)
     case channelActivity(ChannelActivity)
     case optimizer(Optimizer)
+    case movingAverage(MovingAverage)
 
     package var body: any Operator {
         switch self {
@@ -158,6 +159,7 @@ public enum Op: Hashable, Sendable {
         case .lossStep(let op): op
         case .channelActivity(let op): op
         case .optimizer(let op): op
+        case .movingAverage(let op): op
         }
     }
 }

@@ -240,6 +240,7 @@ extension Op {
         case .lossStep(let op): op
         case .channelActivity(let op): op
         case .optimizer(let op): op
+        case .movingAverage(let op): op
         }
     }
 }

@@ -47,6 +47,7 @@ struct Launch: Sendable {
         case constants([Float])
         /// Structs of Kernels/include/KernelStructs.h that never change.
         case table([FilterTask])
+        case slices([ParameterSlice])
     }
 }
 
@@ -78,7 +79,7 @@ extension Launch.Argument {
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
         case .of(_, let argument): argument.valueByteCount
         case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .counters,
-            .zeros, .constants, .table:
+            .zeros, .constants, .table, .slices:
             nil
         }
     }
@@ -171,6 +172,7 @@ extension Op {
         case .lossStep(let op): op
         case .channelActivity(let op): op
         case .optimizer(let op): op
+        case .movingAverage(let op): op
         }
     }
 }
