@@ -153,7 +153,10 @@ package struct RunPlans {
         (trainInput, testInput) = inputs.inputs(batch: configuration.batch, on: executor)
         training = try TrainingGraphs(network, trainInput, configuration)
         evaluation = try EvaluationGraph(network, testInput, configuration)
-        trainingPlan = executor.makePlan(training.gradients, training.update)
+        trainingPlan = StepPlan(
+            ([training.gradients, training.update] + (training.averages.map { [$0.update] } ?? [])).map {
+                executor.makePlan($0)
+            })
         evaluationPlan = executor.makePlan(evaluation.graph)
         memory = MemoryPlan(
             trainingPlan, evaluationPlan, inputs: [trainInput, testInput], on: executor)

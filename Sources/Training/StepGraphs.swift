@@ -9,6 +9,8 @@ package struct TrainingGraphs {
     package let gradients: Graph
     /// The optimizer, which works on the flat buffers behind them.
     package let update: Graph
+    /// The weights' moving averages, where they are kept.
+    package let averages: AverageGraphs?
     /// The layers' outputs by name, to find the one whose values first are not finite.
     package let layerOutputs: [(name: String, value: ValueID)]
 
@@ -19,10 +21,11 @@ package struct TrainingGraphs {
         gradients = step.graph.inPrecision(configuration.precision)
         layerOutputs = gradients.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }
-        update = try Self.update(of: step, by: configuration.optimizer.rule)
+        update = try Self.update(of: step, by: configuration.optimizer)
+        averages = try configuration.averageDecay.map { try AverageGraphs(of: step.graph, decay: $0) }
     }
 
-    private static func update(of step: NetworkStep, by rule: Op.Optimizer.Rule) throws -> Graph {
+    private static func update(of step: NetworkStep, by optimizer: OptimizerSettings) throws -> Graph {
         var graph = Graph()
         var others: [(Op.Optimizer.Operand, ValueID)] = []
         func add(_ operand: Op.Optimizer.Operand, _ region: Region, _ type: TensorType) {
@@ -37,7 +40,9 @@ package struct TrainingGraphs {
             add(.keptStatistics, .keptStatistics, statistics)
         }
         if step.lossScale != nil { add(.lossScale, .lossScale, LossScale.type) }
-        try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: step.graph), others)
+        try graph.applyOptimizer(
+            optimizer.rule, of: FlatLayout(parametersOf: step.graph), clipNorm: optimizer.clipNorm,
+            rates: optimizer.rates(of: step.graph.parameters), others)
         return graph
     }
 }
