@@ -26,6 +26,9 @@ static const struct {
     {"philox", (const char[]){
 #embed "shared/philox.cl"
     , '\0'}},
+    {"update", (const char[]){
+#embed "shared/update.cl"
+    , '\0'}},
     {"winograd", (const char[]){
 #embed "shared/winograd.cl"
     , '\0'}},
@@ -55,6 +58,9 @@ static const struct {
     , '\0'}},
     {"optimizer", (const char[]){
 #embed "operators/optimizer.cl"
+    , '\0'}},
+    {"optimizer_norms", (const char[]){
+#embed "operators/optimizer_norms.cl"
     , '\0'}},
     {"pooling2d", (const char[]){
 #embed "operators/pooling2d.cl"

@@ -36,6 +36,24 @@ typedef struct {
     float FIELD(skipped_steps, skippedSteps);
 } LossScale;
 
+// A tensor in the flat buffers of an optimizer, up to the next one's first place.
+typedef struct {
+    int first;                                          // in floats
+    int FIELD(first_block, firstBlock);                 // of those whose squares are summed (optimizer_norms.cl)
+    float FIELD(rate_factor, rateFactor), decay;
+} ParameterSlice;
+
+// How an optimizer updates the flat buffers (optimizer.cl).
+typedef struct {
+    int count, FIELD(statistics_count, statisticsCount);        // floats
+    int chunk;                                          // vectors that a work-item takes
+    int skips, FIELD(is_scaled, isScaled), clips;
+    int slices;                                         // tensors that are told apart; 0: all are alike
+    int FIELD(search_reach, searchReach);               // the largest power of two below their number
+    float momentum, beta1, beta2, epsilon, decay;
+    int nesterov, decoupled;
+} UpdateSettings;
+
 // Of softmax cross-entropy.
 typedef struct {
     int classes;

@@ -55,6 +55,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case loss = "softmax cross-entropy"
         case elementwise = "element-wise"
         case concatenation, input, photographs, optimizers, metrics
+        case movingAverages = "moving averages"
 
         package var cases: [OpCase] {
             switch self {
@@ -68,6 +69,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .photographs: OpCase.photographs
             case .optimizers: OpCase.optimizers
             case .metrics: OpCase.metrics + OpCase.shards
+            case .movingAverages: OpCase.movingAverages
             }
         }
     }

@@ -83,6 +83,7 @@ package final class CommandList: Executable {
         case .geometry(let value): try Self.set(kernel, index, value)
         case .constants(let values): try kernel.setArgument(index, makeBuffer(of: values))
         case .table(let values): try kernel.setArgument(index, makeBuffer(of: values))
+        case .slices(let values): try kernel.setArgument(index, makeBuffer(of: values))
         }
     }
 

@@ -46,6 +46,8 @@ public enum Region: Hashable, Sendable {
     case shardStatistics(Int)
     /// All running statistics, flat, and what they were after the last step whose loss was finite.
     case statistics, keptStatistics
+    /// Moving averages of the parameters and of the running statistics, laid out like these.
+    case averagedParameters, averagedStatistics
     /// The data set: bytes `[images, height, width, channels]`, class numbers (`Int32` `[images]`), and the order in
     /// which an epoch visits them (`Int32` `[images]`).
     case images(Split)

@@ -123,6 +123,7 @@ public enum Op: Hashable, Sendable {
     case regionSum(RegionSum)
     case shardMetrics(ShardMetrics)
     case optimizer(Optimizer)
+    case movingAverage(MovingAverage)
 
     package var body: any Operator {
         switch self {
@@ -162,6 +163,7 @@ public enum Op: Hashable, Sendable {
         case .regionSum(let op): op
         case .shardMetrics(let op): op
         case .optimizer(let op): op
+        case .movingAverage(let op): op
         }
     }
 }

@@ -67,7 +67,7 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
     /// Row of `Region.metrics` that this step writes.
     package var slot: UInt32
     package var learningRate: Float
-    /// 1 − β₁ᵗ and 1 − β₂ᵗ of Adam at this step.
+    /// 1 − β₁ᵗ and 1 − β₂ᵗ of Adam and LAMB at this step.
     package var firstCorrection: Float
     package var secondCorrection: Float
     /// Of the step's shards, from 0.
@@ -103,8 +103,8 @@ package struct StepUniforms: BitwiseCopyable, Hashable, Sendable {
 extension Op.Optimizer.Rule {
     fileprivate func corrections(step: Int) -> (Float, Float) {
         switch self {
-        case .sgd: (1, 1)
-        case .adam(let beta1, let beta2, _, _, _):
+        case .sgd, .rmsprop, .lion: (1, 1)
+        case .adam(let beta1, let beta2, _, _, _), .lamb(let beta1, let beta2, _, _):
             (Float(1 - power(Double(beta1), step)), Float(1 - power(Double(beta2), step)))
         }
     }

@@ -242,6 +242,7 @@ extension Op {
         case .regionSum(let op): op
         case .shardMetrics(let op): op
         case .optimizer(let op): op
+        case .movingAverage(let op): op
         }
     }
 }

@@ -151,6 +151,20 @@ private struct Key {
             Key("weight_decay", \.weightDecay),
             Key("schedule", \.schedule),
             Key("warmup_epochs", \.warmupEpochs),
+            Key("beta1", \.optimization.beta1),
+            Key("beta2", \.optimization.beta2),
+            Key("eps", \.optimization.eps),
+            Key("alpha", \.optimization.alpha),
+            Key("clip", \.optimization.clip),
+            Key("head_lr", \.optimization.headLr),
+            Key("layer_decay", \.optimization.layerDecay),
+            Key("decay", \.optimization.decay),
+            Key("ema", \.optimization.ema),
+            Key("warmup_steps", \.optimization.warmupSteps),
+            Key("milestones", list: Int.self, \.optimization.milestones),
+            Key("min_lr", \.optimization.minLr),
+            Key("restarts", \.optimization.restarts),
+            Key("plateau_patience", \.optimization.plateauPatience),
             Key("label_smoothing", \.labelSmoothing),
             Key("class_weights", \.classWeights),
             Key("sampler", \.sampler),
@@ -194,6 +208,7 @@ extension TestFit: RecipeValue {}
 extension Streaming: RecipeValue {}
 extension Precision: RecipeValue {}
 extension OptimizerSettings.Name: RecipeValue {}
+extension OptimizerSettings.DecayScope: RecipeValue {}
 extension Schedule.Kind: RecipeValue {}
 extension Initialiser: RecipeValue {}
 extension TrainingConfiguration.NaNPolicy: RecipeValue {}

@@ -96,7 +96,7 @@ extension TrainCommand {
         // A recipe's learning rate belongs to its optimizer.
         if let optimizer, optimizer != recipe.optimizer.name {
             configuration.optimizer = OptimizerSettings(
-                optimizer, learningRate: optimizer == .sgd ? 0.1 : 0.001)
+                optimizer, learningRate: optimizer.learningRate)
         }
         try apply(to: &configuration, file)
     }
@@ -140,6 +140,7 @@ extension TrainCommand {
         if let weightDecay { configuration.optimizer.weightDecay = weightDecay }
         if let schedule { configuration.schedule.kind = schedule }
         if let warmupEpochs { configuration.schedule.warmupEpochs = warmupEpochs }
+        try optimization.apply(to: &configuration, schedule: schedule, warmupEpochs: warmupEpochs)
         if let initialiser { configuration.initialiser = initialiser }
         if let freeze { configuration.frozen = try Self.names("--freeze", freeze) }
         if let seed { configuration.seed = seed }
@@ -151,15 +152,20 @@ extension TrainCommand {
         if let precision = deviceOption.precision { configuration.precision = precision }
         try configuration.check()
         try checkMomentum(configuration.optimizer, recipe)
+        do {
+            try optimization.check(configuration)
+        } catch let fault {
+            throw recipe?.error(of: fault.error, options: [fault.option]) ?? fault.error
+        }
     }
 
     /// A saved run keeps settings that do nothing; who gives them now means something by it.
     private func checkMomentum(_ optimizer: OptimizerSettings, _ recipe: RecipeFile?) throws {
-        if let momentum, momentum > 0, optimizer.name != .sgd {
+        if let momentum, momentum > 0, !optimizer.name.hasMomentum {
             let error = ResinError(
                 .usage,
-                "--momentum is SGD's, and --optimizer is \(optimizer.name.rawValue), which has its own; leave it "
-                    + "out, or say --momentum 0 or --optimizer sgd")
+                "--momentum is SGD's and RMSprop's, and --optimizer is \(optimizer.name.rawValue), which has its own; "
+                    + "leave it out, or say --momentum 0 or --optimizer sgd")
             throw recipe?.error(of: error, options: ["--momentum"]) ?? error
         }
         if nesterov == true, optimizer.name != .sgd || optimizer.momentum == 0 {

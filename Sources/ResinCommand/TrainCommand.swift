@@ -68,20 +68,21 @@ struct TrainCommand: ParsableCommand {
             "Work through a step's images in so many equal parts, in as much less memory (default: 1).",
             discussion: "Batch norm sees each part by itself; all else is learnt as in one.", valueName: "n"))
     var shards: Int?
-    @Option(help: "sgd, adam or adamw.")
+    @Option(help: "sgd, adam, adamw, rmsprop, lamb or lion; see docs/optimizers.md.")
     var optimizer: OptimizerSettings.Name?
     @Option(help: ArgumentHelp("Learning rate.", valueName: "rate"))
     var lr: Float?
-    @Option(help: ArgumentHelp("SGD's momentum.", valueName: "m"))
+    @Option(help: ArgumentHelp("SGD's or RMSprop's momentum.", valueName: "m"))
     var momentum: Float?
     @Flag(inversion: .prefixedNo, help: "Nesterov's form of the momentum.")
     var nesterov: Bool?
     @Option(help: ArgumentHelp("Weight decay.", valueName: "w"))
     var weightDecay: Float?
-    @Option(help: "constant, step or cosine.")
+    @Option(help: "constant, step, multistep, cosine, one-cycle or plateau.")
     var schedule: Schedule.Kind?
     @Option(help: ArgumentHelp("Epochs over which the rate rises first.", valueName: "n"))
     var warmupEpochs: Int?
+    @OptionGroup var optimization: OptimizationOptions
     @Option(help: ArgumentHelp("Share of each training target that all classes get, 0…1.", valueName: "e"))
     var labelSmoothing: Float?
     @Option(
@@ -365,13 +366,17 @@ struct TrainCommand: ParsableCommand {
         // Of five classes or fewer, all are among the first five.
         let tested = metrics.evaluated
         let top5 = trainer.configuration.classCount > 5 ? ", top-5 \(percent(tested.top5Accuracy))" : ""
+        let averaged =
+            metrics.averaged.map {
+                ", of the averaged weights \(decimals($0.loss, 4)) and \(percent($0.accuracy))"
+            } ?? ""
         let skipped =
             metrics.skippedSteps > 0
             ? "; \(metrics.skippedSteps) of \(trainer.stepsPerEpoch) steps left out, whose loss was not finite"
             : ""
         return "epoch \(metrics.epoch): train loss \(decimals(metrics.trainLoss, 4)), accuracy "
             + "\(percent(metrics.trainAccuracy)); \(tested.part) loss \(decimals(tested.loss, 4)), accuracy "
-            + "\(percent(tested.accuracy))\(top5); "
+            + "\(percent(tested.accuracy))\(top5)\(averaged); "
             + "lr \(Float(metrics.learningRate)), \(decimals(metrics.imagesPerSecond, 0)) images/s, "
             + "\(decimals(metrics.stepMilliseconds, 1)) ms a step, \(duration(metrics.seconds))\(skipped)"
     }
@@ -381,6 +386,11 @@ extension TrainingConfiguration {
     /// Settings that do nothing beside the others.
     fileprivate var notes: [String] {
         var notes: [String] = []
+        if let averageDecay {
+            notes.append(
+                "best.safetensors is of the weights averaged over steps (--ema \(averageDecay)), and they choose it"
+            )
+        }
         if schedule.warmupEpochs >= epochs {
             notes.append(
                 "the rate rises over all \(epochs) epochs (--warmup-epochs \(schedule.warmupEpochs)): --schedule does "

@@ -8,7 +8,7 @@ extension TrainingConfiguration {
     /// What each value may be, by its key in `config.json`. What they allow is also what the planner can count
     /// with: no sum or product of these values overflows.
     package static let rules: [ValueRule<TrainingConfiguration>] =
-        basicRules + samplingRules + augmentationRules
+        basicRules + optimizerRules + scheduleRules + samplingRules + augmentationRules
         + NetworkOptions.rules.map { $0.within("options") { $0.options } }
 
     private static let basicRules: [ValueRule<TrainingConfiguration>] =
@@ -62,10 +62,6 @@ extension TrainingConfiguration {
             ValueRule("optimizer.weight_decay", "--weight-decay", "a number of at least 0", 0...finite) {
                 $0.optimizer.weightDecay
             },
-            ValueRule("schedule.kind", "--schedule", Schedule.Kind.allNames),
-            ValueRule("schedule.warmupEpochs", "--warmup-epochs", 0...Limits.epochs) {
-                $0.schedule.warmupEpochs
-            },
             ValueRule("init", "--init", Initialiser.allNames),
             text("weights") { $0.startingWeights.map { [$0] } ?? [] },
             text("freeze") { $0.frozen },
@@ -73,6 +69,9 @@ extension TrainingConfiguration {
             ValueRule("on_nan", "--on-nan", NaNPolicy.allNames),
             ValueRule("label_smoothing", "--label-smoothing", shareWords, share) { $0.labelSmoothing },
             ValueRule("patience", "--patience", 1...Limits.epochs) { $0.patience },
+            ValueRule(
+                "ema", "--ema", "above 0 and below 1, such as 0.999", 0.0.nextUp...1.0.nextDown
+            ) { $0.averageDecay },
             ValueRule("math", "--math", MathMode.allNames),
             ValueRule("precision", "--precision", Precision.allNames),
         ]
@@ -104,9 +103,9 @@ extension TrainingConfiguration {
         for rule in Self.rules { try rule.check(self) }
     }
 
-    private static let finite = Float.greatestFiniteMagnitude
-    private static let share = 0...Float(1).nextDown
-    private static let shareWords = "at least 0 and less than 1"
+    static let finite = Float.greatestFiniteMagnitude
+    static let share = 0...Float(1).nextDown
+    static let shareWords = "at least 0 and less than 1"
     private static let sizeWords =
         "height and width of the images, each from 1 to \(Limits.side), with all channels at most "
         + "\(Limits.imageValues) values"

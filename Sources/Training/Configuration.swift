@@ -60,6 +60,9 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var sampler = Sampler.shuffle
     /// End the run after so many epochs without a better test accuracy.
     public var patience: Int?
+    /// Keep a moving average of the weights, in which each step's are so much of the last average and the rest of the
+    /// step's weights; the average is what is evaluated as best.
+    public var averageDecay: Double?
     public var math: MathMode = .fast
     public var precision: Precision = .float32
 
@@ -120,6 +123,7 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case classWeights = "class_weights"
         case sampler
         case patience
+        case averageDecay = "ema"
         case math, precision
     }
 }
@@ -166,128 +170,9 @@ extension TrainingConfiguration {
         classWeights = try values.optional(.classWeights)
         sampler = try values.optional(.sampler) ?? .shuffle
         patience = try values.optional(.patience)
+        averageDecay = try values.optional(.averageDecay)
         // Until there was a choice, all sums were direct.
         math = try values.optional(.math) ?? .exact
         precision = try values.optional(.precision) ?? .float32
     }
-}
-
-/// An optimizer with its settings, under PyTorch's names.
-public struct OptimizerSettings: Codable, Equatable, Sendable {
-    public enum Name: String, Codable, CaseIterable, Sendable {
-        case sgd, adam, adamw
-
-        /// PyTorch's.
-        public var weightDecay: Float { self == .adamw ? 0.01 : 0 }
-    }
-    public var name: Name
-    public var learningRate: Float
-    /// SGD's.
-    public var momentum: Float = 0
-    public var nesterov = false
-    public var weightDecay: Float = 0
-
-    /// - Parameter weightDecay: nil for the optimizer's own.
-    public init(
-        _ name: Name, learningRate: Float, momentum: Float = 0, nesterov: Bool = false,
-        weightDecay: Float? = nil
-    ) {
-        self.name = name
-        self.learningRate = learningRate
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.weightDecay = weightDecay ?? name.weightDecay
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        name = try values.value(.name)
-        learningRate = try values.value(.learningRate)
-        momentum = try values.value(.momentum)
-        nesterov = try values.value(.nesterov)
-        weightDecay = try values.value(.weightDecay)
-    }
-
-    public static func sgd(
-        learningRate: Float, momentum: Float = 0, nesterov: Bool = false, weightDecay: Float = 0
-    ) -> OptimizerSettings {
-        OptimizerSettings(
-            .sgd, learningRate: learningRate, momentum: momentum, nesterov: nesterov, weightDecay: weightDecay
-        )
-    }
-
-    /// Adam with β₁ = 0.9, β₂ = 0.999, ε = 1e-8.
-    public static func adam(learningRate: Float, weightDecay: Float = 0) -> OptimizerSettings {
-        OptimizerSettings(.adam, learningRate: learningRate, weightDecay: weightDecay)
-    }
-
-    /// AdamW: Adam's settings, and weight decay apart from the gradient.
-    public static func adamW(learningRate: Float, weightDecay: Float = Name.adamw.weightDecay)
-        -> OptimizerSettings
-    {
-        OptimizerSettings(.adamw, learningRate: learningRate, weightDecay: weightDecay)
-    }
-
-    package var rule: Op.Optimizer.Rule {
-        switch name {
-        case .sgd: .sgd(momentum: momentum, nesterov: nesterov, weightDecay: weightDecay)
-        case .adam, .adamw:
-            .adam(
-                beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: weightDecay, isDecoupled: name == .adamw
-            )
-        }
-    }
-
-    public enum CodingKeys: String, CodingKey {
-        case name
-        case learningRate = "lr"
-        case momentum, nesterov
-        case weightDecay = "weight_decay"
-    }
-}
-
-/// How the learning rate changes: a pure function of the step, so that a resumed run cannot get it wrong.
-public struct Schedule: Codable, Equatable, Sendable {
-    public enum Kind: String, Codable, CaseIterable, Sendable {
-        case constant
-        /// A tenth after each third of the epochs.
-        case step
-        /// Half a cosine from the base rate to zero (Loshchilov and Hutter, ICLR 2017, without restarts).
-        case cosine
-    }
-    public var kind: Kind = .constant
-    /// The rate rises linearly from zero over so many epochs first.
-    public var warmupEpochs = 0
-
-    public init(_ kind: Kind = .constant, warmupEpochs: Int = 0) {
-        self.kind = kind
-        self.warmupEpochs = warmupEpochs
-    }
-
-    public init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: CodingKeys.self)
-        kind = try values.value(.kind)
-        warmupEpochs = try values.value(.warmupEpochs)
-    }
-
-    /// - Parameters:
-    ///   - step: of the run, from 0.
-    ///   - epochs: of the whole run.
-    package func learningRate(base: Float, step: Int, stepsPerEpoch: Int, epochs: Int) -> Float {
-        let warmup = warmupEpochs * stepsPerEpoch
-        if step < warmup { return base * Float(step + 1) / Float(warmup) }
-        let total = epochs * stepsPerEpoch
-        switch kind {
-        case .constant: return base
-        case .step:
-            let thirds = min(3 * (step / stepsPerEpoch) / max(epochs, 1), 2)
-            return base * [1, 0.1, 0.01][thirds]
-        case .cosine:
-            let progress = Double(step - warmup) / Double(max(total - warmup, 1))
-            return Float(Double(base) * 0.5 * (1 + cos(.pi * min(progress, 1))))
-        }
-    }
-
-    /// Whether the number of epochs changes the rate of steps before the last.
-    package var dependsOnEpochs: Bool { kind != .constant }
 }

@@ -8,6 +8,7 @@ import ResinTensor
 public struct MemoryPlan: Hashable, Sendable {
     public var parameters: Int
     public var gradients: Int
+    /// With moving averages of the weights, where there are any.
     public var optimizerState: Int
     /// The data set's bytes, labels and order.
     public var dataset: Int
@@ -32,7 +33,7 @@ public struct MemoryPlan: Hashable, Sendable {
             switch region {
             case .parameters, .statistics, .keptStatistics: parameters += byteCount
             case .gradients, .shardGradients, .shardStatistics: gradients += byteCount
-            case .optimizerState: optimizerState += byteCount
+            case .optimizerState, .averagedParameters, .averagedStatistics: optimizerState += byteCount
             case .keptWorkspaces: kept += byteCount
             // A few numbers, or counted with the data set.
             case .images, .labels, .order, .samples, .metrics, .activity, .lossScale, .classWeights,

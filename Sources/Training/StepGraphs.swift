@@ -14,6 +14,8 @@ package struct TrainingGraphs {
     package let update: Graph
     /// Of the metrics, the first that is a shard's.
     private let firstShardRow: Int
+    /// The weights' moving averages, where they are kept.
+    package let averages: AverageGraphs?
     /// The layers' outputs by name, to find the one whose values first are not finite.
     package let layerOutputs: [(name: String, value: ValueID)]
 
@@ -28,11 +30,13 @@ package struct TrainingGraphs {
         layerOutputs = gradients.nodes.filter { $0.pass == .forward && !$0.outputs.isEmpty }
             .map { ($0.name, $0.outputs[0]) }
         sums = try Self.sums(of: step, shards: configuration.shards, firstRow: firstShardRow)
-        update = try Self.update(of: step, by: configuration.optimizer.rule)
+        update = try Self.update(of: step, by: configuration.optimizer)
+        averages = try configuration.averageDecay.map { try AverageGraphs(of: step.graph, decay: $0) }
     }
 
     package func plan(on executor: any Executor) -> StepPlan {
-        if sums.isEmpty { return executor.makePlan(gradients, update) }
+        let ends = [update] + (averages.map { [$0.update] } ?? [])
+        if sums.isEmpty { return StepPlan(([gradients] + ends).map { executor.makePlan($0) }) }
         let shards = sums.indices.flatMap { index in
             [
                 StepPlan.Run(
@@ -42,8 +46,8 @@ package struct TrainingGraphs {
         }
         // Sums before the last shard's are given up with it.
         return StepPlan(
-            ([gradients] + sums + [update]).map { executor.makePlan($0) as Plan },
-            shards + [StepPlan.Run(plan: 1 + sums.count)])
+            ([gradients] + sums + ends).map { executor.makePlan($0) },
+            shards + ends.indices.map { StepPlan.Run(plan: 1 + sums.count + $0) })
     }
 
     /// A shard's sum waits under the number of its shards, a power of two given by its exponent, until the next as large is
@@ -90,7 +94,7 @@ package struct TrainingGraphs {
         }
     }
 
-    private static func update(of step: NetworkStep, by rule: Op.Optimizer.Rule) throws -> Graph {
+    private static func update(of step: NetworkStep, by optimizer: OptimizerSettings) throws -> Graph {
         var graph = Graph()
         var others: [(Op.Optimizer.Operand, ValueID)] = []
         func add(_ operand: Op.Optimizer.Operand, _ region: Region, _ type: TensorType) {
@@ -105,7 +109,9 @@ package struct TrainingGraphs {
             add(.keptStatistics, .keptStatistics, statistics)
         }
         if step.lossScale != nil { add(.lossScale, .lossScale, LossScale.type) }
-        try graph.applyOptimizer(rule, of: FlatLayout(gradientsOf: step.graph), others)
+        try graph.applyOptimizer(
+            optimizer.rule, of: FlatLayout(gradientsOf: step.graph), clipNorm: optimizer.clipNorm,
+            rates: optimizer.rates(of: step.graph.parameters), others)
         return graph
     }
 }

@@ -27,6 +27,8 @@ public final class Trainer {
     private let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
+    /// Exchanges the weights and their moving averages, where these are kept.
+    private let exchange: (any Executable)?
     private let feed: any ImageFeed
     /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume or an
     /// evaluation.
@@ -90,6 +92,9 @@ public final class Trainer {
         evaluator = try Evaluator(
             plans.evaluation, plan: plans.evaluationPlan, configuration.ofShard, dataset.evaluated.images,
             testFeed, on: executor)
+        exchange = try plans.training.averages.map {
+            try executor.prepare(executor.makePlan($0.exchange) as Plan)
+        }
     }
 
     /// Images that were left out because they cannot be read: when the set was read, or when their turn came.
@@ -105,10 +110,13 @@ public final class Trainer {
         StepProfile(plans.trainingPlan.nodes, batch: configuration.batch, seconds: nil, note: note)
     }
 
+    /// What the plateau schedule has seen of the evaluations.
+    package var plateau = Plateau()
+
     public func learningRate(atStep step: Int) -> Float {
         configuration.schedule.learningRate(
             base: configuration.optimizer.learningRate, step: step, stepsPerEpoch: stepsPerEpoch,
-            epochs: configuration.epochs)
+            epochs: configuration.epochs, reductions: plateau.reductions)
     }
 
     // MARK: Training
@@ -247,6 +255,16 @@ public final class Trainer {
             seed: configuration.seed, keepsLogits: keepsLogits, shouldStop: shouldStop)
     }
 
+    /// The same of the weights' moving averages; nil where none are kept, too.
+    public func evaluateAverages(shouldStop: () -> Bool = { false }) throws -> Evaluation? {
+        guard let exchange else { return nil }
+        let nothing = StepUniforms(seed: 0, step: 1, imageCount: 1)
+        try exchange.run(nothing)
+        let result = Result { try evaluate(shouldStop: shouldStop) }
+        try exchange.run(nothing)
+        return try result.get()
+    }
+
     /// Names where the numbers broke: a parameter, or else the first layer, of a step taken with the weights
     /// as they are now, whose values are not finite.
     func notFinite(stepOfEpoch: Int) -> ResinError {
@@ -316,6 +334,7 @@ public final class Trainer {
             let values = [lossScale.scale, lossScale.steadySteps, lossScale.skippedSteps]
             entries.append(Safetensors.Entry(Self.lossScaleName, shape: [3], values: values))
         }
+        if configuration.averageDecay != nil { entries += try model.averages(on: executor) }
         let stepsDone = step % stepsPerEpoch
         if stepsDone > 0 {
             let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
@@ -326,6 +345,7 @@ public final class Trainer {
         }
         var details = metadata
         details["epoch"] = String(step / stepsPerEpoch)
+        if configuration.schedule.kind == .plateau { details[Plateau.key] = plateau.text }
         return Checkpoint(
             step: step, weights: weights, optimizer: Safetensors(entries, metadata: details))
     }
@@ -352,15 +372,21 @@ public final class Trainer {
         }
         try checkSquares(checkpoint.optimizer, from: path)
         if configuration.precision.scalesLoss { try restoreLossScale(checkpoint.optimizer, from: path) }
+        if configuration.schedule.kind == .plateau {
+            plateau = try Plateau(checkpoint.optimizer.metadata, from: path)
+        }
+        if configuration.averageDecay != nil {
+            try model.loadAverages(checkpoint.optimizer, from: path, on: executor)
+        }
         step = checkpoint.step
         firstSlot = step % stepsPerEpoch
         earlierRows = firstSlot > 0 ? try self.earlierRows(checkpoint.optimizer, from: path) : []
     }
 
-    /// Adam takes the root of its second state, a mean of squares.
+    /// Some optimizers take the root of a state, a mean of squares.
     private func checkSquares(_ file: Safetensors, from path: String) throws {
-        guard case .adam = configuration.optimizer.rule else { return }
-        for entry in file.entries where entry.name.hasPrefix("1.") {
+        guard let state = configuration.optimizer.rule.squaresState else { return }
+        for entry in file.entries where entry.name.hasPrefix("\(state).") {
             guard let value = entry.values.first(where: { $0 < 0 }) else { continue }
             throw ValueFault(key: entry.name, value: "\(value) somewhere", allowed: "nowhere below 0")
                 .badContent(in: path)

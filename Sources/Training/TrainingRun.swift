@@ -112,11 +112,11 @@ public final class TrainingRun {
             unevaluated = trained
             lastStepSeconds = trained.stepSeconds
             try report(.evaluating(epoch: trained.number))
-            guard let evaluation = try trainer.evaluate(shouldStop: shouldStop) else {
+            guard let evaluations = try trainer.evaluations(shouldStop: shouldStop) else {
                 return try interrupt(report)
             }
             unevaluated = nil
-            try close(trained, evaluation, report)
+            try close(trained, evaluations, report)
         }
         // A run that was over already keeps its report.
         if let lastStepSeconds {
@@ -155,25 +155,34 @@ public final class TrainingRun {
 
     /// Writes down an epoch that was trained and evaluated, and saves it.
     private func close(
-        _ trained: TrainedEpoch, _ evaluation: Evaluation, _ report: (Event) throws -> Void
+        _ trained: TrainedEpoch, _ evaluations: Trainer.Evaluations, _ report: (Event) throws -> Void
     ) throws {
         let epoch = trained.number
+        // What chooses: the averages, where they are kept.
+        let evaluation = evaluations.deciding
         var metrics = EpochMetrics(epoch: epoch)
         (metrics.trainLoss, metrics.trainAccuracy) = (trained.loss, trained.accuracy)
-        metrics.record(evaluation, of: trainer.evaluated.part)
+        metrics.record(evaluations.current, of: trainer.evaluated.part)
+        if let averaged = evaluations.averaged {
+            metrics.record(averages: averaged, of: trainer.evaluated.part)
+        }
         metrics.learningRate = Double(trainer.learningRate(atStep: trainer.step - 1))
         metrics.seconds = trained.seconds
         metrics.imagesPerSecond = Double(trainer.configuration.batch) / trained.stepSeconds
         metrics.stepMilliseconds = 1e3 * trained.stepSeconds
         metrics.skippedSteps = trained.skippedSteps
         try folder.metrics.append(metrics)
+        if trainer.configuration.schedule.kind == .plateau {
+            trainer.plateau.observe(
+                evaluation.loss, patience: trainer.configuration.schedule.plateauPatience)
+        }
         // Where the outputs for some image are not finite, the others' accuracy says nothing.
         let isBest = evaluation.loss.isFinite && (best.map { evaluation.accuracy > $0.accuracy } ?? true)
         if isBest { best = Standing.Best(accuracy: evaluation.accuracy, epoch: epoch) }
         let isLast = standing.isOver(trainer.configuration)
         if isBest || isLast || epoch % saveEvery == 0 {
             let checkpoint = try trainer.checkpoint(metadata: standing.metadata)
-            if isBest { try checkpoints.saveBest(checkpoint) }
+            if isBest { try checkpoints.saveBest(trainer.averaged(checkpoint)) }
             if isLast || epoch % saveEvery == 0 { try save(checkpoint) }
         }
         if isBest || evaluated?.isBest != true {

@@ -195,6 +195,17 @@ extension CommandTests {
                 (["--weight-decay", "-1e-4"], "--weight-decay is -0.0001"),
                 (["--label-smoothing", "-.1"], "--label-smoothing is -0.1"),
                 (["--mean", "-1,2"], "--mean is [-1.0, 2.0]"), (["--epochs", "-2"], "--epochs is -2"),
+                (["--clip", "0"], "--clip is 0.0; it must be a number above 0"),
+                (["--ema", "1"], "--ema is 1.0; it must be above 0 and below 1"),
+                (["--beta2", "1"], "--beta2 is 1.0"),
+                (["--eps", "0"], "--eps is 0.0; it must be a number of at least"),
+                (["--head-lr", "-1"], "--head-lr is -1.0"), (["--layer-decay", "2"], "--layer-decay is 2.0"),
+                (
+                    ["--schedule", "multistep", "--milestones", "3,2"],
+                    "--milestones is [3, 2]; it must be ascending"
+                ),
+                (["--schedule", "multistep", "--milestones", "3;2"], "--milestones is '3;2'"),
+                (["--min-lr", "9"], "--min-lr is 9.0; it must be at most the learning rate"),
                 (["--limit", "-5"], "--limit is -5; it must be a whole number from 1"),
                 (["--resize", "-1"], "--resize is -1"), (["--split", "-1"], "--split is -1.0"),
                 (["--patience", "-1"], "--patience is -1"),
@@ -209,7 +220,33 @@ extension CommandTests {
         @Test(
             "An option that would do nothing is refused",
             arguments: [
-                (["nin", "--momentum", "0.9"], "--momentum is SGD's, and --optimizer is adam"),
+                (["nin", "--momentum", "0.9"], "--momentum is SGD's and RMSprop's, and --optimizer is adam"),
+                (["nin", "--alpha", "0.9"], "--alpha needs --optimizer rmsprop, but --optimizer is adam"),
+                (
+                    ["nin", "--optimizer", "sgd", "--beta1", "0.9"],
+                    "--beta1 needs --optimizer adam, adamw, lamb, lion"
+                ),
+                (
+                    ["nin", "--optimizer", "lion", "--eps", "1e-8"],
+                    "--eps needs --optimizer adam, adamw, rmsprop, lamb"
+                ),
+                (["nin", "--decay", "filters"], "--decay needs --weight-decay, but it is 0"),
+                (
+                    ["nin", "--milestones", "3"],
+                    "--milestones needs --schedule multistep, but --schedule is cosine"
+                ),
+                (["lenet", "--min-lr", "0.001"], "--min-lr needs --schedule cosine or plateau"),
+                (["lenet", "--restarts", "2"], "--restarts needs --schedule cosine, but"),
+                (["nin", "--plateau-patience", "2"], "--plateau-patience needs --schedule plateau, but"),
+                (["nin", "--schedule", "multistep"], "--milestones is left out; it must be given with"),
+                (
+                    ["nin", "--schedule", "one-cycle", "--warmup-epochs", "1"],
+                    "--schedule is one-cycle; it must be another"
+                ),
+                (
+                    ["nin", "--warmup-steps", "5", "--warmup-epochs", "1"],
+                    "--warmup-steps is 5; it must be left out beside"
+                ),
                 (["lenet", "--optimizer", "adamw", "--momentum", "0.9"], "--optimizer is adamw"),
                 (["nin", "--nesterov"], "--nesterov needs"),
                 (["lenet", "--final-relu"], "lenet has no option"),
@@ -273,7 +310,11 @@ extension CommandTests {
                 (#""limit": 0"#, "'limit' is 0"), (#""limit": 7000"#, "holds 6000"),
                 (#""split": 7"#, "'split' is 7.0"),
                 (#""dropout": 0.5"#, "lenet has no option --dropout"), (#""ones": 3"#, "'ones' is 3"),
-                (#""momentum": 0.9"#, "--momentum is SGD's"), (#""data": "glyph""#, "There is no data set"),
+                (#""momentum": 0.9"#, "--momentum is SGD's"),
+                (#""alpha": 0.9"#, "--alpha needs --optimizer rmsprop"), (#""clip": 0"#, "'clip' is 0.0"),
+                (#""milestones": 3"#, "the value of 'milestones' must be a list"),
+                (#""ema": 1"#, "'ema' is 1.0"), (#""decay": "some""#, "the value of 'decay' must be one of"),
+                (#""data": "glyph""#, "There is no data set"),
                 (#""augment": ["spin"]"#, "'augment' is 'spin'; it must be a list of crop, random-"),
                 (#""save_every": 0"#, "'save_every' is 0"), (#""patience": 0"#, "'patience' is 0"),
                 (#""batch": 6001"#, "the batch of 6001 is larger than"),

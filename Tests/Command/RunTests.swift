@@ -16,7 +16,8 @@ extension CommandTests {
         private static let keys = [
             "epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate",
             "seconds", "images_per_second", "test_top5_accuracy", "step_milliseconds", "skipped_steps",
-            "validation_loss", "validation_accuracy", "validation_top5_accuracy",
+            "validation_loss", "validation_accuracy", "validation_top5_accuracy", "ema_test_loss",
+            "ema_test_accuracy", "ema_validation_loss", "ema_validation_accuracy",
         ]
 
         @Test("A run leaves all its files", arguments: ["config.json", "log.txt", "best.safetensors"])

@@ -178,20 +178,23 @@ struct RunFolderTests {
                 {"epoch":1,"train_loss":0.5,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
                 "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
                 "step_milliseconds":51.8,"skipped_steps":0,"validation_loss":null,"validation_accuracy":null,\
-                "validation_top5_accuracy":null}
+                "validation_top5_accuracy":null,"ema_test_loss":null,"ema_test_accuracy":null,\
+                "ema_validation_loss":null,"ema_validation_accuracy":null}
                 {"epoch":2,"train_loss":null,"train_accuracy":0.75,"test_loss":1e-05,"test_accuracy":1.0,\
                 "learning_rate":0.1,"seconds":2.0,"images_per_second":1234.5,"test_top5_accuracy":1.0,\
                 "step_milliseconds":51.8,"skipped_steps":0,"validation_loss":null,"validation_accuracy":null,\
-                "validation_top5_accuracy":null}
+                "validation_top5_accuracy":null,"ema_test_loss":null,"ema_test_accuracy":null,\
+                "ema_validation_loss":null,"ema_validation_accuracy":null}
 
                 """)
         #expect(
             folder.text("metrics.csv") == """
                 epoch,train_loss,train_accuracy,test_loss,test_accuracy,learning_rate,seconds,\
                 images_per_second,test_top5_accuracy,step_milliseconds,skipped_steps,validation_loss,\
-                validation_accuracy,validation_top5_accuracy
-                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0,nan,nan,nan
-                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0,nan,nan,nan
+                validation_accuracy,validation_top5_accuracy,ema_test_loss,ema_test_accuracy,\
+                ema_validation_loss,ema_validation_accuracy
+                1,0.5,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0,nan,nan,nan,nan,nan,nan,nan
+                2,nan,0.75,1e-05,1.0,0.1,2.0,1234.5,1.0,51.8,0,nan,nan,nan,nan,nan,nan,nan
 
                 """)
         let read = try files.read()

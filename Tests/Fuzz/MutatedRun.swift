@@ -14,7 +14,8 @@ struct MutatedRun {
          "std": [0.5], "augment": ["random-resized-crop=0.25:1", "flip", "vertical-flip", "jitter=0.1:0.2:0.3:0.4",
          "erase=0.25", "randaugment=2:9", "mixup=0.2", "cutmix=1"], "math": "exact", "precision": "float32", "epochs": 2,
          "batch": 16, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": true, "weight_decay": 0.001,
-         "schedule": "cosine", "warmup_epochs": 1, "label_smoothing": 0.1, "patience": 1, "init": "kaiming",
+         "clip": 1, "head_lr": 0.2, "layer_decay": 0.9, "decay": "filters", "ema": 0.9, "schedule": "cosine",
+         "min_lr": 0.001, "restarts": 1, "warmup_steps": 2, "label_smoothing": 0.1, "patience": 1, "init": "kaiming",
          "seed": 7, "on_nan": "skip", "save_every": 1, "keep": 2, "progress": "none"}
         """
     private static let names = [
@@ -28,7 +29,10 @@ struct MutatedRun {
         var configuration = TrainingConfiguration(
             network: network, data: "glyphs", classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation, epochs: 3, batch: 16,
-            optimizer: .adam(learningRate: 0.01))
+            optimizer: .lamb(learningRate: 0.01))
+        (configuration.optimizer.headLearningRate, configuration.optimizer.layerDecay) = (0.02, 0.9)
+        configuration.schedule = Schedule(.plateau)
+        configuration.averageDecay = 0.9
         (configuration.limit, configuration.limitTest) = (64, 16)
         configuration.augmentation = try AugmentationPolicy(
             option: "random-resized-crop=0.25:1,flip,vertical-flip,jitter=0.1:0.2:0.3:0.4,erase=0.25,"

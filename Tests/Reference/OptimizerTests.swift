@@ -9,7 +9,8 @@ import Testing
     ///
     /// - Parameter failures: each step's number of losses that are not finite, if the optimizer watches it.
     func weights(
-        _ rule: Op.Optimizer.Rule, from weight: Float, gradients: [Float], failures: [Float]? = nil
+        _ rule: Op.Optimizer.Rule, from weight: Float, gradients: [Float], failures: [Float]? = nil,
+        clipNorm: Float? = nil
     ) throws -> [Float] {
         let executor = ReferenceExecutor()
         var graph = Graph()
@@ -21,7 +22,7 @@ import Testing
             let type = TensorType([failures.count, Metric.allCases.count])
             watched = [(.metrics, graph.addRegion(.metrics(.train), type))]
         }
-        try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: graph), watched)
+        try graph.applyOptimizer(rule, of: FlatLayout(parametersOf: graph), clipNorm: clipNorm, watched)
         let plan: Plan = executor.makePlan(graph)
         try executor.makeRoom(for: StepPlan([plan]))
         if failures != nil { try executor.write(rows, to: .metrics(.train)) }
@@ -70,6 +71,52 @@ import Testing
         }
         #expect(agree(try weights(adam(isDecoupled: false), from: 1, gradients: [2.5]), [0.925]))
         #expect(agree(try weights(adam(isDecoupled: true), from: 1, gradients: [3]), [0.875]))
+    }
+
+    @Test("RMSprop divides by the root of the mean of squares plus epsilon; momentum sums what comes of it")
+    func rmsprop() throws {
+        // v = 0.5 · 4 = 2, then 1 + 8 = 9: 2 / (√2 + 1), 4 / (3 + 1).
+        let plain = Op.Optimizer.Rule.rmsprop(alpha: 0.5, epsilon: 1, momentum: 0, weightDecay: 0)
+        #expect(
+            agree(try weights(plain, from: 0, gradients: [2, 4]), [-0.0828427, -0.1828427], within: 1e-6))
+        let heavy = Op.Optimizer.Rule.rmsprop(alpha: 0.5, epsilon: 1, momentum: 0.5, weightDecay: 0)
+        #expect(
+            agree(try weights(heavy, from: 0, gradients: [2, 4]), [-0.0828427, -0.2242641], within: 1e-6))
+        let decaying = Op.Optimizer.Rule.rmsprop(alpha: 0.5, epsilon: 1, momentum: 0, weightDecay: 0.5)
+        #expect(agree(try weights(decaying, from: 2, gradients: [1]), [1.9171573], within: 1e-6))
+    }
+
+    @Test("Lion steps by the sign of the mean with the gradient; what has no sign stays")
+    func lion() throws {
+        let plain = Op.Optimizer.Rule.lion(beta1: 0.9, beta2: 0.5, weightDecay: 0)
+        // m is 2, then −1: 0.9 · 2 − 0.4 is still above zero.
+        #expect(agree(try weights(plain, from: 0, gradients: [4, -4, 0]), [-0.1, -0.2, -0.1]))
+        #expect(agree(try weights(plain, from: 3, gradients: [0]), [3]))
+        let decaying = Op.Optimizer.Rule.lion(beta1: 0.9, beta2: 0.99, weightDecay: 0.5)
+        #expect(agree(try weights(decaying, from: 2, gradients: [7]), [1.8]))
+    }
+
+    @Test("LAMB's step of a tensor that decays is as long as the tensor; of another it is Adam's")
+    func lamb() throws {
+        let decaying = Op.Optimizer.Rule.lamb(beta1: 0.9, beta2: 0.999, epsilon: 1, weightDecay: 0.5)
+        // One element: the update's norm is its own, and what is left is the weight times its sign.
+        #expect(agree(try weights(decaying, from: 2, gradients: [3]), [1.8]))
+        #expect(agree(try weights(decaying, from: 0, gradients: [3]), [-0.075]))
+        let plain = Op.Optimizer.Rule.lamb(beta1: 0.9, beta2: 0.999, epsilon: 1, weightDecay: 0)
+        #expect(agree(try weights(plain, from: 2, gradients: [3]), [1.925]))
+    }
+
+    @Test("Gradients longer than the norm are shortened to it, shorter ones stay")
+    func clipping() throws {
+        let plain = Op.Optimizer.Rule.sgd(momentum: 0, nesterov: false, weightDecay: 0)
+        #expect(
+            agree(try weights(plain, from: 0, gradients: [4, -0.5, 2], clipNorm: 1), [-0.1, -0.05, -0.15]))
+    }
+
+    @Test("A gradient that is infinite leaves no clipped weight that looks right")
+    func clippingOfInfinity() throws {
+        let plain = Op.Optimizer.Rule.sgd(momentum: 0, nesterov: false, weightDecay: 0)
+        #expect(try weights(plain, from: 0, gradients: [.infinity], clipNorm: 1)[0].isNaN)
     }
 
     @Test("An optimizer that watches the metrics leaves out a step whose loss is not finite, state and all")

@@ -43,9 +43,24 @@ struct ConfigurationTests {
         ("optimizer.name", "\"adamax\"", "'optimizer.name' is not right"),
         ("optimizer.name", "\"adamax\"", "it must be one of sgd, adam, adamw"),
         ("optimizer.nesterov", "1", "'optimizer.nesterov'"),
+        ("optimizer.clip", "0", "'optimizer.clip' is 0.0; it must be a number above 0"),
+        ("optimizer.clip", "1e400", "'optimizer.clip'"),
+        ("optimizer.head_lr", "-1", "'optimizer.head_lr' is -1.0"),
+        ("optimizer.layer_decay", "0", "'optimizer.layer_decay' is 0.0; it must be above 0 and at most 1"),
+        ("optimizer.layer_decay", "1.5", "'optimizer.layer_decay' is 1.5"),
+        ("optimizer.decay", "\"biases\"", "all, filters"),
+        ("ema", "1", "'ema' is 1.0; it must be above 0 and below 1"), ("ema", "0", "'ema' is 0.0"),
+        ("schedule.warmup_steps", "-1", "'schedule.warmup_steps' is -1"),
+        ("schedule.milestones", "[3,3]", "'schedule.milestones' is [3, 3]; it must be ascending numbers"),
+        ("schedule.milestones", "[0]", "'schedule.milestones' is [0]"),
+        ("schedule.kind", "\"multistep\"", "'schedule.milestones' is left out"),
+        ("schedule.min_lr", "0.2", "'schedule.min_lr' is 0.2; it must be at most the learning rate"),
+        ("schedule.min_lr", "-1", "'schedule.min_lr' is -1.0"),
+        ("schedule.restarts", "0", "'schedule.restarts' is 0"),
+        ("schedule.plateau_patience", "-1", "'schedule.plateau_patience' is -1"),
         ("schedule.warmupEpochs", "-1", "'schedule.warmupEpochs' is -1"),
         ("schedule.warmupEpochs", "9223372036854775807", "'schedule.warmupEpochs'"),
-        ("schedule.kind", "\"linear\"", "constant, step, cosine"),
+        ("schedule.kind", "\"linear\"", "constant, step, multistep, cosine, one-cycle, plateau"),
         ("augment.cropPadding", "-1", "'augment.cropPadding' is -1"),
         ("augment.cropPadding", "4611686018427387904", "'augment.cropPadding'"),
         ("augment.mixup", "0", "'augment.mixup' is 0.0; it must be mixup=a with a number from 0.001 to 1000"),
@@ -207,6 +222,57 @@ struct ConfigurationTests {
         #expect(error?.kind == .badContent)
         #expect(error?.message.hasPrefix("run/config.json: ") == true)
         #expect(error?.message.contains(words) == true)
+    }
+
+    @Test(
+        "Settings of optimizers and schedules are what they were in a file, and a file from before them has defaults",
+        arguments: OptimizerSettings.Name.allCases)
+    func optimizer(name: OptimizerSettings.Name) throws {
+        var configuration = try Self.configuration()
+        configuration.optimizer = OptimizerSettings(name, learningRate: 0.1)
+        func read() throws -> TrainingConfiguration {
+            try JSONDecoder().decode(
+                TrainingConfiguration.self, from: JSONEncoder().encode(configuration))
+        }
+        #expect(try read() == configuration)
+        if name == .sgd {
+            #expect(
+                configuration.fields.filter { $0.key.hasPrefix("optimizer") }.map(\.key) == [
+                    "optimizer.lr", "optimizer.momentum", "optimizer.name", "optimizer.nesterov",
+                    "optimizer.weight_decay",
+                ])
+        }
+        (configuration.optimizer.clipNorm, configuration.optimizer.headLearningRate) = (3, 0.5)
+        (configuration.optimizer.layerDecay, configuration.optimizer.decays) = (0.75, .filters)
+        if name.beta1 != nil { (configuration.optimizer.beta1, configuration.optimizer.beta2) = (0.5, 0.25) }
+        if name.epsilon != nil { configuration.optimizer.epsilon = 1e-3 }
+        if name.alpha != nil { configuration.optimizer.alpha = 0.5 }
+        configuration.averageDecay = 0.9995
+        configuration.schedule = Schedule(.multistep)
+        (configuration.schedule.milestones, configuration.schedule.warmupSteps) = ([3, 7], 5)
+        #expect(try read() == configuration)
+        configuration.schedule = Schedule(.cosine, warmupEpochs: 1)
+        (configuration.schedule.leastRate, configuration.schedule.restartEpochs) = (0.01, 4)
+        #expect(try read() == configuration)
+        configuration.schedule = Schedule(.plateau)
+        configuration.schedule.plateauPatience = 3
+        #expect(try read() == configuration)
+        let old = Data(
+            #"{"name": "adam", "lr": 1, "momentum": 0, "nesterov": false, "weight_decay": 0}"#.utf8)
+        #expect(
+            try JSONDecoder().decode(OptimizerSettings.self, from: old) == .adam(learningRate: 1))
+    }
+
+    @Test("One-cycle has no other warm-up, and a warm-up is in steps or in epochs")
+    func warmups() throws {
+        var configuration = try Self.configuration()
+        configuration.schedule = Schedule(.oneCycle, warmupEpochs: 1)
+        #expect(throws: ValueFault.self) { try configuration.check() }
+        configuration.schedule = Schedule(.constant, warmupEpochs: 1)
+        configuration.schedule.warmupSteps = 3
+        #expect(throws: ValueFault.self) { try configuration.check() }
+        configuration.schedule.warmupEpochs = 0
+        try configuration.check()
     }
 
     @Test("AdamW decays by 0.01 unless told otherwise, the others do not")

@@ -14,11 +14,15 @@ struct InterruptedRunTests {
         deinit { try? FileManager.default.removeItem(atPath: path) }
     }
 
+    /// What keeps a state from epoch to epoch, or from step to step beside the optimizer's.
     private func trainer(_ device: ComputeDevice) throws -> Trainer {
         let network = ReproducibilityTests.network
         let dataset = try Dataset.noise(50, of: network.input)
         var configuration = TrainingConfiguration(network, dataset, batch: 8, .adam(learningRate: 0.01))
         configuration.epochs = Self.epochs
+        configuration.schedule = Schedule(.plateau)
+        configuration.schedule.plateauPatience = 0
+        configuration.averageDecay = 0.9
         return try Trainer(network, dataset, configuration, device: device)
     }
 
@@ -51,6 +55,13 @@ struct InterruptedRunTests {
             run = try TrainingRun(trainer(device), resuming: folder)
         }
         #expect(try train(run, evaluationToStopIn: nil) == expected)
+        #expect(run.trainer.plateau.bestLoss.isFinite)
+        let best = try #require(run.folder.checkpoints().best())
+        #expect(
+            best.weights["1.running_mean"]
+                == best.optimizer["ema.1.running_mean"].map { averaged in
+                    Safetensors.Entry("1.running_mean", shape: averaged.shape, values: averaged.values)
+                })
         let other = try RunFolder(existing: plain.path)
         #expect(try run.folder.standing()?.isOver(run.trainer.configuration) == true)
         for checkpoints in [run.folder.checkpoints(), other.checkpoints()] {

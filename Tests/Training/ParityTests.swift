@@ -66,11 +66,11 @@ struct ParityTests {
     @Test(
         "20 steps of NiN and of ResNet-18 follow PyTorch's", .needsDevice, arguments: networks, openCLDevices)
     func network(_ parity: ParityCase, device: ComputeDevice) throws {
-        try expectParity(parity, on: device, within: 1e-3)
+        try parity.expectParity(on: device, within: 1e-3)
     }
 
     @Test("4 steps of ResNet-18 follow PyTorch's on the reference")
-    func reference() throws { try expectParity(Self.shortResNet, on: referenceDevice, within: 1e-3) }
+    func reference() throws { try Self.shortResNet.expectParity(on: referenceDevice, within: 1e-3) }
 
     @Test("the first steps of ResNet-18 are the reference's", .needsDevice, arguments: openCLDevices)
     func asReference(device: ComputeDevice) throws {
@@ -81,22 +81,7 @@ struct ParityTests {
 
     @Test("every optimizer takes PyTorch's steps", arguments: optimizers, openCLDevices + [referenceDevice])
     func optimizer(_ parity: ParityCase, device: ComputeDevice) throws {
-        try expectParity(parity, on: device, within: 1e-5)
-    }
-
-    private func expectParity(
-        _ parity: ParityCase, on device: ComputeDevice, within tolerance: Double
-    ) throws {
-        let golden = parity.golden
-        let run = try parity.run(on: device)
-        let losses = difference(run.losses, golden.losses)
-        let evaluation = difference([run.evaluation], [golden.evaluation])
-        // A bias may pass through zero: relative to the largest.
-        let largest = golden.bias.map(abs).max()!
-        let bias = zip(run.bias, golden.bias).map { abs($0 - $1) / largest }.max()!
-        #expect(losses < tolerance)
-        #expect(evaluation < tolerance)
-        #expect(bias < tolerance)
+        try parity.expectParity(on: device, within: 1e-5)
     }
 
     @Test("a checkpoint holds the tensors of PyTorch's state_dict", arguments: ["nin", "resnet18"])

@@ -22,7 +22,15 @@ struct ReproducibilityTests {
 
     static let optimizers: [OptimizerSettings] = [
         .sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 1e-3), .adam(learningRate: 0.01),
+        .rmsprop(learningRate: 0.001, momentum: 0.5), .lion(learningRate: 0.001), lamb,
     ]
+
+    /// With everything that is done beside an optimizer's own step.
+    private static let lamb = {
+        var settings = OptimizerSettings.lamb(learningRate: 0.01)
+        (settings.headLearningRate, settings.layerDecay, settings.decays) = (0.02, 0.5, .filters)
+        return settings
+    }()
 
     private func trainer(
         _ optimizer: OptimizerSettings, seed: UInt64 = 42, images: (any ImageSource)? = nil,
@@ -34,6 +42,7 @@ struct ReproducibilityTests {
         configuration.augmentation.cropPadding = 2
         configuration.augmentation.flips = true
         configuration.seed = seed
+        if optimizer == Self.lamb { configuration.averageDecay = 0.9 }
         return try Trainer(Self.network, dataset, configuration, device: device)
     }
 
@@ -149,13 +158,15 @@ struct ReproducibilityTests {
         }
     }
 
-    @Test("an evaluation in the middle of an epoch changes nothing", arguments: executors)
-    func evaluationBetween(device: ComputeDevice) throws {
-        let uninterrupted = try trainer(Self.optimizers[0], on: device)
+    @Test(
+        "an evaluation in the middle of an epoch changes nothing", arguments: [optimizers[0], lamb], executors
+    )
+    func evaluationBetween(optimizer: OptimizerSettings, device: ComputeDevice) throws {
+        let uninterrupted = try trainer(optimizer, on: device)
         let expected = try #require(try uninterrupted.trainEpoch())
-        let watched = try trainer(Self.optimizers[0], on: device)
+        let watched = try trainer(optimizer, on: device)
         _ = try watched.takeSteps(3)
-        _ = try watched.evaluate()
+        _ = try watched.evaluations()
         #expect(try #require(try watched.trainEpoch()) == expected)
         #expect(try watched.checkpoint() == uninterrupted.checkpoint())
     }

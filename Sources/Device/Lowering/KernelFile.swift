@@ -52,8 +52,13 @@ struct KernelFile: Hashable, Sendable {
     static let loss = KernelFile(
         name: "loss", preamble: ["labels"], joins: .small, openDimensions: ["channel_activity": 2])
     static let optimizer = KernelFile(
-        name: "optimizer", joins: .small,
-        openDimensions: ["sgd": 1, "adam": 1, "check_gradients": 1], vectors: .aligned)
+        name: "optimizer", preamble: ["update"], joins: .small,
+        openDimensions: [
+            "sgd": 1, "adam": 1, "rmsprop": 1, "lamb": 1, "lion": 1, "check_gradients": 1,
+            "update_average": 1, "exchange": 1,
+        ], vectors: .aligned)
+    static let optimizerNorms = KernelFile(
+        name: "optimizer_norms", preamble: ["reduction", "update"], vectors: .aligned)
     static let pooling = KernelFile(
         name: "pooling2d", joins: .small,
         openDimensions: [
@@ -104,7 +109,8 @@ struct KernelFile: Hashable, Sendable {
     /// Those that a CPU has in one program, in the order in which they stand there.
     private static let families: [Family: (preamble: [String], files: [KernelFile])] = [
         .small: (
-            ["labels"], [batchNorm, channels, filterReduce, elementwise, input, loss, optimizer, pooling]
+            ["labels", "update"],
+            [batchNorm, channels, filterReduce, elementwise, input, loss, optimizer, pooling]
         ),
         .packed: (["patch"], [gather, packed]),
         .photographs: ([], [imageAdjustments, imageCrop, imageNormalisation]),

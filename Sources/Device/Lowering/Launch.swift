@@ -49,6 +49,7 @@ struct Launch: Sendable {
         case constants([Float])
         /// Structs of Kernels/include/KernelStructs.h that never change.
         case table([FilterTask])
+        case slices([ParameterSlice])
     }
 }
 
@@ -80,7 +81,7 @@ extension Launch.Argument {
         case .uniforms: MemoryLayout<ResinKernels.StepUniforms>.size
         case .of(_, let argument): argument.valueByteCount
         case .value, .part, .workspace, .workspacePart, .prepared, .allPrepared, .region, .local, .counters,
-            .zeros, .constants, .table:
+            .zeros, .constants, .table, .slices:
             nil
         }
     }
@@ -175,6 +176,7 @@ extension Op {
         case .regionSum(let op): op
         case .shardMetrics(let op): op
         case .optimizer(let op): op
+        case .movingAverage(let op): op
         }
     }
 }

@@ -25,6 +25,11 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
     public var validationLoss: Double?
     public var validationAccuracy: Double?
     public var validationTop5Accuracy: Double?
+    /// Of the weights' moving averages, in runs that keep them: these choose the best weights then.
+    public var averagedTestLoss: Double?
+    public var averagedTestAccuracy: Double?
+    public var averagedValidationLoss: Double?
+    public var averagedValidationAccuracy: Double?
 
     /// What chooses the best weights: validation's, or the test's.
     public var evaluated: (part: DatasetPart, loss: Double, accuracy: Double, top5Accuracy: Double) {
@@ -48,6 +53,24 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         }
     }
 
+    /// Takes over what the moving averages give.
+    mutating func record(averages evaluation: Evaluation, of part: DatasetPart) {
+        switch part {
+        case .test: (averagedTestLoss, averagedTestAccuracy) = (evaluation.loss, evaluation.accuracy)
+        case .validation:
+            (averagedValidationLoss, averagedValidationAccuracy) = (evaluation.loss, evaluation.accuracy)
+        }
+    }
+
+    /// Loss and accuracy of the moving averages, on what chooses the best weights; nil where there are none.
+    public var averaged: (loss: Double, accuracy: Double)? {
+        let (loss, accuracy) =
+            validationAccuracy == nil
+            ? (averagedTestLoss, averagedTestAccuracy)
+            : (averagedValidationLoss, averagedValidationAccuracy)
+        return accuracy.map { (loss ?? .nan, $0) }
+    }
+
     /// The order is that of the files' columns.
     public enum CodingKeys: String, CodingKey, CaseIterable {
         case epoch
@@ -64,6 +87,10 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case validationLoss = "validation_loss"
         case validationAccuracy = "validation_accuracy"
         case validationTop5Accuracy = "validation_top5_accuracy"
+        case averagedTestLoss = "ema_test_loss"
+        case averagedTestAccuracy = "ema_test_accuracy"
+        case averagedValidationLoss = "ema_validation_loss"
+        case averagedValidationAccuracy = "ema_validation_accuracy"
     }
 
     /// An epoch of which nothing is known yet.
@@ -78,8 +105,8 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         self.init(epoch: try values.value(.epoch))
         for key in CodingKeys.allCases {
-            // Lines of the first versions do not have the last six.
-            let isOptional = CodingKeys.allCases.suffix(6).contains(key)
+            // Lines of the first versions do not have the last ten.
+            let isOptional = CodingKeys.allCases.suffix(10).contains(key)
             switch Self.place(of: key) {
             case .count(let place):
                 self[keyPath: place] =
@@ -98,11 +125,11 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
             case .epoch: (ValueRule<Self>.words(1...Limits.epochs), 1...Double(Limits.epochs))
             case .skippedSteps: (ValueRule<Self>.words(0...Limits.steps), 0...Double(Limits.steps))
             case .trainAccuracy, .testAccuracy, .testTop5Accuracy, .validationAccuracy,
-                .validationTop5Accuracy:
+                .validationTop5Accuracy, .averagedTestAccuracy, .averagedValidationAccuracy:
                 ("a number from 0 to 1, or null", 0...1)
             // Single precision's; a loss near zero may be rounded to just below.
-            case .trainLoss, .testLoss, .validationLoss, .learningRate, .seconds, .imagesPerSecond,
-                .stepMilliseconds:
+            case .trainLoss, .testLoss, .validationLoss, .averagedTestLoss, .averagedValidationLoss,
+                .learningRate, .seconds, .imagesPerSecond, .stepMilliseconds:
                 ("a number from -1 to 1e39, or null", -1...1e39)
             }
         return ValueRule(key.rawValue, nil, numbers.allowed) { metrics in
@@ -160,6 +187,10 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         case .validationLoss: .addition(\.validationLoss)
         case .validationAccuracy: .addition(\.validationAccuracy)
         case .validationTop5Accuracy: .addition(\.validationTop5Accuracy)
+        case .averagedTestLoss: .addition(\.averagedTestLoss)
+        case .averagedTestAccuracy: .addition(\.averagedTestAccuracy)
+        case .averagedValidationLoss: .addition(\.averagedValidationLoss)
+        case .averagedValidationAccuracy: .addition(\.averagedValidationAccuracy)
         }
     }
 

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 
 import photographs
+from timm_optimizers import Lamb, Lion
 
 SAMPLES = 16
 
@@ -344,7 +345,11 @@ def optimize(make, settings, tensors, states):
     parameters, gradients, regions = tensors[:count], tensors[count:2 * count], tensors[2 * count:]
     for parameter in parameters:
         parameter.requires_grad_()
-    optimizer = make(parameters)
+    groups = parameters
+    if "factors" in settings:
+        groups = [{"params": [parameter], "lr": settings["rate"][0] * factor, "weight_decay": decay}
+                  for parameter, factor, decay in zip(parameters, settings["factors"], settings["decays"])]
+    optimizer = make(groups)
     if "statistics" in settings:
         metrics, *both = regions
         finite = 0 if metrics[0, 3] == 0 else 1
@@ -358,6 +363,8 @@ def optimize(make, settings, tensors, states):
         if is_finite:
             for parameter, gradient in zip(parameters, gradients):
                 parameter.grad = gradient / scale
+            if "clip" in settings:
+                torch.nn.utils.clip_grad_norm_(parameters, settings["clip"][0])
             optimizer.step()
         if len(regions) > 1:
             steady = regions[1][1].item() + 1
@@ -388,6 +395,38 @@ def adam(settings, *tensors):
     return optimize(make, settings, tensors, ["exp_avg", "exp_avg_sq"])
 
 
+def rmsprop(settings, *tensors):
+    (momentum,) = settings["momentum"]
+    make = lambda parameters: torch.optim.RMSprop(
+        parameters, settings["rate"][0], settings["alpha"][0], settings["epsilon"][0], settings["weightDecay"][0],
+        momentum)
+    return optimize(make, settings, tensors, ["square_avg", "momentum_buffer"] if momentum else ["square_avg"])
+
+
+def lamb(settings, *tensors):
+    # Clipping is a case's own.
+    make = lambda parameters: Lamb(
+        parameters, settings["rate"][0], settings["betas"], settings["epsilon"][0], settings["weightDecay"][0],
+        max_grad_norm=None)
+    return optimize(make, settings, tensors, ["exp_avg", "exp_avg_sq"])
+
+
+def lion(settings, *tensors):
+    make = lambda parameters: Lion(
+        parameters, settings["rate"][0], settings["betas"], settings["weightDecay"][0])
+    return optimize(make, settings, tensors, ["exp_avg"])
+
+
+def moving_average(settings, average, value):
+    update = torch.optim.swa_utils.get_ema_multi_avg_fn(settings["decay"][0])
+    for step in settings["steps"]:
+        if step == 1:
+            average = value.clone()
+        else:
+            update([average], [value], None)
+    return [average, value]
+
+
 OPERATIONS = {
     function.__name__: function
     for function in (
@@ -398,9 +437,11 @@ OPERATIONS = {
         convolution2d_norm_gradient, branch_gradients,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
-        softmax_cross_entropy_gradient, record_metrics, channel_activity, region_sum, shard_metrics, sgd, adam)
+        softmax_cross_entropy_gradient, record_metrics, channel_activity, region_sum, shard_metrics, sgd, adam,
+        rmsprop, lamb, lion, moving_average)
 } | photographs.OPERATIONS | {
     "adamw": adam,
+    "exchange": lambda settings, a, b: [b, a],
     "relu": lambda settings, x: [F.relu(x)],
     "relu_gradient": lambda settings, dy, y: [dy * (y > 0)],
     "scale": lambda settings, x: [settings["factor"][0] * x],

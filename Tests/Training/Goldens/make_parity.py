@@ -16,7 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "Networks/Goldens"))
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "Operators/Goldens"))
 from networks import book_resnet, nin  # noqa: E402
+from timm_optimizers import Lamb, Lion  # noqa: E402
 
 INITIALISATION, SHUFFLING, BYTES = 0x9E370001, 0x9E370002, 0x9E370005
 SEED = 42
@@ -111,25 +113,56 @@ def small():
         nn.Conv2d(3, 6, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(54, 10))  # fmt: skip
 
 
-def train(network, method, channels, side, count, batch, steps, optimizer):
-    """One step's loss after another, the loss of all images in evaluation mode, and the last layer's bias."""
+def normed():
+    """The same with a batch norm, whose running statistics are averaged, too."""
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(54, 10))  # fmt: skip
+
+
+def train(network, method, channels, side, count, batch, steps, optimizer, schedule=None, clip=None, ema=None):
+    """One step's loss after another, with the rate that it was taken at; the loss of all images in evaluation mode, of the
+    weights' moving average, too, where there is one; and the last layer's bias.
+
+    `schedule` makes a pair of functions, called after each step and, with the evaluation's loss, after each epoch."""
     x, labels = images(count, channels, side)
     network = network.double()
     initialise(network, x[:1], method)
     network.train()
-    update = optimizer(network.parameters())
-    losses = []
+    update = optimizer(network if optimizer.__code__.co_varnames[0] == "network" else network.parameters())
+    after_step, after_epoch = schedule(update) if schedule else (None, None)
+    averages = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(ema), use_buffers=True) if ema else None
+    losses, rates = [], []
+
+    def evaluate(network):
+        network.eval()
+        with torch.no_grad():
+            return F.cross_entropy(network(x), labels).item()
+
     for step in range(steps):
         epoch, slot = divmod(step, count // batch)
         picked = order(count, epoch + 1)[slot * batch : (slot + 1) * batch]
         loss = F.cross_entropy(network(x[picked]), labels[picked])
         update.zero_grad()
         loss.backward()
+        if clip:
+            nn.utils.clip_grad_norm_(network.parameters(), clip)
+        rates.append(update.param_groups[0]["lr"])
         update.step()
         losses.append(loss.item())
-    with torch.no_grad():
-        evaluation = F.cross_entropy(network.eval()(x), labels).item()
-    return {"losses": losses, "evaluation": evaluation, "bias": list(network.parameters())[-1].tolist()}
+        if averages:
+            averages.update_parameters(network)
+        if after_step:
+            after_step()
+        if after_epoch and slot == count // batch - 1:
+            after_epoch(evaluate(network))
+            network.train()
+    result = {"losses": losses, "evaluation": evaluate(network), "bias": list(network.parameters())[-1].tolist()}
+    if schedule:
+        result["rates"] = rates
+    if averages:
+        result["averaged"] = evaluate(averages)
+    return result
 
 
 def sgd(rate, momentum=0.9, **settings):
@@ -142,6 +175,78 @@ def adam(rate, weight_decay, kind=torch.optim.Adam):
 
 def tiny(optimizer):
     return train(small(), "default", 3, 8, 10, 5, 5, optimizer)
+
+
+def twenty(optimizer, network=small, **more):
+    """Ten epochs of two steps."""
+    return train(network(), "default", 3, 8, 10, 5, 20, optimizer, **more)
+
+
+def rmsprop(rate, **settings):
+    return lambda parameters: torch.optim.RMSprop(parameters, lr=rate, **settings)
+
+
+def by_step(make):
+    return lambda optimizer: (make(optimizer).step, None)
+
+
+def by_epoch(make):
+    """PyTorch's schedulers by epoch take no loss, but for that of plateaus."""
+    def schedule(optimizer):
+        made = make(optimizer)
+        takes_loss = isinstance(made, torch.optim.lr_scheduler.ReduceLROnPlateau)
+        return None, lambda loss: made.step(loss) if takes_loss else made.step()
+    return schedule
+
+
+def by_layer(make, rate, decay, head_rate=None, layer_decay=1.0, filters_only=False):
+    """Parameter groups: the last layer with filters is the head, and here all before it is one block."""
+    def optimizer(network):
+        head = list(network)[-1]
+        return make([
+            {"params": [p], "lr": (head_rate or rate) if any(p is q for q in head.parameters()) else rate * layer_decay,
+             "weight_decay": 0.0 if filters_only and p.ndim == 1 else decay} for p in network.parameters()])
+    return optimizer
+
+
+def long_runs():
+    schedulers = torch.optim.lr_scheduler
+    runs = {
+        "sgd": twenty(sgd(0.1, momentum=0)),
+        "momentum": twenty(sgd(0.02)),
+        "nesterov, weight decay": twenty(sgd(0.02, nesterov=True, weight_decay=0.01)),
+        "adam": twenty(adam(0.003, 0)),
+        "adam, other settings": twenty(
+            lambda parameters: torch.optim.Adam(parameters, lr=0.003, betas=(0.8, 0.95), eps=1e-4)),
+        "adamw": twenty(adam(0.003, 0.1, torch.optim.AdamW)),
+        "rmsprop": twenty(rmsprop(0.001)),
+        "rmsprop, momentum": twenty(rmsprop(0.0005, alpha=0.9, eps=1e-6, momentum=0.5, weight_decay=0.01)),
+        "lamb": twenty(lambda parameters: Lamb(parameters, lr=0.01)),
+        "lamb, no decay": twenty(lambda parameters: Lamb(parameters, lr=0.003, weight_decay=0)),
+        "lion": twenty(lambda parameters: Lion(parameters, lr=0.001)),
+        "lion, weight decay": twenty(lambda parameters: Lion(parameters, lr=0.001, betas=(0.8, 0.95), weight_decay=0.1)),
+        "clip": twenty(sgd(0.05), clip=0.5),
+        "clip, adamw": twenty(adam(0.003, 0.1, torch.optim.AdamW), clip=0.1),
+        "warm-up by steps": twenty(
+            sgd(0.05), schedule=by_step(lambda o: schedulers.LinearLR(o, 1 / 5, total_iters=4))),
+        "multistep": twenty(sgd(0.05), schedule=by_epoch(lambda o: schedulers.MultiStepLR(o, [3, 6]))),
+        "cosine": twenty(
+            sgd(0.05), schedule=by_step(lambda o: schedulers.CosineAnnealingLR(o, 20, eta_min=0.005))),
+        "cosine, restarts": twenty(
+            sgd(0.05), schedule=by_step(lambda o: schedulers.CosineAnnealingWarmRestarts(o, 6, eta_min=0.005))),
+        "one-cycle": twenty(
+            sgd(0.05), schedule=by_step(lambda o: schedulers.OneCycleLR(o, 0.05, 20, cycle_momentum=False))),
+        "plateau": twenty(
+            sgd(0.1, weight_decay=0.2), schedule=by_epoch(lambda o: schedulers.ReduceLROnPlateau(o, patience=0, min_lr=0.002))),
+        "ema": twenty(sgd(0.02), ema=0.9),
+        "ema, batch norm": twenty(sgd(0.02), normed, ema=0.9),
+        "head rate": twenty(by_layer(lambda groups: torch.optim.SGD(groups, momentum=0.9), 0.01, 0.1, head_rate=0.05)),
+        "layer decay": twenty(by_layer(torch.optim.AdamW, 0.003, 0.1, layer_decay=0.5)),
+        "decay of filters": twenty(
+            by_layer(lambda groups: torch.optim.SGD(groups, momentum=0.9), 0.02, 0.3, filters_only=True), normed),
+        "lamb, decay of filters": twenty(by_layer(Lamb, 0.01, 0.1, filters_only=True), normed),
+    }
+    return {f"20 steps, {name}": run for name, run in runs.items()}
 
 
 def shapes(network):
@@ -167,6 +272,7 @@ def main():
             "adam": tiny(adam(0.01, 0)),
             "adam, weight decay": tiny(adam(0.01, 0.1)),
             "adamw": tiny(adam(0.01, 0.1, torch.optim.AdamW)),
+            **long_runs(),
         },
         "state_dicts": {"nin": shapes(nin(1)), "resnet18": shapes(book_resnet(1, RESNET18))},
     }
