@@ -59,7 +59,8 @@ struct ResinCommand: ParsableCommand {
         abstract: "Trains and runs convolutional networks on any OpenCL device.",
         version: "0.1.0",
         subcommands: [
-            TrainCommand.self, EvaluateCommand.self, PredictCommand.self, SummaryCommand.self,
+            TrainCommand.self, RateRangeCommand.self, EvaluateCommand.self, PredictCommand.self,
+            SummaryCommand.self,
             ExplainCommand.self, BenchCommand.self, DatasetsCommand.self, DevicesCommand.self,
             NetworksCommand.self,
             KernelsCommand.self, CheckOneCommand.self, TimePredictionsCommand.self,

@@ -25,12 +25,13 @@ struct TimePredictionsCommand: ParsableCommand {
 
     func run() throws {
         let tasks = try bounded("--tasks", tasks, 1...64)
-        guard var configuration = try model.savedConfiguration() else {
+        let file = try Safetensors(contentsOf: model.path)
+        guard var configuration = try model.savedConfiguration(file) else {
             throw ResinError(.usage, "\(model.path): there is no run's config.json beside it")
         }
         let network = try model.network(of: configuration)
         try fitting.apply(to: &configuration)
-        let weights = try model.weights(Safetensors(contentsOf: model.path), for: network)
+        let weights = try model.weights(file, for: network)
         let predictor = try Predictor(
             network, weights: weights, configuration, device: deviceOption.choose(),
             settings: Predictor.Settings(largestBatch: tasks))

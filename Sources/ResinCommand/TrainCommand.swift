@@ -179,8 +179,17 @@ struct TrainCommand: ParsableCommand {
         }
     }
 
-    private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
-        if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
+    /// A training that has not begun, and what was said on the way to it.
+    struct NewTraining {
+        let trainer: Trainer
+        let device: ComputeDevice
+        let notes: [String]
+    }
+
+    /// - Parameter change: what else is configured.
+    func makeTraining(
+        _ recipe: RecipeFile?, _ change: (inout TrainingConfiguration) -> Void = { _ in }
+    ) throws -> NewTraining {
         let start = try weights.map(StartingFile.init)
         let device = try deviceOption.choose()
         var (network, dataset, configuration) = try makeConfiguration(recipe, start) {
@@ -197,6 +206,7 @@ struct TrainCommand: ParsableCommand {
             try startingWeights(start, network, configuration)
         }
         if batch == .auto { try chooseBatch(for: network, dataset, &configuration, device) }
+        change(&configuration)
         let trainer = try blaming(recipe, ["--batch", "--limit", "--epochs", "--freeze"]) {
             [configuration] in
             try check(device, network, dataset, configuration)
@@ -206,13 +216,19 @@ struct TrainCommand: ParsableCommand {
                     startingFrom: weights, device: device)
             }
         }
+        let said = start?.notes(configuration, meanIsGiven: mean != nil) ?? []
+        return NewTraining(trainer: trainer, device: device, notes: said + (weights?.notes ?? []))
+    }
+
+    private func startNew(_ recipe: RecipeFile?, _ saving: (every: Int, keep: Int)) throws {
+        if let out { try RunFolder.check(newRunIn: out, overwrite: overwrite) }
+        let new = try makeTraining(recipe)
         Interruption.protectWork()
-        let folder = try RunFolder(newRunOf: network.name, out: out, overwrite: overwrite)
+        let folder = try RunFolder(newRunOf: new.trainer.network.name, out: out, overwrite: overwrite)
         if let warning = folder.warning { note("note: \(warning)") }
         do {
-            let run = try TrainingRun(trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
-            let said = start?.notes(configuration, meanIsGiven: mean != nil) ?? []
-            try finish(run, device, notes: said + (weights?.notes ?? []))
+            let run = try TrainingRun(new.trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
+            try finish(run, new.device, notes: new.notes)
         } catch {
             folder.removeIfEmpty()
             throw error

@@ -83,10 +83,13 @@ extension Trainer {
     /// step. Weight decay is the optimizer's, and not in it. After steps of `trainEpoch` in `mixed-float16`, the scale that the
     /// loss has now is taken for that of the step.
     ///
-    /// - Throws: `ResinError(.usage)` where there is none of that name.
+    /// - Throws: `ResinError(.usage)` where there is none of that name, or it is frozen.
     public func gradient(_ name: String) throws -> Safetensors.Entry {
         guard let index = model.parameters.firstIndex(where: { $0.name == name }) else {
             throw unknown(name, parameterNames)
+        }
+        guard model.parameters[index].isTrained else {
+            throw ResinError(.usage, "'\(name)' is frozen and has no gradient")
         }
         let entry = try model.tensor(of: .gradients, index, on: executor)
         guard let scale = try stepLossScale ?? lossScale()?.scale, scale != 1 else { return entry }

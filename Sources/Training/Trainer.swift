@@ -22,7 +22,7 @@ public final class Trainer {
     public let stepsPerEpoch: Int
 
     package let executor: any Executor
-    package private(set) var model: ModelState
+    package internal(set) var model: ModelState
     package let dataset: Dataset
     private let plans: RunPlans
     private let training: any Executable

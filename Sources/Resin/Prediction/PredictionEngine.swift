@@ -79,7 +79,8 @@ final class PredictionEngine {
                 on: executor)
         }
         try executor.makeRoom(for: all)
-        try ModelState(graphs[0].graph, isTrained: false).load(weights, on: executor)
+        var model = ModelState(graphs[0].graph, isTrained: false)
+        try model.load(weights, on: executor)
         try executor.write((0..<Int32(sizes.last!)).map { $0 }, to: .order(.test))
         steps = try zip(zip(sizes, graphs), plans).map { graph, plan in
             Step(
