@@ -142,6 +142,8 @@ package struct RunPlans {
     package let evaluation: EvaluationGraph
     package let trainingPlan: StepPlan
     package let evaluationPlan: StepPlan
+    /// Exchanges the weights and their moving averages, where these are kept.
+    package let exchangePlan: Plan?
     package let trainInput: StepInput
     package let testInput: StepInput
     package let memory: MemoryPlan
@@ -158,6 +160,7 @@ package struct RunPlans {
                 executor.makePlan($0)
             })
         evaluationPlan = executor.makePlan(evaluation.graph)
+        exchangePlan = training.averages.map { executor.makePlan($0.exchange) }
         memory = MemoryPlan(
             trainingPlan, evaluationPlan, inputs: [trainInput, testInput], on: executor)
     }
