@@ -51,7 +51,8 @@ public struct FormCheck: Codable, Hashable, Sendable {
             train: StepImages(dataset.train, .train, configuration),
             test: StepImages(dataset.test, .test, configuration))
         let plans = try RunPlans(network, inputs, configuration, on: executor)
-        let used = (plans.trainingPlan.plans + plans.evaluationPlan.plans).map {
+        let exchange = plans.exchangePlan.map { [$0] } ?? []
+        let used = (plans.trainingPlan.plans + plans.evaluationPlan.plans + exchange).map {
             Candidate("", $0, on: executor)
         }
         let wanted = used.reduce(into: Set()) { $0.formUnion($1.forms) }.subtracting(kept(for: device))

@@ -289,9 +289,11 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func result(_ folder: RunFolder, _ best: Standing.Best?) throws -> String {
-        let last = try folder.metrics.read().last?.evaluated
+        let epoch = try folder.metrics.read().last
+        let last = epoch?.evaluated
+        let averaged = epoch?.averaged == nil ? "" : " of the averaged weights"
         let words =
-            best.map { "best \(percent($0.accuracy)) in epoch \($0.epoch)" }
+            best.map { "best \(percent($0.accuracy))\(averaged) in epoch \($0.epoch)" }
             ?? "none is best: no test loss was finite"
         let (part, accuracy) = (last?.part ?? .test, last?.accuracy ?? best?.accuracy ?? 0)
         return "\(part) accuracy \(percent(accuracy)), \(words); \(folder.path)"

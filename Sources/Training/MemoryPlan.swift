@@ -146,6 +146,8 @@ package struct RunPlans {
     package let evaluation: EvaluationGraph
     package let trainingPlan: StepPlan
     package let evaluationPlan: StepPlan
+    /// Exchanges the weights and their moving averages, where these are kept.
+    package let exchangePlan: Plan?
     package let trainInput: StepInput
     package let testInput: StepInput
     package let memory: MemoryPlan
@@ -160,6 +162,7 @@ package struct RunPlans {
         evaluation = try EvaluationGraph(network, testInput, configuration.ofShard)
         trainingPlan = training.plan(on: executor)
         evaluationPlan = executor.makePlan(evaluation.graph)
+        exchangePlan = training.averages.map { executor.makePlan($0.exchange) }
         memory = MemoryPlan(
             trainingPlan, evaluationPlan, inputs: [trainInput, testInput], on: executor)
     }

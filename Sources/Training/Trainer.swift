@@ -92,9 +92,7 @@ public final class Trainer {
         evaluator = try Evaluator(
             plans.evaluation, plan: plans.evaluationPlan, configuration.ofShard, dataset.evaluated.images,
             testFeed, on: executor)
-        exchange = try plans.training.averages.map {
-            try executor.prepare(executor.makePlan($0.exchange) as Plan)
-        }
+        exchange = try plans.exchangePlan.map { try executor.prepare($0) }
     }
 
     /// Images that were left out because they cannot be read: when the set was read, or when their turn came.

@@ -236,7 +236,7 @@ struct RunFolderTests {
         #expect(read[0].testTop5Accuracy.isNaN && read[1] == metrics(2))
         let table = folder.text("metrics.csv")!.split(separator: "\n")
         #expect(table[0] == EpochMetrics.csvHeader)
-        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan,0,nan,nan,nan")
+        #expect(table[1] == "1,0.5,0.75,1.0,0.5,0.1,2.0,9.0,nan,nan,0,nan,nan,nan,nan,nan,nan,nan")
         #expect(table.count == 3)
     }
 

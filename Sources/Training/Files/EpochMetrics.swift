@@ -71,6 +71,9 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
         return accuracy.map { (loss ?? .nan, $0) }
     }
 
+    /// What chooses the best weights: the averages' accuracy, where there are any.
+    var decidingAccuracy: Double { averaged?.accuracy ?? evaluated.accuracy }
+
     /// The order is that of the files' columns.
     public enum CodingKeys: String, CodingKey, CaseIterable {
         case epoch

@@ -5,7 +5,7 @@ import Foundation
 struct CurvePlot {
     /// One line; a value that is not finite leaves a gap.
     struct Line {
-        /// A class of the style sheet: `train` or `test`.
+        /// A class of the style sheet: `train`, `test` or `averaged`.
         var style: String
         var name: String
         var values: [Double]
@@ -46,7 +46,7 @@ struct CurvePlot {
 
     private var legend: [Markup] {
         lines.enumerated().map { index, line in
-            let start = width - right - 104 * Double(lines.count - index)
+            let start = width - right - (lines.count > 2 ? 96 : 104) * Double(lines.count - index)
             return """
                 <g class="\(line.style)"><line class="curve" x1="\(start)" y1="12" x2="\(start + 28)" y2="12"/>\
                 \(mark(line.style, start + 14, 12))</g><text class="tick" x="\(start + 34)" y="16">\(line.name)</text>
@@ -72,9 +72,11 @@ struct CurvePlot {
     }
 
     private func mark(_ style: String, _ x: Double, _ y: Double) -> Markup {
-        style == "train"
-            ? "<circle class=\"mark\" cx=\"\(short(x))\" cy=\"\(short(y))\" r=\"3\"/>"
-            : "<rect class=\"mark\" x=\"\(short(x - 3))\" y=\"\(short(y - 3))\" width=\"6\" height=\"6\"/>"
+        switch style {
+        case "train": "<circle class=\"mark\" cx=\"\(short(x))\" cy=\"\(short(y))\" r=\"3\"/>"
+        case "averaged": "<path class=\"mark\" d=\"M\(short(x - 4)),\(short(y + 3))h8l-4,-7z\"/>"
+        default: "<rect class=\"mark\" x=\"\(short(x - 3))\" y=\"\(short(y - 3))\" width=\"6\" height=\"6\"/>"
+        }
     }
 
     private func horizontal(_ value: Double, at y: Double, _ axis: AxisTicks) -> Markup {

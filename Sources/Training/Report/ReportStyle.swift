@@ -4,12 +4,12 @@
 enum ReportStyle {
     static let sheet: Markup = """
         :root{color-scheme:light dark;--back:#fff;--fore:#1b1d20;--muted:#555b61;--line:#d5d9dd;--box:#f5f6f7;
-        --shade:rgba(0,0,0,.25);--train:#0072b2;--test:#b34700;--right:0,90,150;--wrong:190,75,0;--strong:#fff}
+        --shade:rgba(0,0,0,.25);--train:#0072b2;--test:#b34700;--averaged:#007a5a;--right:0,90,150;--wrong:190,75,0;--strong:#fff}
         @media(prefers-color-scheme:dark){:root{--back:#15181b;--fore:#e7e9eb;--muted:#abb2b9;--line:#3a4047;
-        --box:#1e2226;--shade:rgba(255,255,255,.25);--train:#56b4e9;--test:#e69f00;--right:86,180,233;
+        --box:#1e2226;--shade:rgba(255,255,255,.25);--train:#56b4e9;--test:#e69f00;--averaged:#2bc79b;--right:86,180,233;
         --wrong:230,159,0;--strong:#10151a}}
         @media print{:root{color-scheme:light;--back:#fff;--fore:#000;--muted:#444;--line:#bbb;--box:#fff;
-        --train:#0072b2;--test:#b34700;--right:0,90,150;--wrong:190,75,0;--strong:#fff}}
+        --train:#0072b2;--test:#b34700;--averaged:#007a5a;--right:0,90,150;--wrong:190,75,0;--strong:#fff}}
         *{box-sizing:border-box}
         body{margin:0 auto;max-width:72rem;padding:1rem;background:var(--back);color:var(--fore);
         font:16px/1.45 system-ui,"Segoe UI","DejaVu Sans",sans-serif;overflow-wrap:anywhere}
@@ -22,6 +22,7 @@ enum ReportStyle {
         svg .tick{fill:var(--muted);font-size:14px}svg .name{font-weight:600}
         .grid{stroke:var(--line);stroke-width:1}.curve{fill:none;stroke-width:2;stroke-linejoin:round}
         .train .curve{stroke:var(--train)}.test .curve{stroke:var(--test);stroke-dasharray:6 3}
+        .averaged .curve{stroke:var(--averaged);stroke-dasharray:2 3}.averaged .mark{fill:var(--averaged)}
         .train .mark{fill:var(--train)}.test .mark{fill:var(--test)}
         .scroll{overflow-x:auto;max-width:100%;border:1px solid var(--line);border-radius:4px}
         table{border-collapse:separate;border-spacing:0;width:100%;font-size:.875rem;font-variant-numeric:tabular-nums;

@@ -62,13 +62,13 @@ struct RunReport {
     }
 
     private var lead: Markup {
-        let best = epochs.max { ($0.evaluated.accuracy, $1.epoch) < ($1.evaluated.accuracy, $0.epoch) }
+        let best = epochs.max { ($0.decidingAccuracy, $1.epoch) < ($1.decidingAccuracy, $0.epoch) }
         guard let best, let last = epochs.last else {
             return "<p class=\"lead\">\(state); no epoch is done yet.</p>"
         }
         return """
-            <p class="lead">Best \(part) accuracy <strong>\(percent(best.evaluated.accuracy))</strong> in epoch \
-            \(best.epoch); last \(percent(last.evaluated.accuracy))\(topFive(last.evaluated.top5Accuracy)), after epoch \(last.epoch) \
+            <p class="lead">Best \(part) accuracy <strong>\(percent(best.decidingAccuracy))</strong> in epoch \
+            \(best.epoch)\(best.averaged == nil ? "" : ", of the averaged weights"); last \(percent(last.evaluated.accuracy))\(topFive(last.evaluated.top5Accuracy)), after epoch \(last.epoch) \
             of \(configuration.epochs).</p>
             <p class="muted">\(state); \(decimals(last.imagesPerSecond, 0)) images/s, \
             \(decimals(last.stepMilliseconds, 1)) ms a step on \(device.name).</p>
@@ -84,13 +84,13 @@ struct RunReport {
             lines: [
                 .init(style: "train", name: "training", values: epochs.map(\.trainLoss)),
                 .init(style: "test", name: part, values: epochs.map(\.evaluated.loss)),
-            ], isShare: false)
+            ] + averagedLine { $0.loss }, isShare: false)
         let accuracy = CurvePlot(
             title: "Accuracy", epochs: epochs.map(\.epoch),
             lines: [
                 .init(style: "train", name: "training", values: epochs.map(\.trainAccuracy)),
                 .init(style: "test", name: part, values: epochs.map(\.evaluated.accuracy)),
-            ], isShare: true)
+            ] + averagedLine { $0.accuracy }, isShare: true)
         let smoothing: Markup =
             configuration.labelSmoothing > 0
             ? """
@@ -107,21 +107,40 @@ struct RunReport {
             """
     }
 
+    /// Of the weights' moving averages, where an epoch has them.
+    private func averagedLine(
+        _ value: ((loss: Double, accuracy: Double)) -> Double
+    ) -> [CurvePlot.Line] {
+        if epochs.allSatisfy({ $0.averaged == nil }) { return [] }
+        let values = epochs.map { epoch in epoch.averaged.map(value) ?? .nan }
+        return [CurvePlot.Line(style: "averaged", name: "averaged", values: values)]
+    }
+
     private var epochTable: Markup {
-        MarkupTable(
+        let hasAverages = epochs.contains { $0.averaged != nil }
+        return MarkupTable(
             caption: "Every epoch of metrics.jsonl",
             columns: [
                 "epoch", "train loss", "train accuracy", "\(part) loss", "\(part) accuracy", "\(part) top-5",
+            ] + (hasAverages ? ["averaged loss", "averaged accuracy"] : []) + [
                 "learning rate", "ms a step", "images/s", "seconds",
             ],
             rows: epochs.map { epoch in
                 [
                     "\(epoch.epoch)", decimals(epoch.trainLoss, 4), percent(epoch.trainAccuracy),
                     decimals(epoch.evaluated.loss, 4), percent(epoch.evaluated.accuracy),
-                    percent(epoch.evaluated.top5Accuracy), "\(Float(epoch.learningRate))",
-                    decimals(epoch.stepMilliseconds, 1), decimals(epoch.imagesPerSecond, 0),
-                    decimals(epoch.seconds, 1),
+                    percent(epoch.evaluated.top5Accuracy),
                 ]
+                    + (hasAverages
+                        ? [
+                            decimals(epoch.averaged?.loss ?? .nan, 4),
+                            percent(epoch.averaged?.accuracy ?? .nan),
+                        ]
+                        : []) + [
+                        "\(Float(epoch.learningRate))",
+                        decimals(epoch.stepMilliseconds, 1), decimals(epoch.imagesPerSecond, 0),
+                        decimals(epoch.seconds, 1),
+                    ]
             }
         ).markup
     }
