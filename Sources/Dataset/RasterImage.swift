@@ -1,7 +1,7 @@
 import ResinTensor
 
 /// A picture as bytes, grey or colour.
-public struct RasterImage: Equatable, Sendable {
+public struct RasterImage: Hashable, Sendable {
     /// Pixels.
     public let height: Int
     /// Pixels.

@@ -172,34 +172,55 @@ public enum ParameterLayout: Hashable, Sendable {
 
     /// Reorders from the file's order to the device's.
     public func deviceOrder(_ external: [Float]) -> [Float] {
-        reorder(external) { outside, inside, result in result[inside] = external[outside] }
+        reordered(external) { result, device, external, place in result[device] = external[place] }
     }
 
     /// Reorders from the device's order to the file's.
     public func externalOrder(_ device: [Float]) -> [Float] {
-        reorder(device) { outside, inside, result in result[outside] = device[inside] }
+        reordered(device) { result, place, device, external in result[external] = device[place] }
     }
 
-    private func reorder(
-        _ values: [Float], _ move: (_ external: Int, _ device: Int, _ result: inout [Float]) -> Void
+    /// Outputs that are moved together: a cache line of them.
+    private static let blockOutputs = 16
+
+    /// Moves each value between its place on the device and that in the file, on all processors where they are many.
+    private func reordered(
+        _ values: [Float],
+        _ move: (
+            _ result: UnsafeMutableBufferPointer<Float>, _ device: Int, _ values: UnsafeBufferPointer<Float>,
+            _ external: Int
+        ) -> Void
     ) -> [Float] {
         precondition(values.count == count)
         switch self {
         case .vector: return values
         case .filter(let outputs, let inputs, let height, let width),
             .dense(let outputs, let inputs, let height, let width):
-            var result = [Float](repeating: 0, count: count)
             let pixels = height * width
-            var external = 0
-            for output in 0..<outputs {
-                for input in 0..<inputs {
-                    for pixel in 0..<pixels {
-                        move(external, (pixel * inputs + input) * outputs + output, &result)
-                        external += 1
+            let blocks = (outputs + Self.blockOutputs - 1) / Self.blockOutputs
+            return [Float](unsafeUninitializedCapacity: count) { result, filled in
+                values.withUnsafeBufferPointer { values in
+                    func moveBlock(_ block: Int) {
+                        let first = block * Self.blockOutputs
+                        let own = first..<min(first + Self.blockOutputs, outputs)
+                        for input in 0..<inputs {
+                            for pixel in 0..<pixels {
+                                let device = (pixel * inputs + input) * outputs
+                                let external = input * pixels + pixel
+                                for output in own {
+                                    move(result, device + output, values, output * inputs * pixels + external)
+                                }
+                            }
+                        }
+                    }
+                    if count < 1 << 16 {
+                        for block in 0..<blocks { moveBlock(block) }
+                    } else {
+                        concurrently(blocks) { moveBlock($0) }
                     }
                 }
+                filled = count
             }
-            return result
         }
     }
 }

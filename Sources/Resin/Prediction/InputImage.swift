@@ -12,14 +12,6 @@ public enum InputImage: Hashable, Sendable {
     case pixels(RasterImage)
 }
 
-extension RasterImage: Hashable {
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(height)
-        hasher.combine(width)
-        hasher.combine(pixels)
-    }
-}
-
 /// How images come to what a network reads, as those did that it was tested on.
 struct ImagePreparation: Sendable {
     /// 1 or 3.
