@@ -5,7 +5,7 @@ extension ConvolutionConfiguration {
 
     /// Every activation but ReLU, which the others have, behind a form of each kind: minimal filtering's, rows of one
     /// channel, packed patches, and a dense layer.
-    static let activated = Activation.all.filter { $0 != .relu }.flatMap { function in
+    package static let activated = Activation.all.filter { $0 != .relu }.flatMap { function in
         layersOfForms.map { layer in
             var layer = layer
             layer.activation = function
@@ -21,15 +21,16 @@ extension ConvolutionConfiguration {
             layer.fused = false
             return layer
         }
-}
 
-private let layersOfForms: [ConvolutionConfiguration] = [
-    .init([4, 24, 24, 16], to: 24, 3, padding: 1, bias: true, fused: true, gives: 24, 24),
-    .init([2, 20, 20, 1], to: 6, 5, padding: 2, bias: true, fused: true, gives: 20, 20),
-    .init([3, 9, 7, 40], to: 72, 1, fused: true, gives: 9, 7),
-    .init([2, 11, 9, 3], to: 50, 3, stride: 2, padding: 1, bias: true, fused: true, gives: 6, 5),
-    .init(dense: [5, 33], to: 40, fused: true),
-]
+    /// A layer a form.
+    package static let layersOfForms: [ConvolutionConfiguration] = [
+        .init([4, 24, 24, 16], to: 24, 3, padding: 1, bias: true, fused: true, gives: 24, 24),
+        .init([2, 20, 20, 1], to: 6, 5, padding: 2, bias: true, fused: true, gives: 20, 20),
+        .init([3, 9, 7, 40], to: 72, 1, fused: true, gives: 9, 7),
+        .init([2, 11, 9, 3], to: 50, 3, stride: 2, padding: 1, bias: true, fused: true, gives: 6, 5),
+        .init(dense: [5, 33], to: 40, fused: true),
+    ]
+}
 
 /// Layers of known networks, and every kind of window.
 private let networkConvolutions: [ConvolutionConfiguration] = [

@@ -46,6 +46,10 @@ package struct DeviceTraits: Hashable, Sendable {
     /// On GPUs, about so many bytes are transformed at a time.
     package var winogradByteCount = 256 << 20
 
+    /// Whether the device's compiler optimises. Tests of what is small do without: a CPU's takes seconds for each of a GPU's
+    /// kernels, and a thirtieth of that where it need not.
+    package var isOptimised = true
+
     /// - Parameters:
     ///   - asGPU: whether to choose what a GPU runs; nil where the device's type decides.
     ///   - hasTensorCores: whether `mma.sync` has worked with the operands that will be multiplied.
@@ -108,5 +112,6 @@ package struct DeviceTraits: Hashable, Sendable {
     var options: [String] {
         ["-DLANES=\(lanes)", "-DLONG_WORK_ITEMS=\(kind == .cpu ? 1 : 0)"]
             + (usesTensorCores ? ["-DNV_PTX=\(usesPTX ? 1 : 0)"] : [])
+            + (isOptimised ? [] : ["-cl-opt-disable"])
     }
 }

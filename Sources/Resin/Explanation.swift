@@ -1,4 +1,5 @@
 import Foundation
+import ResinDataset
 import ResinGraph
 import ResinNetworks
 import ResinPlan
@@ -52,11 +53,22 @@ public struct Explanation: Sendable {
     public let leastBytes: Int
     private let graphs: [Graph]
 
-    /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing.
-    public init(_ network: Network, batch: Int, trains: Bool, device: ComputeDevice) throws {
-        let images = StepInput.uniform(network.input.batch(of: batch))
-        let configuration = TrainingConfiguration(
+    /// - Parameter augmentation: what becomes of images, where they are photographs.
+    /// - Throws: `ResinError(.usage)` for the reference executor, which launches nothing; for an augmentation that the
+    ///   network's images cannot have.
+    public init(
+        _ network: Network, batch: Int, trains: Bool, augmentation: AugmentationPolicy? = nil,
+        device: ComputeDevice
+    ) throws {
+        let shape = network.input.batch(of: batch)
+        var images = StepInput.uniform(shape)
+        var configuration = TrainingConfiguration(
             benchmarking: network, batch: batch, device.precision)
+        if let augmentation {
+            images = .photographs(PhotographPlan(leastOf: shape, batch: batch))
+            configuration.augmentation = augmentation
+            try configuration.check()
+        }
         let executor = try device.makeExecutor()
         self.init(
             try StepPlan(network, images, configuration, trains: trains, on: executor), on: executor)

@@ -16,6 +16,11 @@ struct PlanArguments: ParsableArguments {
     var batch = 32
     @Option(help: "train or infer.")
     var mode: Mode = .train
+    @Option(
+        help: ArgumentHelp(
+            "Of photographs, which become the network's images on the device: what is done to them, as train has it.",
+            valueName: "list"))
+    var augment: String?
     @OptionGroup(title: "Network") var networkArguments: NetworkArguments
     @OptionGroup var deviceOption: DeviceOption
 
@@ -26,7 +31,10 @@ struct PlanArguments: ParsableArguments {
             network, input: input.map(ImageShape.init(parsing:)), classes: classes,
             options: networkArguments.options(over: NetworkOptions(), for: network))
         let device = try deviceOption.choose()
-        return (try Explanation(model, batch: batch, trains: mode == .train, device: device), device)
+        let explanation = try Explanation(
+            model, batch: batch, trains: mode == .train,
+            augmentation: augment.map { try AugmentationPolicy(option: $0) }, device: device)
+        return (explanation, device)
     }
 }
 

@@ -13,6 +13,10 @@ package enum OpenCLDevices {
 
     /// Empty where there is none, or they could not be listed.
     package static let all = (try? listing.get()) ?? []
+
+    package static func isPoCL(_ index: Int) -> Bool {
+        all[index].platformName == "Portable Computing Language"
+    }
 }
 
 extension Trait where Self == ConditionTrait {

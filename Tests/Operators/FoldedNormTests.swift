@@ -64,9 +64,7 @@ struct FoldedNormTests {
     func device(index: Int, asGPU: Bool) throws {
         let folded = try makeCase(index, showsSum: false)
         let apart = try makeCase(index, showsSum: true).run(on: ReferenceExecutor())
-        let outputs = try SharedExecutors.use(asGPU ? .gpu(math: .fast) : .own(.fast)) {
-            try folded.run(on: $0)
-        }
+        let outputs = try folded.outputs(asGPU ? .gpu(math: .fast) : .own(.fast))
         expectClose(outputs, [apart[0]], of: folded)
     }
 }

@@ -31,7 +31,7 @@ struct GPUShapeTests {
         var withoutFence = DeviceTraits.gpu()
         withoutFence.fence = nil
         let bits = try [.gpu(), withoutFence].map { traits in
-            try SharedExecutors.use(traits) { try opCase.run(on: $0) }.map { $0.map(\.bitPattern) }
+            try opCase.outputs(traits).map { $0.map(\.bitPattern) }
         }
         #expect(bits[0] == bits[1])
     }
@@ -73,9 +73,7 @@ struct GPUShapeTests {
     @Test("Twice the same run gives the same bits", arguments: families)
     func reproducible(_ family: OpCase.Family) throws {
         for opCase in family.cases.filter(\.isChecked) {
-            let runs = try (0..<2).map { _ in
-                try SharedExecutors.use(.gpu()) { try opCase.run(on: $0) }.map { $0.map(\.bitPattern) }
-            }
+            let runs = try (0..<2).map { _ in try opCase.outputs(.gpu()).map { $0.map(\.bitPattern) } }
             #expect(runs[0] == runs[1], "\(opCase)")
         }
     }

@@ -60,7 +60,7 @@ package struct PhotographPlan: Hashable, Sendable {
     /// That of photographs which are no larger than the network's images.
     ///
     /// - Parameter images: `[images, height, width, channels]`.
-    init(leastOf images: Shape, batch: Int) {
+    package init(leastOf images: Shape, batch: Int) {
         count = images.images
         channels = images.channels
         isStreamed = true
