@@ -55,7 +55,6 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case loss = "softmax cross-entropy"
         case elementwise = "element-wise"
         case concatenation, input, photographs, optimizers, metrics
-        case movingAverages = "moving averages"
 
         package var cases: [OpCase] {
             switch self {
@@ -67,9 +66,8 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input
             case .photographs: OpCase.photographs
-            case .optimizers: OpCase.optimizers
+            case .optimizers: OpCase.optimizers + OpCase.movingAverages
             case .metrics: OpCase.metrics + OpCase.shards
-            case .movingAverages: OpCase.movingAverages
             }
         }
     }

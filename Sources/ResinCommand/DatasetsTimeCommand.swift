@@ -47,7 +47,7 @@ extension DatasetsCommand {
             var configuration = TrainingConfiguration(
                 network: network, data: data, classNames: set.classNames, mean: set.mean,
                 standardDeviation: set.standardDeviation, epochs: 1 + passes, batch: batch,
-                optimizer: .sgd(learningRate: 0))
+                optimizer: .sgd(learningRate: 1))
             configuration.augmentation = augmentation
             try configuration.check()
             let device = try deviceOption.choose()

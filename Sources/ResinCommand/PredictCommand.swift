@@ -82,12 +82,12 @@ struct PredictCommand: ParsableCommand {
         let file = try Safetensors(contentsOf: model.path)
         var (network, configuration) = try makeConfiguration(file)
         try fitting.apply(to: &configuration)
+        if let exif = source.exif { configuration.honoursOrientation = exif }
         let weights = try model.weights(file, for: network)
         if let top, top > network.classCount {
             note("note: --top \(top), but there are only \(network.classCount) classes; all are named")
         }
-        let files = try PhotographFiles(
-            images, honoursOrientation: source.exif ?? configuration.honoursOrientation)
+        let files = try PhotographFiles(images, honoursOrientation: configuration.honoursOrientation)
         if let leftOut = files.leftOut { note("note: \(leftOut)") }
         for image in files.unreadable { note(image.reason) }
         let device = try deviceOption.choose()

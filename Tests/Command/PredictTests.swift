@@ -123,9 +123,12 @@ extension CommandTests {
             }
         }
 
-        @Test("A bare file of weights needs --network and --data, and then says the same")
+        @Test("A file of weights from elsewhere needs --network and --data, and then says the same")
         func bare() throws {
-            try folder.write(try folder.bytes(of: "run/best.safetensors"), to: "bare.safetensors")
+            // A run's own say what they are of.
+            var weights = try Safetensors(contentsOf: folder / "run/best.safetensors")
+            weights.metadata = [:]
+            try weights.write(to: folder / "bare.safetensors")
             let file = folder / "images/test/dark/3.png"
             try expectRefusal(
                 64, "--network", by: Program("predict", folder / "bare.safetensors", file))

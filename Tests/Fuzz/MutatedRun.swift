@@ -13,7 +13,7 @@ struct MutatedRun {
         {"network": "lenet", "data": "glyphs", "limit": 64, "limit_test": 16, "resize": 28, "mean": [0.25],
          "std": [0.5], "augment": ["random-resized-crop=0.25:1", "flip", "vertical-flip", "jitter=0.1:0.2:0.3:0.4",
          "erase=0.25", "randaugment=2:9", "mixup=0.2", "cutmix=1"], "math": "exact", "precision": "float32", "epochs": 2,
-         "batch": 16, "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": true, "weight_decay": 0.001,
+         "batch": 16, "shards": 2, "sampler": "balanced", "optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": true, "weight_decay": 0.001,
          "clip": 1, "head_lr": 0.2, "layer_decay": 0.9, "decay": "filters", "ema": 0.9, "schedule": "cosine",
          "min_lr": 0.001, "restarts": 1, "warmup_steps": 2, "label_smoothing": 0.1, "patience": 1, "init": "kaiming",
          "seed": 7, "on_nan": "skip", "save_every": 1, "keep": 2, "progress": "none"}
@@ -37,6 +37,7 @@ struct MutatedRun {
         configuration.augmentation = try AugmentationPolicy(
             option: "random-resized-crop=0.25:1,flip,vertical-flip,jitter=0.1:0.2:0.3:0.4,erase=0.25,"
                 + "randaugment=2:9,mixup=0.2,cutmix=1")
+        (configuration.shards, configuration.sampler) = (2, .balanced)
         // A loss scale is in it.
         configuration.precision = .mixedFloat16
         let trainer = try Trainer(

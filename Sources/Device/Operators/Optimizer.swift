@@ -123,12 +123,14 @@ private struct UpdateWorkspace {
             let end = index + 1 < op.slices.count ? op.slices[index + 1].first : count
             table.append(
                 ParameterSlice(
-                    first: Int32(slice.first), firstBlock: Int32(blocks), rateFactor: slice.rates.factor,
+                    first: Int32(clamping: slice.first), firstBlock: Int32(clamping: blocks),
+                    rateFactor: slice.rates.factor,
                     decay: slice.rates.weightDecay))
             blocks += divide(end - slice.first, by: Self.block)
         }
         table.append(
-            ParameterSlice(first: Int32(count), firstBlock: Int32(blocks), rateFactor: 0, decay: 0))
+            ParameterSlice(
+                first: Int32(clamping: count), firstBlock: Int32(clamping: blocks), rateFactor: 0, decay: 0))
         self.table = table
         sumsTensors = op.rule.looksAtTensors
         tensorBlocks = sumsTensors ? blocks : 0
