@@ -102,7 +102,10 @@ final class PredictionEngine {
         let graph = try PredictionGraph(network, configuration, size: preparation.size, batch: batch).graph
         let plan: Plan = executor.makePlan(
             graph.inPrecision(configuration.precision), keepsWorkspaces: keepsWorkspaces(executor))
-        return MemoryPlan(StepPlan([plan]), inputs: [preparation.input(batch: batch)], on: executor)
+        var memory = MemoryPlan(StepPlan([plan]), inputs: [preparation.input(batch: batch)], on: executor)
+        // Pictures are decoded beside what the device holds.
+        if executor.sharesHostMemory { memory.dataset += 1 << 26 }
+        return memory
     }
 
     /// A GPU's scratch memory holds more than weights, and much of it.
