@@ -83,7 +83,10 @@ extension TrainCommand {
         return dataset.classNames.map { weights[$0]! }
     }
 
-    /// Takes the largest power of two that the device has memory for, and no more than there are images.
+    /// Images a step; before what `auto` is can be known, the fewest that it may be.
+    var givenBatch: Int? { batch == .auto ? max(shards ?? 1, 1) : batch?.count }
+
+    /// Takes the largest power of two, times the shards, that the device has memory for, and no more than there are images.
     func chooseBatch(
         for network: Network, _ dataset: Dataset, _ configuration: inout TrainingConfiguration,
         _ device: ComputeDevice

@@ -55,7 +55,7 @@ extension TrainCommand {
                 let ones = [Float](repeating: 1, count: outline.train.channels)
                 return try? configured(
                     by: outline.arePhotographs
-                        ? recipe.forPhotographs(count: outline.train.images, batch: batch?.count)
+                        ? recipe.forPhotographs(count: outline.train.images, batch: givenBatch)
                         : recipe,
                     classNames: outline.classNames, mean: ones, standardDeviation: ones)
             }
@@ -64,7 +64,7 @@ extension TrainCommand {
         let arePhotographs = dataset.train is any PhotographSource
         var (model, configuration) = try configured(
             by: arePhotographs
-                ? recipe.forPhotographs(count: dataset.train.count, batch: batch?.count) : recipe,
+                ? recipe.forPhotographs(count: dataset.train.count, batch: givenBatch) : recipe,
             classNames: dataset.classNames, mean: dataset.mean,
             standardDeviation: dataset.standardDeviation)
         if arePhotographs {
@@ -131,7 +131,7 @@ extension TrainCommand {
         if let augment { configuration.augmentation = try AugmentationPolicy(option: augment) }
         try fitting.apply(to: &configuration)
         if let epochs { configuration.epochs = epochs }
-        if let count = batch?.count { configuration.batch = count }
+        if let givenBatch { configuration.batch = givenBatch }
         if let shards { configuration.shards = shards }
         if let optimizer { configuration.optimizer.name = optimizer }
         if let lr { configuration.optimizer.learningRate = lr }

@@ -15,7 +15,7 @@ public final class Trainer {
     public let memory: MemoryPlan
     public var device: DeviceDescription { executor.device }
     /// Optimizer steps taken since the run began.
-    public private(set) var step = 0
+    public internal(set) var step = 0
     /// The epoch that the next step belongs to, from 1.
     public var epoch: Int { step / stepsPerEpoch + 1 }
     /// The last batch of an epoch is left out where it would be smaller; the next epoch's order is another.
@@ -24,7 +24,7 @@ public final class Trainer {
     package let executor: any Executor
     package internal(set) var model: ModelState
     package let dataset: Dataset
-    private let plans: RunPlans
+    let plans: RunPlans
     private let training: any Executable
     private let evaluator: Evaluator
     /// Exchanges the weights and their moving averages, where these are kept.
@@ -32,8 +32,8 @@ public final class Trainer {
     private let feed: any ImageFeed
     /// Metrics of this epoch's steps that are no longer in the device's slots: those before a resume or an
     /// evaluation.
-    private var earlierRows: [StepMetrics] = []
-    private var firstSlot = 0
+    var earlierRows: [StepMetrics] = []
+    var firstSlot = 0
     /// What a step takes; nil before the first, in which a driver may also compile.
     private var stepSeconds: Double?
     /// What the last step's loss was multiplied by, where `trainStep` took it and losses are.
@@ -315,201 +315,5 @@ public final class Trainer {
             }
         }
         return nil
-    }
-
-    // MARK: Checkpoints
-
-    /// Weights, and all that the next step depends on besides.
-    public func checkpoint(metadata: [String: String] = [:]) throws -> Checkpoint {
-        let weights = Safetensors(
-            try model.weights(on: executor, step: step),
-            metadata: Safetensors.metadata(of: configuration))
-        var entries: [Safetensors.Entry] = []
-        for state in 0..<configuration.optimizer.rule.stateCount {
-            entries += try model.tensors(of: .optimizerState(state), prefix: "\(state).", on: executor)
-        }
-        if let lossScale = try lossScale() {
-            let values = [lossScale.scale, lossScale.steadySteps, lossScale.skippedSteps]
-            entries.append(Safetensors.Entry(Self.lossScaleName, shape: [3], values: values))
-        }
-        if configuration.averageDecay != nil { entries += try model.averages(on: executor) }
-        let stepsDone = step % stepsPerEpoch
-        if stepsDone > 0 {
-            let rows = earlierRows + (try StepMetrics.rows(executor, .train, slots: firstSlot..<stepsDone))
-            entries.append(
-                Safetensors.Entry(
-                    Checkpoint.metricsName, shape: [rows.count, Metric.allCases.count],
-                    values: rows.flatMap { $0.values.map(Float.init) }))
-        }
-        var details = metadata
-        details["epoch"] = String(step / stepsPerEpoch)
-        if configuration.schedule.kind == .plateau { details[Plateau.key] = plateau.text }
-        return Checkpoint(
-            step: step, weights: weights, optimizer: Safetensors(entries, metadata: details))
-    }
-
-    /// Continues where a checkpoint was made.
-    ///
-    /// - Parameter path: the checkpoint's, for errors.
-    /// - Throws: `ResinError(.badContent)` that names what does not fit this trainer, or what no training makes.
-    public func restore(_ checkpoint: Checkpoint, from path: String) throws {
-        if let epoch = checkpoint.optimizer.metadata["epoch"], Int(epoch) != checkpoint.step / stepsPerEpoch {
-            throw ValueFault(
-                key: "epoch", value: "'\(epoch)'",
-                allowed:
-                    "\(checkpoint.step / stepsPerEpoch): so many epochs of \(stepsPerEpoch) steps are in its "
-                    + "\(checkpoint.step); it was made with another --batch or --limit"
-            ).badContent(in: "\(path): metadata")
-        }
-        try model.load(
-            NetworkWeights(checkpoint.weights, from: path, for: plans.training.gradients), on: executor)
-        for state in 0..<configuration.optimizer.rule.stateCount {
-            try model.loadTensors(
-                checkpoint.optimizer, from: path, prefix: "\(state).", to: .optimizerState(state),
-                on: executor)
-        }
-        try checkSquares(checkpoint.optimizer, from: path)
-        if configuration.precision.scalesLoss { try restoreLossScale(checkpoint.optimizer, from: path) }
-        if configuration.schedule.kind == .plateau {
-            plateau = try Plateau(checkpoint.optimizer.metadata, from: path)
-        }
-        if configuration.averageDecay != nil {
-            try model.loadAverages(checkpoint.optimizer, from: path, on: executor)
-        }
-        step = checkpoint.step
-        firstSlot = step % stepsPerEpoch
-        earlierRows = firstSlot > 0 ? try self.earlierRows(checkpoint.optimizer, from: path) : []
-    }
-
-    /// Some optimizers take the root of a state, a mean of squares.
-    private func checkSquares(_ file: Safetensors, from path: String) throws {
-        guard let state = configuration.optimizer.rule.squaresState else { return }
-        for entry in file.entries where entry.name.hasPrefix("\(state).") {
-            guard let value = entry.values.first(where: { $0 < 0 }) else { continue }
-            throw ValueFault(key: entry.name, value: "\(value) somewhere", allowed: "nowhere below 0")
-                .badContent(in: path)
-        }
-    }
-
-    private func restoreLossScale(_ file: Safetensors, from path: String) throws {
-        guard let entry = file[Self.lossScaleName], entry.shape == [3] else {
-            throw ResinError(
-                .badContent,
-                "\(path): tensor '\(Self.lossScaleName)' of shape [3] is missing; the checkpoint was made with another "
-                    + "--precision")
-        }
-        let lossScale = LossScale(
-            scale: entry.values[0], steadySteps: entry.values[1], skippedSteps: entry.values[2])
-        guard lossScale.isPossible else {
-            throw ValueFault(
-                key: Self.lossScaleName, value: "\(entry.values)",
-                allowed:
-                    "a scale above 0 and at most \(LossScale.largest), and the whole numbers of steps since it "
-                    + "changed and of steps left out"
-            ).badContent(in: path)
-        }
-        try executor.write(lossScale)
-    }
-
-    private func earlierRows(_ file: Safetensors, from path: String) throws -> [StepMetrics] {
-        let columns = Metric.allCases.count
-        let shape = [firstSlot, columns]
-        guard let rows = file[Checkpoint.metricsName], rows.shape == shape else {
-            throw ResinError(
-                .badContent,
-                "\(path): tensor '\(Checkpoint.metricsName)' of shape \(shape) is missing; the checkpoint was "
-                    + "made with another --batch or --limit")
-        }
-        let values = rows.values
-        return try (0..<firstSlot).map { step in
-            let row = StepMetrics(row: values[step * columns..<(step + 1) * columns])
-            let images = 0...Double(configuration.batch)
-            let counts = Metric.allCases.filter { $0 != .loss }
-            guard row[.loss].isFinite || row[.notFinite] > 0, counts.allSatisfy({ images.contains(row[$0]) })
-            else {
-                throw ValueFault(
-                    key: Checkpoint.metricsName, value: "\(row.values) in step \(step + 1)",
-                    allowed: "a finite loss and three numbers of images from 0 to \(configuration.batch)"
-                ).badContent(in: path)
-            }
-            return row
-        }
-    }
-
-    private static let lossScaleName = "loss_scale"
-}
-
-extension Executor {
-    package func write(_ lossScale: LossScale) throws { try write([lossScale], to: .lossScale) }
-}
-
-extension TrainingConfiguration {
-    /// - Returns: the data's checksum.
-    /// - Throws: `ResinError(.usage)` that says what does not go together.
-    func check(_ network: Network, _ dataset: Dataset) throws -> String {
-        precondition(
-            input == network.input && classCount == network.classCount,
-            "the configuration is of a network of another input or other classes")
-        do { try check() } catch { throw error.usage }
-        guard batch <= dataset.train.count else {
-            throw ResinError(
-                .usage,
-                "the batch of \(batch) is larger than the training set of \(dataset.train.count) images; use "
-                    + "--batch \(dataset.train.count) or less")
-        }
-        let stepsPerEpoch = dataset.train.count / batch
-        guard epochs <= Limits.steps / stepsPerEpoch else {
-            throw ResinError(
-                .usage,
-                "--epochs is \(epochs): of \(stepsPerEpoch) steps each, at most "
-                    + "\(Limits.steps / stepsPerEpoch) can be counted")
-        }
-        guard mean.count == dataset.train.channels, standardDeviation.count == dataset.train.channels else {
-            throw ResinError(
-                .usage,
-                "there are \(mean.count) means and \(standardDeviation.count) standard deviations for "
-                    + "\(dataset.train.channels) channels; one of each a channel is needed")
-        }
-        guard dataset.train.channels == network.input.channels else {
-            throw ResinError(
-                .usage,
-                "the network takes \(network.input.channels) channels, but the images of \(dataset.name) have "
-                    + "\(dataset.train.channels)")
-        }
-        // A folder of images may have changed since a run began.
-        let size = [dataset.train.height, dataset.train.width]
-        if let imageSize, imageSize != size {
-            let (now, before) = (
-                size.map(String.init).joined(separator: "×"),
-                imageSize.map(String.init).joined(separator: "×")
-            )
-            throw ResinError(
-                .badContent,
-                "the images of \(dataset.name) are \(now) now, but were \(before) when the run began; bring the "
-                    + "old ones back, or start a new run")
-        }
-        guard dataset.classNames.count == network.classCount else {
-            throw ResinError(
-                .usage,
-                "the network gives \(network.classCount) classes, but \(dataset.name) has "
-                    + "\(dataset.classNames.count)")
-        }
-        guard dataset.classNames == classNames else {
-            let now = dataset.classNames.joined(separator: ", ")
-            throw ResinError(
-                .badContent,
-                "the classes of \(dataset.name) are \(now), but the run's are "
-                    + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
-                    + "run")
-        }
-        let checksum = try dataset.checksum(comparableWith: dataChecksum)
-        if let dataChecksum, dataChecksum != checksum {
-            throw ResinError(
-                .badContent,
-                "the images or labels of \(dataset.name) are not those that the run began with: their "
-                    + "checksums are \(checksum) now, but were \(dataChecksum) then; bring the old "
-                    + "ones back, or start a new run")
-        }
-        return checksum
     }
 }

@@ -34,6 +34,10 @@ extension CommandTests {
                 #expect(configuration.contains(words), "\(configuration)")
             }
             try success(of: Program("evaluate", folder / "run"))
+            let cut = try success(of: training("--batch", "auto", "--shards", "3", "--out", folder / "cut"))
+            #expect(cut.errors.contains("--batch auto is 12 here"))
+            // 0.1 · 12 / 256
+            #expect(folder.text("cut/config.json")?.contains("0.046875") == true)
             try expectRefusal(
                 64, "sampler (balanced there, shuffle now)",
                 by: Program("train", "--resume", folder / "run", "--sampler", "shuffle"))
