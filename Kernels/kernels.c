@@ -35,6 +35,9 @@ static const struct {
     {"batch_norm", (const char[]){
 #embed "operators/batch_norm.cl"
     , '\0'}},
+    {"binary_loss", (const char[]){
+#embed "operators/binary_loss.cl"
+    , '\0'}},
     {"channels", (const char[]){
 #embed "operators/channels.cl"
     , '\0'}},

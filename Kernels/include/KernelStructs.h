@@ -66,6 +66,13 @@ typedef struct {
     int weighs;                                         // whether classes have weights
 } LossSettings;
 
+// Of binary cross-entropy.
+typedef struct {
+    LossSettings loss;                                  // without smoothing
+    int FIELD(set_words, setWords);                     // of a set of classes
+    float gamma, alpha;                                 // of the focal loss; 0 and −1 where there is none
+} BinaryLossSettings;
+
 // The layer's image, window and result.
 #define LAYER_FIELDS                                                                         \
     int images, height, width, channels;                                                     \

@@ -46,7 +46,7 @@ private struct LossConfiguration: Checkable, Sendable {
 }
 
 /// The labels of a data set of so many images, and the order in which they are visited.
-private func labelInputs(count: Int, classes: Int) -> [CaseInput] {
+func labelInputs(count: Int, classes: Int) -> [CaseInput] {
     [
         .region(.labels(.train), TensorType([count], .int32), .below(classes)),
         .region(.order(.train), TensorType([count], .int32), .below(count)),
@@ -55,7 +55,7 @@ private func labelInputs(count: Int, classes: Int) -> [CaseInput] {
 
 extension Graph {
     /// The labels for logits; inputs as `labelInputs` gives them.
-    fileprivate mutating func labels(of logits: ValueID, _ inputs: ArraySlice<ValueID>) throws -> ValueID {
+    mutating func labels(of logits: ValueID, _ inputs: ArraySlice<ValueID>) throws -> ValueID {
         try apply(.labelInput, to: inputs + [logits], name: "labels", pass: .input)[0]
     }
 }

@@ -53,6 +53,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case convolution, pooling
         case batchNorm = "batch norm"
         case loss = "softmax cross-entropy"
+        case binaryLoss = "binary cross-entropy"
         case elementwise = "element-wise"
         case concatenation, input, photographs, optimizers, metrics
 
@@ -62,6 +63,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .pooling: OpCase.pooling2D
             case .batchNorm: OpCase.batchNorm
             case .loss: OpCase.loss
+            case .binaryLoss: OpCase.binaryLoss
             case .elementwise: OpCase.elementwise
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input

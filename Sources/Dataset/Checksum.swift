@@ -13,7 +13,8 @@ extension Dataset {
             return "\(try train.pixelChecksum()) \(try test.pixelChecksum())"
         }
         let parts = [train, test] + [validation].compactMap { $0 }
-        return try parts.map { try $0.checksum() }.joined(separator: " ")
+        let sums = try parts.map { try $0.checksum() } + [labelSets?.checksum].compactMap { $0 }
+        return sums.joined(separator: " ")
     }
 }
 

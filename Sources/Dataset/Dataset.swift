@@ -3,8 +3,10 @@ import ResinTensor
 /// A training and a test set of the same classes and image size, with what a recipe needs to know of them.
 public struct Dataset: Sendable {
     public let name: String
-    /// The class of label `i` is `classNames[i]`.
+    /// The class of label `i` is `classNames[i]`, unless there are `labelSets`.
     public let classNames: [String]
+    /// Where images may have several classes or none: what their labels are numbers of.
+    public var labelSets: LabelSets?
     public var train: any ImageSource
     public var test: any ImageSource
     /// Images that neither train nor test, where the data has some of its own; of the same classes and size.

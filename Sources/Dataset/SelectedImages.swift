@@ -84,8 +84,12 @@ extension Dataset {
             throw ResinError(
                 .usage, "--validation is \(share); it must be above 0 and below 1, such as 0.1")
         }
-        var classes = [[Int32]](repeating: [], count: classNames.count)
-        for (image, label) in train.labels.enumerated() { classes[Int(label)].append(Int32(image)) }
+        // Sets of classes may be of one image each; of these, the share is cut off all images together.
+        let areSets = labelSets != nil
+        var classes = [[Int32]](repeating: [], count: areSets ? 1 : classNames.count)
+        for (image, label) in train.labels.enumerated() {
+            classes[areSets ? 0 : Int(label)].append(Int32(image))
+        }
         let random = Philox(seed: seed, stream: .validation)
         var isCut = [Bool](repeating: false, count: train.count)
         for (label, images) in classes.enumerated() where images.count > 1 {

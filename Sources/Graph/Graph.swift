@@ -63,6 +63,8 @@ public enum Region: Hashable, Sendable {
     case lossScale
     /// How much each class counts in the loss, float32 `[classes]`.
     case classWeights
+    /// The sets of classes that labels are numbers of, `Int32` `[sets, words]`, a bit a class.
+    case labelSets
     /// What a prediction's plan makes of the weights alone, kept from step to step.
     case keptWorkspaces
     /// The gradient of something with respect to the outputs, float32 `[images, classes]`.

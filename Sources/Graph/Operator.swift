@@ -117,6 +117,8 @@ public enum Op: Hashable, Sendable {
     case unflatten(Unflatten)
     case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
     case softmaxCrossEntropyGradient(SoftmaxCrossEntropyGradient = SoftmaxCrossEntropyGradient())
+    case binaryCrossEntropy(BinaryCrossEntropy = BinaryCrossEntropy())
+    case binaryCrossEntropyGradient(BinaryCrossEntropyGradient)
     case recordMetrics
     case lossStep(LossStep)
     case channelActivity(ChannelActivity)
@@ -157,6 +159,8 @@ public enum Op: Hashable, Sendable {
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op
         case .softmaxCrossEntropyGradient(let op): op
+        case .binaryCrossEntropy(let op): op
+        case .binaryCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
         case .lossStep(let op): op
         case .channelActivity(let op): op

@@ -236,6 +236,8 @@ extension Op {
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op
         case .softmaxCrossEntropyGradient(let op): op
+        case .binaryCrossEntropy(let op): op
+        case .binaryCrossEntropyGradient(let op): op
         case .recordMetrics: RecordMetrics()
         case .lossStep(let op): op
         case .channelActivity(let op): op

@@ -69,7 +69,7 @@ extension DatasetsCommand {
             return Row(
                 images: found.imageCount,
                 parts: Dictionary(
-                    uniqueKeysWithValues: found.parts.map { ($0.name, $0.counts.reduce(0, +)) }),
+                    uniqueKeysWithValues: found.parts.map { ($0.name, $0.imageCount) }),
                 classes: found.classNames.enumerated().map { label, name in
                     Row.Class(
                         name: name,

@@ -34,6 +34,8 @@ struct EvaluateCommand: ParsableCommand {
         var top5Accuracy: Double?
         var imagesPerSecond: Double
         var balancedAccuracy, macroF1, calibrationError: Double?
+        /// Where images may have several classes or none.
+        var multiLabel: MultiLabel?
         var perClass: [PerClass]
         /// A row a class, a column a predicted one; null of more classes than a matrix can be read of.
         var confusion: [[Int]]?
@@ -41,7 +43,7 @@ struct EvaluateCommand: ParsableCommand {
         enum CodingKeys: String, CodingKey {
             case images, loss, accuracy, top5Accuracy, imagesPerSecond, balancedAccuracy
             case macroF1 = "macro_f1"
-            case calibrationError, perClass, confusion
+            case calibrationError, multiLabel, perClass, confusion
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -54,18 +56,31 @@ struct EvaluateCommand: ParsableCommand {
             try values.encode(balancedAccuracy, forKey: .balancedAccuracy)
             try values.encode(macroF1, forKey: .macroF1)
             try values.encode(calibrationError, forKey: .calibrationError)
+            try values.encodeIfPresent(multiLabel, forKey: .multiLabel)
             try values.encode(perClass, forKey: .perClass)
             try values.encode(confusion, forKey: .confusion)
+        }
+    }
+
+    private struct MultiLabel: Encodable {
+        var meanAveragePrecision: Double?
+        var exactMatch, decisionAccuracy: Double
+
+        init(_ metrics: MultiLabelMetrics) {
+            meanAveragePrecision = metrics.meanAveragePrecision
+            (exactMatch, decisionAccuracy) = (metrics.exactMatch, metrics.decisionAccuracy)
         }
     }
 
     private struct PerClass: Encodable {
         var name: String
         var metrics: ClassMetrics
+        /// Where images may have several classes or none.
+        var averagePrecision: Double?
 
         enum CodingKeys: String, CodingKey {
             case name = "class"
-            case count, precision, recall, f1
+            case count, precision, recall, f1, averagePrecision
         }
 
         func encode(to encoder: any Encoder) throws {
@@ -75,6 +90,7 @@ struct EvaluateCommand: ParsableCommand {
             try values.encode(metrics.precision, forKey: .precision)
             try values.encode(metrics.recall, forKey: .recall)
             try values.encode(metrics.f1, forKey: .f1)
+            try values.encodeIfPresent(averagePrecision, forKey: .averagePrecision)
         }
     }
 
@@ -102,7 +118,7 @@ struct EvaluateCommand: ParsableCommand {
             note("note: \(warning)")
         }
         if let warning = evaluation.inactivityWarning { note("note: \(warning)") }
-        if let predictions { try write(evaluation, of: dataset.test, to: predictions) }
+        if let predictions { try write(evaluation, of: dataset, configuration.loss, to: predictions) }
         if json {
             return try printJSON(
                 Result(
@@ -111,14 +127,23 @@ struct EvaluateCommand: ParsableCommand {
                     imagesPerSecond: Double(evaluation.imageCount) / seconds,
                     balancedAccuracy: evaluation.balancedAccuracy, macroF1: evaluation.macroF1,
                     calibrationError: evaluation.reliability.expectedCalibrationError,
-                    perClass: zip(dataset.classNames, evaluation.confusion.classMetrics).map(
-                        PerClass.init),
-                    confusion: matrix(evaluation.confusion)))
+                    multiLabel: evaluation.multiLabel.map(MultiLabel.init),
+                    perClass: evaluation.classMetrics.enumerated().map { label, metrics in
+                        PerClass(
+                            name: dataset.classNames[label], metrics: metrics,
+                            averagePrecision: evaluation.multiLabel?.averagePrecision[label])
+                    },
+                    confusion: evaluation.multiLabel == nil ? matrix(evaluation.confusion) : nil))
         }
         let topFive = evaluation.top5Accuracy.map { ", top-5 \(percent($0))" } ?? ""
+        let several =
+            evaluation.multiLabel.map {
+                ", mean average precision \(percent($0.meanAveragePrecision ?? .nan)), exactly their classes "
+                    + percent($0.exactMatch)
+            } ?? ""
         print(
             "\(evaluation.imageCount) images: loss \(decimals(evaluation.loss, 4)), accuracy "
-                + percent(evaluation.accuracy) + topFive)
+                + percent(evaluation.accuracy) + topFive + several)
     }
 
     private func makeConfiguration(_ file: Safetensors) throws -> (Network, Dataset, TrainingConfiguration) {
@@ -183,8 +208,13 @@ struct EvaluateCommand: ParsableCommand {
         return classes.map { label in classes.map { confusion[label, $0] } }
     }
 
-    /// `path,label,predicted,probability,logit_0,…` of sets that lie in files, `index,label,…` of others.
-    private func write(_ evaluation: Evaluation, of images: any ImageSource, to path: String) throws {
+    /// `path,label,predicted,probability,logit_0,…` of sets that lie in files, `index,label,…` of others. Several labels of an
+    /// image are separated by semicolons.
+    private func write(
+        _ evaluation: Evaluation, of dataset: Dataset, _ loss: TrainingConfiguration.LossFunction,
+        to path: String
+    ) throws {
+        let images = dataset.test
         let classes = evaluation.confusion.classCount
         let haveNames = images.name(of: 0) != nil
         let head = haveNames ? "path,label,predicted,probability," : "index,label,predicted,"
@@ -195,10 +225,11 @@ struct EvaluateCommand: ParsableCommand {
             let logits = evaluation.logits[row * classes..<(row + 1) * classes]
             let top = logits.indices.max { logits[$0] < logits[$1] }!
             let place = images.name(of: index).map(\.csvField) ?? "\(index)"
-            text += "\(place),\(labels[index]),\(top - logits.startIndex),"
-            if haveNames {
-                text += "\(1 / logits.reduce(0) { $0 + exp(Double($1) - Double(logits[top])) }),"
-            }
+            let predicted = top - logits.startIndex
+            let label = Int(labels[index])
+            let own = dataset.labelSets?.sets[label].map { "\($0)" }.joined(separator: ";") ?? "\(label)"
+            text += "\(place),\(own),\(predicted),"
+            if haveNames { text += "\(loss.probabilities(logits)[predicted])," }
             text += logits.map { "\($0)" }.joined(separator: ",") + "\n"
         }
         try AtomicFile.write(Data(text.utf8), to: path)

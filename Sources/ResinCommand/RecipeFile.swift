@@ -165,6 +165,8 @@ private struct Key {
             Key("min_lr", \.optimization.minLr),
             Key("restarts", \.optimization.restarts),
             Key("plateau_patience", \.optimization.plateauPatience),
+            Key("loss", \.loss),
+            Key("focal", list: Float.self, \.focal),
             Key("label_smoothing", \.labelSmoothing),
             Key("class_weights", \.classWeights),
             Key("sampler", \.sampler),
@@ -203,6 +205,7 @@ extension RecipeValue where Self: CaseIterable & RawRepresentable<String> {
 extension BatchSize: RecipeValue { fileprivate static var expected: String { "a whole number or \"auto\"" } }
 extension BadImagePolicy: RecipeValue {}
 extension Sampler: RecipeValue {}
+extension TrainingConfiguration.LossFunction: RecipeValue {}
 extension MathMode: RecipeValue {}
 extension TestFit: RecipeValue {}
 extension Streaming: RecipeValue {}

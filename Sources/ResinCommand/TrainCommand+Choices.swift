@@ -33,17 +33,24 @@ enum BatchSize: Equatable, ExpressibleByArgument, Decodable {
 }
 
 extension Sampler: ExpressibleByArgument {}
+extension TrainingConfiguration.LossFunction: ExpressibleByArgument {}
 
 /// What can be chosen once the data are there.
 extension TrainCommand {
     /// What `--class-weights` says of a set's classes.
-    static func classWeights(_ text: String, for dataset: Dataset) throws -> [Float] {
+    static func classWeights(
+        _ text: String, for dataset: Dataset, _ loss: TrainingConfiguration.LossFunction
+    ) throws -> [Float] {
         if text == "balanced" {
-            var counts = [Int](repeating: 0, count: dataset.classNames.count)
-            for label in dataset.train.labels { counts[Int(label)] += 1 }
+            let counts = dataset.trainingCounts
             let images = Double(dataset.train.count)
-            // A class without images has none that count.
-            return counts.map { $0 == 0 ? 0 : Float(images / (Double(counts.count) * Double($0))) }
+            return counts.map { count in
+                switch loss {
+                // A class without images has none that count.
+                case .crossEntropy: count == 0 ? 0 : Float(images / (Double(counts.count) * Double(count)))
+                case .binary: count == 0 ? 1 : Float((images - Double(count)) / Double(count))
+                }
+            }
         }
         let bytes = try JSONText.bytes(of: text, limit: 1 << 24)
         var weights: [String: Float] = [:]
@@ -81,6 +88,18 @@ extension TrainCommand {
             )
         }
         return dataset.classNames.map { weights[$0]! }
+    }
+
+    /// What `--focal` says: gamma, or gamma and alpha.
+    static func focal(_ text: String) throws -> TrainingConfiguration.Focal {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+            .map { Float($0.trimmingCharacters(in: .whitespaces)) }
+        guard (1...2).contains(parts.count), let gamma = parts[0], parts.allSatisfy({ $0 != nil }) else {
+            throw ValueFault(
+                key: "focal", option: "--focal", value: "'\(text)'",
+                allowed: "gamma, or gamma and alpha, such as 2 or 2,0.25")
+        }
+        return TrainingConfiguration.Focal(gamma: gamma, alpha: parts.count > 1 ? parts[1] : nil)
     }
 
     /// Images a step; before what `auto` is can be known, the fewest that it may be.

@@ -76,7 +76,7 @@ extension TrainCommand {
         }
         if let classWeights {
             configuration.classWeights = try blaming(file, ["--class-weights"]) {
-                try Self.classWeights(classWeights, for: dataset)
+                try Self.classWeights(classWeights, for: dataset, configuration.loss)
             }
             try configuration.check()
         }
@@ -145,6 +145,10 @@ extension TrainCommand {
         if let freeze { configuration.frozen = try Self.names("--freeze", freeze) }
         if let seed { configuration.seed = seed }
         if let onNaN { configuration.onNaN = onNaN }
+        if let loss { configuration.loss = loss }
+        if let focal { configuration.focal = try Self.focal(focal) }
+        // A recipe's is cross-entropy's.
+        if loss == .binary, labelSmoothing == nil { configuration.labelSmoothing = 0 }
         if let labelSmoothing { configuration.labelSmoothing = labelSmoothing }
         if let sampler { configuration.sampler = sampler }
         if let patience { configuration.patience = patience }

@@ -83,12 +83,25 @@ struct TrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Epochs over which the rate rises first.", valueName: "n"))
     var warmupEpochs: Int?
     @OptionGroup var optimization: OptimizationOptions
+    @Option(
+        help: ArgumentHelp(
+            "cross-entropy, or binary: an image may be of several classes or of none (default: cross-entropy).",
+            valueName: "loss"))
+    var loss: TrainingConfiguration.LossFunction?
+    @Option(
+        help: ArgumentHelp(
+            "With --loss binary: what is right already counts less (Lin et al., 2017), such as 2 or 2,0.25.",
+            valueName: "gamma[,alpha]"))
+    var focal: String?
     @Option(help: ArgumentHelp("Share of each training target that all classes get, 0…1.", valueName: "e"))
     var labelSmoothing: Float?
     @Option(
         help: ArgumentHelp(
             "How much each class counts in the training loss: balanced, or a file of class,weight a line.",
-            discussion: "balanced: images / (classes · images of the class).", valueName: "balanced|file.csv")
+            discussion:
+                "balanced: images / (classes · images of the class); with --loss binary, where a weight is what a class's "
+                + "presence counts beside its absence, images without the class / images with it.",
+            valueName: "balanced|file.csv")
     )
     var classWeights: String?
     @Option(
@@ -359,7 +372,10 @@ struct TrainCommand: ParsableCommand {
                     try Interruption.workIsSaved()
                 }
             }, shouldStop: Interruption.shouldStop,
-            profile: { try StepProfile(of: $0, $1, device: device) })
+            profile: { try StepProfile(of: $0, $1, device: device) },
+            heatmaps: {
+                Heatmap.pictures(of: $1, $0, weights: run.folder.path + "/best.safetensors", device: device)
+            })
         if outcome == .interrupted { throw Interruption.exitCode }
         if trainer.evaluated.part == .validation { try testOnce(run, device, reporter) }
     }

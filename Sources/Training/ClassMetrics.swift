@@ -95,11 +95,11 @@ extension Evaluation {
     public var macroF1: Double? { mean(\.f1) }
 
     /// The mean of the classes' recall, of those of which there are images: what the accuracy would be if there were as many
-    /// of each.
-    public var balancedAccuracy: Double? { mean(\.recall) }
+    /// of each. Nil where images may have several classes or none.
+    public var balancedAccuracy: Double? { multiLabel == nil ? mean(\.recall) : nil }
 
     private func mean(_ value: (ClassMetrics) -> Double?) -> Double? {
-        let values = confusion.classMetrics.compactMap(value)
+        let values = classMetrics.compactMap(value)
         return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }
 }

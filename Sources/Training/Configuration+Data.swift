@@ -61,6 +61,7 @@ extension TrainingConfiguration {
                     + "\(classNames.joined(separator: ", ")); the data has changed: bring it back, or start a new "
                     + "run")
         }
+        try checkLabels(of: dataset)
         let checksum = try dataset.checksum(comparableWith: dataChecksum)
         if let dataChecksum, dataChecksum != checksum {
             throw ResinError(

@@ -8,7 +8,7 @@ extension TrainingConfiguration {
     /// What each value may be, by its key in `config.json`. What they allow is also what the planner can count
     /// with: no sum or product of these values overflows.
     package static let rules: [ValueRule<TrainingConfiguration>] =
-        basicRules + optimizerRules + scheduleRules + samplingRules + augmentationRules
+        basicRules + lossRules + optimizerRules + scheduleRules + samplingRules + augmentationRules
         + NetworkOptions.rules.map { $0.within("options") { $0.options } }
 
     private static let basicRules: [ValueRule<TrainingConfiguration>] =
@@ -64,10 +64,10 @@ extension TrainingConfiguration {
             },
             ValueRule("init", "--init", Initialiser.allNames),
             text("weights") { $0.startingWeights.map { [$0] } ?? [] },
+            text("replaced") { $0.replaced },
             text("freeze") { $0.frozen },
             ValueRule("seed", "--seed", "a whole number from 0 to \(UInt64.max)"),
             ValueRule("on_nan", "--on-nan", NaNPolicy.allNames),
-            ValueRule("label_smoothing", "--label-smoothing", shareWords, share) { $0.labelSmoothing },
             ValueRule("patience", "--patience", 1...Limits.epochs) { $0.patience },
             ValueRule(
                 "ema", "--ema", "above 0 and below 1, such as 0.999", 0.0.nextUp...1.0.nextDown
@@ -93,8 +93,10 @@ extension TrainingConfiguration {
         },
         ValueRule(
             "class_weights", "--class-weights",
-            "without mixup and cutmix, whose labels are of several classes"
-        ) { $0.classWeights != nil && $0.augmentation.mixes ? "with them" : nil },
+            "without mixup and cutmix, whose labels are of several classes, or with --loss binary"
+        ) {
+            $0.classWeights != nil && $0.augmentation.mixes && $0.loss == .crossEntropy ? "with them" : nil
+        },
         ValueRule("sampler", "--sampler", Sampler.allNames),
     ]
 

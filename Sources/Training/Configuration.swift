@@ -48,10 +48,17 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
     public var initialiser: Initialiser = .xavier
     /// The file whose weights training began from.
     public var startingWeights: String?
+    /// Tensors that the file does not have, and that began as they do without one. The trainer fills it in.
+    public var replaced: [String] = []
     /// Layers that keep their weights; see `Network.freezing`.
     public var frozen: [String] = []
     public var seed: UInt64 = 42
     public var onNaN: NaNPolicy = .stop
+    public var loss = LossFunction.crossEntropy
+    /// Makes the binary loss focal. Test losses are plain.
+    public var focal: Focal?
+    /// How many different sets of classes images have, where the loss is binary. The trainer fills it in.
+    public var labelSetCount: Int?
     /// So much of each training target is shared among all classes; test losses are plain.
     public var labelSmoothing: Float = 0
     /// How much each class counts in the training loss; nil for all alike. Test losses are plain.
@@ -116,9 +123,12 @@ public struct TrainingConfiguration: Codable, Equatable, Sendable {
         case epochs, batch, shards, optimizer, schedule
         case initialiser = "init"
         case startingWeights = "weights"
+        case replaced
         case frozen = "freeze"
         case seed
         case onNaN = "on_nan"
+        case loss, focal
+        case labelSetCount = "label_sets"
         case labelSmoothing = "label_smoothing"
         case classWeights = "class_weights"
         case sampler
@@ -163,9 +173,13 @@ extension TrainingConfiguration {
         schedule = try values.value(.schedule)
         initialiser = try values.value(.initialiser)
         startingWeights = try values.optional(.startingWeights)
+        replaced = try values.optional(.replaced) ?? []
         frozen = try values.optional(.frozen) ?? []
         seed = try values.value(.seed)
         onNaN = try values.value(.onNaN)
+        loss = try values.optional(.loss) ?? .crossEntropy
+        focal = try values.optional(.focal)
+        labelSetCount = try values.optional(.labelSetCount)
         labelSmoothing = try values.optional(.labelSmoothing) ?? 0
         classWeights = try values.optional(.classWeights)
         sampler = try values.optional(.sampler) ?? .shuffle

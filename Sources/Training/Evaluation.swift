@@ -9,9 +9,9 @@ import ResinTensor
 public struct Evaluation: Sendable {
     /// Those that could be read.
     public var imageCount: Int
-    /// Mean cross-entropy.
+    /// The mean, of the plain loss.
     public var loss: Double
-    /// Share of images in 0 ... 1.
+    /// Share of images in 0 ... 1 whose likeliest class is theirs, or one of theirs.
     public var accuracy: Double
     /// The same for the five likeliest classes; nil where there are no more than five, of which it says nothing.
     public var top5Accuracy: Double?
@@ -21,7 +21,10 @@ public struct Evaluation: Sendable {
     public var logits: [Float]
     /// How probable the classes are that images are taken for, and how often that is right.
     public var reliability: ReliabilityDiagram
+    /// Empty where images may have several classes or none.
     public var confusion: ConfusionMatrix
+    /// Where images may have several classes or none.
+    public var multiLabel: MultiLabelMetrics?
     /// The wrong predictions of which the network is surest, the surest first; at most 24.
     public var mistakes: [Mistake]
     /// Classes whose output is zero for every image: a ReLU after it has died.
@@ -30,15 +33,18 @@ public struct Evaluation: Sendable {
     public var inactiveChannels: [Inactivity]
 
     /// For each class, for how many images its output is the largest.
-    public var predictionCounts: [Int] { confusion.classMetrics.map(\.predictionCount) }
+    public var predictionCounts: [Int] { classMetrics.map(\.predictionCount) }
+
+    public var classMetrics: [ClassMetrics] { multiLabel?.classMetrics ?? confusion.classMetrics }
 
     /// A test image that is taken for another class.
     public struct Mistake: Hashable, Sendable {
         /// In the data set's order.
         public var image: Int
-        public var label: Int
+        /// The image's classes: one, unless images may have several or none.
+        public var labels: [Int]
         public var predicted: Int
-        /// The softmax of the predicted class.
+        /// Of the predicted class.
         public var probability: Double
     }
 
@@ -51,7 +57,7 @@ public struct Evaluation: Sendable {
 
     /// Classes that no image is taken for, although there are images of them and their output is not dead.
     public var unpredictedClasses: [Int] {
-        let classMetrics = confusion.classMetrics
+        let classMetrics = classMetrics
         return classMetrics.indices.filter { label in
             let metrics = classMetrics[label]
             return metrics.predictionCount == 0 && metrics.imageCount > 0 && !deadClasses.contains(label)
@@ -95,6 +101,8 @@ package final class Evaluator {
     private let graph: EvaluationGraph
     private let images: any ImageSource
     private let labels: [Int32]
+    private let labelSets: LabelSets?
+    private let loss: TrainingConfiguration.LossFunction
     private let feed: any ImageFeed
     private let classCount: Int
     private let batch: Int
@@ -104,9 +112,12 @@ package final class Evaluator {
     /// The plan's regions must be allocated, and hold the images and the model.
     package init(
         _ graph: EvaluationGraph, plan: StepPlan, _ configuration: TrainingConfiguration,
-        _ images: any ImageSource, _ feed: any ImageFeed, on executor: any Executor
+        _ images: any ImageSource, _ labelSets: LabelSets?, _ feed: any ImageFeed,
+        on executor: any Executor
     ) throws {
         self.graph = graph
+        self.labelSets = labelSets
+        loss = configuration.loss
         self.executor = executor
         self.images = images
         labels = images.labels
@@ -129,6 +140,7 @@ package final class Evaluator {
         var kept: [Float] = []
         var reliability = ReliabilityDiagram()
         var confusion = ConfusionMatrix(classCount: classCount)
+        var multiLabel = labelSets.map { _ in MultiLabelCounts(classCount: classCount) }
         var mistakes: [Evaluation.Mistake] = []
         var isZero = [Bool](repeating: true, count: classCount)
         let clock = ContinuousClock()
@@ -161,16 +173,17 @@ package final class Evaluator {
                 let top = values.indices.max { values[$0] < values[$1] }!
                 let predicted = top - values.startIndex
                 let label = Int(labels[image])
-                confusion[label, predicted] += 1
-                let probability = 1 / values.reduce(0) { $0 + exp(Double($1) - Double(values[top])) }
+                let own = labelSets?.sets[label].map(Int.init) ?? [label]
+                if multiLabel == nil { confusion[label, predicted] += 1 }
+                multiLabel?.add(values, classes: own)
                 // Outputs that are not finite have no probabilities.
-                if probability.isFinite {
-                    reliability.add(probability: probability, isCorrect: predicted == label)
-                }
-                if predicted != label, probability.isFinite {
+                guard values.allSatisfy(\.isFinite) else { continue }
+                let probability = loss.probabilities(values)[predicted]
+                reliability.add(probability: probability, isCorrect: own.contains(predicted))
+                if !own.contains(predicted) {
                     mistakes.append(
                         Evaluation.Mistake(
-                            image: image, label: label, predicted: predicted, probability: probability))
+                            image: image, labels: own, predicted: predicted, probability: probability))
                 }
             }
         }
@@ -186,7 +199,7 @@ package final class Evaluator {
             top5Accuracy: classCount > 5 && graph.metrics.contains(.correctAmong5)
                 ? sums[.correctAmong5] / Double(imageCount) : nil,
             skipped: skipped, logits: kept, reliability: reliability, confusion: confusion,
-            mistakes: Array(mistakes.prefix(24)),
+            multiLabel: multiLabel?.metrics, mistakes: Array(mistakes.prefix(24)),
             deadClasses: isZero.indices.filter { isZero[$0] },
             inactiveChannels: graph.probes.map { probe in
                 Evaluation.Inactivity(
@@ -254,6 +267,9 @@ extension Evaluation {
         _ configuration: TrainingConfiguration, _ loading: ImageLoading = ImageLoading(),
         executor: any Executor, keepsLogits: Bool
     ) throws {
+        try configuration.checkLabels(of: dataset)
+        var configuration = configuration
+        configuration.takeLabels(of: dataset)
         let images = StepImages(dataset.test, .test, configuration, loading)
         try MemoryPlan.check(
             "evaluating", batch: configuration.batch,
@@ -265,8 +281,10 @@ extension Evaluation {
         try executor.makeRoom(for: plan)
         var model = ModelState(graph.graph, isTrained: false)
         try model.load(weights, on: executor)
+        try configuration.writeLossOperands(dataset, on: executor, trains: false)
         let evaluator = try Evaluator(
-            graph, plan: plan, configuration, dataset.test, images.feed(input, on: executor), on: executor)
+            graph, plan: plan, configuration, dataset.test, dataset.labelSets,
+            images.feed(input, on: executor), on: executor)
         self = try evaluator.evaluate(keepsLogits: keepsLogits)!
         guard loss.isFinite else {
             throw ResinError(

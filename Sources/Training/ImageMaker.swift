@@ -57,7 +57,8 @@ package struct ImageMaker {
         }
     }
 
-    /// What the loss takes behind the logits.
+    /// What the loss takes behind the logits: labels, the sets of classes that they are numbers of, where they are, and what
+    /// says how rows are mixed.
     package func targets(_ graph: inout Graph, images: ValueID) throws -> [ValueID] {
         switch input {
         case .uniform(let shape), .ring(let shape, _):
@@ -65,12 +66,18 @@ package struct ImageMaker {
             let labels = graph.addRegion(.labels(split), count)
             let order = graph.addRegion(.order(split), count)
             return try graph.apply(
-                .labelInput, to: [labels, order, images], name: "labels", pass: .input)
+                .labelInput, to: [labels, order, images], name: "labels", pass: .input) + sets(&graph)
         case .photographs(let plan):
             let samples = samples(plan, &graph)
             let labels = try graph.apply(.sampleLabels, to: [samples, images], name: "labels", pass: .input)
-            return labels + (mixesLabels ? [samples] : [])
+            return labels + sets(&graph) + (mixesLabels ? [samples] : [])
         }
+    }
+
+    private func sets(_ graph: inout Graph) -> [ValueID] {
+        guard configuration.loss == .binary else { return [] }
+        let words = LabelSetBits.wordCount(classes: configuration.classCount)
+        return [graph.addRegion(.labelSets, TensorType([configuration.labelSetCount ?? 1, words], .int32))]
     }
 
     private func samples(_ plan: PhotographPlan, _ graph: inout Graph) -> ValueID {

@@ -37,7 +37,7 @@ public struct MemoryPlan: Hashable, Sendable {
             case .keptWorkspaces: kept += byteCount
             // A few numbers, or counted with the data set.
             case .images, .labels, .order, .samples, .metrics, .activity, .lossScale, .classWeights,
-                .outputGradients, .zeros:
+                .labelSets, .outputGradients, .zeros:
                 continue
             }
             flat = max(flat, byteCount)

@@ -28,6 +28,13 @@ extension NetworkWeights {
         }
     }
 
+    /// The names of a network's tensors that are not among these.
+    func missing(from network: Network) throws -> [String] {
+        let graph = try network.makeGraph().graph
+        let names = graph.parameters.map(\.name) + graph.statistics.map(\.name)
+        return names.filter { tensors[$0] == nil }
+    }
+
     private init(
         startingFrom file: Safetensors, from path: String, classifier: Set<String>, for graph: Graph
     ) throws {

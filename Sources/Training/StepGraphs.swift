@@ -163,7 +163,7 @@ extension Int {
 private struct NetworkStep {
     var graph: Graph
     let logits: ValueID
-    let lossOp: Op.SoftmaxCrossEntropy
+    let lossOp: any Loss
     let loss: ValueID
     let metrics: ValueID
     /// What the gradients are of the loss times, where it is scaled.
@@ -183,17 +183,16 @@ private struct NetworkStep {
         activations = made.activations
         let targets = try maker.targets(&graph, images: made.images)
         // What is measured is always the plain loss.
-        lossOp = Op.SoftmaxCrossEntropy(
-            labelSmoothing: mode == .training ? configuration.labelSmoothing : 0,
-            mixes: maker.mixesLabels, weighs: mode == .training && configuration.classWeights != nil)
+        let loss = configuration.lossOp(mixes: maker.mixesLabels, isTraining: mode == .training)
+        lossOp = loss.loss
         lossScale =
             mode == .training && configuration.precision.scalesLoss
             ? graph.addRegion(.lossScale, LossScale.type) : nil
         let weights =
-            lossOp.weighs
+            loss.weighs
             ? [graph.addRegion(.classWeights, TensorType([configuration.classCount]))] : []
         let lossInputs = [logits] + targets + weights + (lossScale.map { [$0] } ?? [])
-        loss = try graph.apply(.softmaxCrossEntropy(lossOp), to: lossInputs, name: "loss")[0]
+        self.loss = try graph.apply(loss.op, to: lossInputs, name: "loss")[0]
         let slots = metricRows ?? input.count.divided(by: configuration.batch)
         metrics = graph.addRegion(.metrics(split), TensorType([slots, Metric.allCases.count]))
     }

@@ -68,6 +68,8 @@ public final class Trainer {
         var configuration = configuration
         configuration.imageSize = [dataset.train.height, dataset.train.width]
         configuration.dataChecksum = checksum
+        configuration.takeLabels(of: dataset)
+        if let weights { configuration.replaced = try weights.missing(from: network) }
         self.configuration = configuration
         self.executor = executor
         stepsPerEpoch = dataset.train.count / configuration.batch
@@ -86,12 +88,10 @@ public final class Trainer {
             configuration.initialiser, seed: configuration.seed, on: executor,
             while: { [plans] in try executor.prepare(plans.trainingPlan) })
         if let weights { try model.load(weights, on: executor) }
-        if let classWeights = configuration.classWeights {
-            try executor.write(classWeights, to: .classWeights)
-        }
+        try configuration.writeLossOperands(dataset, on: executor, trains: true)
         evaluator = try Evaluator(
             plans.evaluation, plan: plans.evaluationPlan, configuration.ofShard, dataset.evaluated.images,
-            testFeed, on: executor)
+            dataset.labelSets, testFeed, on: executor)
         exchange = try plans.exchangePlan.map { try executor.prepare($0) }
     }
 
@@ -212,6 +212,18 @@ public final class Trainer {
         }
         step += 1
         return true
+    }
+
+    /// Makes a step's images ready, for something else than the step.
+    ///
+    /// - Parameter body: takes where they are, as `StepUniforms.firstImage` counts, and which of the training set they are.
+    func withImages(of step: FeedStep, _ body: (_ first: Int, _ images: [Int32]) throws -> Void) throws {
+        let orders = EpochOrders(configuration.sampler, dataset.train.labels, seed: configuration.seed)
+        let batch = configuration.batch
+        let images = orders.order(ofEpoch: step.epoch)[step.slot * batch..<(step.slot + 1) * batch]
+        let rows = try feed.begin(step, shouldStop: { false })!
+        defer { try? feed.end() }
+        try body(rows.first, Array(images))
     }
 
     /// Means over the steps so far whose loss was finite, and the number of the others.

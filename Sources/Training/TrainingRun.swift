@@ -1,4 +1,6 @@
 import Foundation
+import ResinDataset
+import ResinGraph
 import ResinTensor
 
 /// A training that leaves a run folder behind: metrics, checkpoints, and a state from which it can go on
@@ -16,6 +18,10 @@ public final class TrainingRun {
     private var savedStep: Int
     /// What the report shows: the best epoch of this process, or its last where the best is an earlier process's.
     private var evaluated: RunReport.Evaluated?
+    private var seenImages: [ReportPicture] = []
+    private var heatmaps: [RasterImage] = []
+    /// Of training images in the report.
+    private static let seenCount = 24
 
     /// What there is to tell while it runs.
     public enum Event {
@@ -98,11 +104,14 @@ public final class TrainingRun {
     ///     and the run ends.
     ///   - profile: measures a step layer by layer for the report, after the last one; it gets the seconds that
     ///     a step has taken, and must not touch the trainer's executor.
+    ///   - heatmaps: shows, for the report, where the classes are seen that images were mistaken for: a picture for each mistake,
+    ///     or none for any; it must not touch the trainer's executor either.
     public func run(
         report: (Event) throws -> Void, shouldStop: () -> Bool = { false },
         profile: (Trainer, _ stepSeconds: Double) throws -> StepProfile = { trainer, _ in
             trainer.costs(note: "Times were not measured: the program that trained did not ask for them.")
-        }
+        },
+        heatmaps: (Trainer, [Evaluation.Mistake]) -> [RasterImage] = { _, _ in [] }
     ) throws -> Outcome {
         var lastStepSeconds: Double?
         while !standing.isOver(trainer.configuration) {
@@ -128,6 +137,11 @@ public final class TrainingRun {
             try writeReport(
                 state: state, trainer.costs(note: "Times were not measured: it was broken off."))
             try report(.measuring(best: best))
+            seenImages = try trainer.seenImages(Self.seenCount)
+            // Those of the best epoch are in a file.
+            if let evaluated, evaluated.isBest {
+                self.heatmaps = heatmaps(trainer, evaluated.result.mistakes)
+            }
             try writeReport(state: state, profile(trainer, lastStepSeconds))
         }
         return .finished(bestAccuracy: best?.accuracy ?? 0, bestEpoch: best?.epoch ?? 0)
@@ -219,11 +233,37 @@ public final class TrainingRun {
         trainer.costs(note: "Times are measured when the run ends.")
     }
 
+    /// What training did not begin with chance, and what it left alone.
+    private var startNotes: [String] {
+        let configuration = trainer.configuration
+        var notes: [String] = []
+        if let file = configuration.startingWeights {
+            let replaced = configuration.replaced
+            notes.append(
+                "Training began from \(file)"
+                    + (replaced.isEmpty
+                        ? "." : "; these began anew: \(replaced.joined(separator: ", ")).")
+            )
+        }
+        let parameters = trainer.model.parameters
+        let kept = parameters.filter { !$0.isTrained }
+        if !kept.isEmpty {
+            func count(_ parameters: [Parameter]) -> String {
+                parameters.reduce(0) { $0 + $1.layout.count }.grouped
+            }
+            notes.append(
+                "Frozen (\(configuration.frozen.joined(separator: ", "))): \(kept.count) of \(parameters.count) tensors, "
+                    + "\(count(kept)) of \(count(parameters)) parameters, kept their values.")
+        }
+        return notes
+    }
+
     private func writeReport(state: String, _ profile: StepProfile) throws {
         try RunReport(
             configuration: trainer.configuration, device: trainer.device, memory: trainer.memory,
             epochs: folder.metrics.read(), state: state, evaluation: evaluated, profile: profile,
-            images: trainer.evaluated.images, part: trainer.evaluated.part.rawValue
+            images: trainer.evaluated.images, part: trainer.evaluated.part.rawValue, seenImages: seenImages,
+            heatmaps: heatmaps, startNotes: startNotes
         ).write(to: folder.reportPath)
     }
 }

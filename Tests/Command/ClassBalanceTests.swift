@@ -37,7 +37,7 @@ extension CommandTests {
             let cut = try success(of: training("--batch", "auto", "--shards", "3", "--out", folder / "cut"))
             #expect(cut.errors.contains("--batch auto is 12 here"))
             // 0.1 · 12 / 256
-            #expect(folder.text("cut/config.json")?.contains("0.046875") == true)
+            #expect(folder.text("cut/config.json")?.contains("0.0046875") == true)
             try expectRefusal(
                 64, "sampler (balanced there, shuffle now)",
                 by: Program("train", "--resume", folder / "run", "--sampler", "shuffle"))

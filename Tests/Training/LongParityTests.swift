@@ -1,10 +1,11 @@
 import Resin
+import ResinDataset
 import ResinNetworks
 import ResinTraining
 import Testing
 
 /// Twenty steps, ten epochs, of a small network beside PyTorch, and beside timm's formulas where PyTorch has none.
-@Suite("Parity of optimizers, schedules, clipping and averages with PyTorch")
+@Suite("Parity of optimizers, schedules, clipping, averages, losses and shards with PyTorch")
 struct LongParityTests {
     private static func run(
         _ name: String, _ optimizer: OptimizerSettings, _ network: Network = ParityTests.small,
@@ -119,8 +120,45 @@ struct LongParityTests {
         },
     ]
 
+    /// Class c of image k where (7k + 3c + kc) mod 4 is zero.
+    private static let sets = LabelSets(
+        (0..<10).map { (k: Int32) in (0..<10).filter { (c: Int32) in (7 * k + 3 * c + k * c) % 4 == 0 } })
+
+    private static func binary(
+        _ name: String, configure: @escaping @Sendable (inout TrainingConfiguration) -> Void = { _ in }
+    ) -> ParityCase {
+        var parity = run(name, momentum(0.05)) { (configuration: inout TrainingConfiguration) in
+            configuration.loss = .binary
+            configure(&configuration)
+        }
+        parity.labelSets = sets
+        return parity
+    }
+
+    /// Of classes 0, 1, …
+    private static let classWeights = (0..<10).map { 0.5 + Float($0) / 4 }
+
+    static let losses: [ParityCase] = [
+        binary("binary"), binary("binary, weights") { $0.classWeights = classWeights },
+        binary("focal") { $0.focal = .init(gamma: 2, alpha: 0.25) },
+        run("class weights", momentum(0.02)) { (configuration: inout TrainingConfiguration) in
+            configuration.classWeights = classWeights
+            configuration.labelSmoothing = 0.1
+        },
+        run("mean of shards", momentum(0.02)) { (configuration: inout TrainingConfiguration) in
+            configuration.shards = 5
+        },
+        run("shards, batch norm", momentum(0.02), normed) { (configuration: inout TrainingConfiguration) in
+            configuration.shards = 5
+        },
+        run("frozen batch norm", momentum(0.02), normed) { (configuration: inout TrainingConfiguration) in
+            configuration.frozen = ["0", "1"]
+        },
+    ]
+
     @Test(
-        "20 steps follow PyTorch's", arguments: optimizers + clipping + schedules + averages + rates,
+        "20 steps follow PyTorch's",
+        arguments: optimizers + clipping + schedules + averages + rates + losses,
         openCLDevices + [referenceDevice])
     func steps(_ parity: ParityCase, device: ComputeDevice) throws {
         try parity.expectParity(on: device, within: 1e-4)

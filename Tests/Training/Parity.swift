@@ -1,5 +1,6 @@
 import Foundation
 import Resin
+import ResinDataset
 import ResinNetworks
 import ResinTensor
 import ResinTraining
@@ -44,13 +45,16 @@ struct ParityCase: Sendable {
     var batch: Int
     var optimizer: OptimizerSettings
     var initialiser = Initialiser.kaiming
+    /// Where images have several classes or none.
+    var labelSets: LabelSets?
     /// What else is configured.
     var configure: @Sendable (inout TrainingConfiguration) -> Void = { _ in }
 
     var golden: Parity.Run { Parity.golden.runs[name]! }
 
     func trainer(on device: ComputeDevice) throws -> Trainer {
-        let dataset = try Dataset.noise(imageCount, of: network.input)
+        var dataset = try Dataset.noise(imageCount, of: network.input)
+        dataset.labelSets = labelSets
         var configuration = TrainingConfiguration(network, dataset, batch: batch, optimizer, initialiser)
         configure(&configuration)
         return try Trainer(network, dataset, configuration, device: device)

@@ -81,6 +81,7 @@ extension Dataset {
             name: listing.name, classNames: listing.classNames, train: train, test: test, mean: mean,
             standardDeviation: standardDeviation, notes: notes)
         dataset.validation = validation.flatMap { $0.count > 0 ? $0 : nil }
+        dataset.labelSets = listing.labelSets
         dataset.skipped = skipped
         dataset.isDivided = listing.isDivided
         return dataset

@@ -31,7 +31,8 @@ struct ImageListing {
     /// Archives that images are in, by names relative to the root.
     var shards: [String] = []
     private(set) var classNames: [String] = []
-    /// Images by class.
+    private(set) var labelSets: LabelSets?
+    /// Images by label: a class's, or a set of classes'.
     private(set) var train: [ImageNames] = []
     private(set) var validation: [ImageNames]?
     private(set) var test: [ImageNames] = []
@@ -45,8 +46,10 @@ struct ImageListing {
 
     /// What was found.
     struct Found {
-        /// By class.
+        /// By class, or by a name of a set of classes.
         var parts: [Part: [String: ImageNames]] = [:]
+        /// The sets' classes, where images have several classes or none.
+        var sets: [String: [String]]?
         /// What messages call a part.
         var partNames: [Part: String] = [:]
         var shards: [String] = []
@@ -69,12 +72,23 @@ struct ImageListing {
         }
 
         func orderedClasses() -> [String] {
-            let names = (parts[.train] ?? [:]).filter { $0.value.count > 0 }.keys
+            let labels = (parts[.train] ?? [:]).filter { $0.value.count > 0 }.keys
+            let names = sets.map { sets in Set(labels.flatMap { sets[$0]! }) } ?? Set(labels)
             let numbers = names.compactMap { Int($0) }
             if ordersNumbers, numbers.count == names.count, Set(numbers).count == names.count {
                 return names.sorted { Int($0)! < Int($1)! }
             }
             return names.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+        }
+
+        /// The sets in the order of their classes, and their names.
+        func orderedSets(of classNames: [String]) -> (names: [String], sets: LabelSets)? {
+            guard let sets else { return nil }
+            let places = Dictionary(uniqueKeysWithValues: zip(classNames, Int32(0)...))
+            let ordered = sets.map { name, classes in (name: name, set: classes.map { places[$0]! }.sorted())
+            }
+            .sorted { $0.set.lexicographicallyPrecedes($1.set) }
+            return (ordered.map(\.name), LabelSets(ordered.map(\.set)))
         }
     }
 
@@ -102,7 +116,9 @@ struct ImageListing {
                 "\(trainName): \(Self.classes(empty)) \(empty.count == 1 ? "holds" : "hold") no images "
                     + "(\(ImageHeader.endingsText)) and \(empty.count == 1 ? "is" : "are") left out")
         }
-        train = classNames.map { classes[$0]! }
+        let sets = found.orderedSets(of: classNames)
+        labelSets = sets?.sets
+        train = (sets?.names ?? classNames).map { classes[$0]! }
         validation = try part(.validation, of: found)
         if let test = try part(.test, of: found) {
             guard split == nil else {
@@ -120,13 +136,16 @@ struct ImageListing {
             }
             if split == nil {
                 notes.append(
-                    "\(name): is not divided into images to train and to test with: a tenth of every class is kept for "
-                        + "testing (--split \(share))")
+                    "\(name): is not divided into images to train and to test with: a tenth of "
+                        + "\(labelSets == nil ? "every class" : "the images") is kept for testing (--split \(share))"
+                )
             }
             try divide(share, seed: seed)
             isDivided = true
         }
-        let single = classNames.indices.filter { train[$0].count == 1 }.map { classNames[$0] }
+        let single =
+            labelSets != nil
+            ? [] : classNames.indices.filter { train[$0].count == 1 }.map { classNames[$0] }
         if !single.isEmpty {
             notes.append(
                 "\(trainName): \(Self.classes(single)) \(single.count == 1 ? "has" : "have") one image to train with"
@@ -168,21 +187,27 @@ struct ImageListing {
         return images
     }
 
-    /// Cuts a share of every class off, at least one image, and leaves at least one.
+    /// Cuts a share of every class off, at least one image, and leaves at least one; where images have sets of classes, which
+    /// may be of one image each, of all images together.
     private mutating func divide(_ share: Double, seed: UInt64) throws {
         guard share > 0 && share < 1 else {
             throw ResinError(.usage, "--split is \(share); it must be above 0 and below 1, such as 0.1")
         }
         let random = Philox(seed: seed, stream: .split)
         test = []
-        for (label, images) in train.enumerated() {
-            let count =
-                images.count > 1
-                ? min(max(Int((share * Double(images.count)).rounded()), 1), images.count - 1) : 0
-            var isChosen = [Bool](repeating: false, count: images.count)
-            for index in random.permutation(of: images.count, epoch: label).prefix(count) {
+        func chosen(of count: Int, label: Int) -> [Bool] {
+            let number = count > 1 ? min(max(Int((share * Double(count)).rounded()), 1), count - 1) : 0
+            var isChosen = [Bool](repeating: false, count: count)
+            for index in random.permutation(of: count, epoch: label).prefix(number) {
                 isChosen[Int(index)] = true
             }
+            return isChosen
+        }
+        var ofAll = labelSets == nil ? [] : chosen(of: train.reduce(0) { $0 + $1.count }, label: 0)[...]
+        for (label, images) in train.enumerated() {
+            let isChosen =
+                labelSets == nil ? chosen(of: images.count, label: label) : Array(ofAll.prefix(images.count))
+            ofAll = ofAll.dropFirst(images.count)
             test.append(images.selecting(isChosen.indices.filter { isChosen[$0] }))
             train[label] = images.selecting(isChosen.indices.filter { !isChosen[$0] })
         }

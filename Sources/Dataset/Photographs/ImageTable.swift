@@ -1,16 +1,19 @@
 import Foundation
 import ResinTensor
 
-/// A table of images, `path,label` a line (RFC 4180): with or without a header, quotes, a byte order mark, and either end of a
-/// line. Paths are relative to the table's folder, and lead to nothing outside it.
+/// A table of images, `path,label[,label…]` a line (RFC 4180): with or without a header, quotes, a byte order mark, and either
+/// end of a line. Paths are relative to the table's folder, and lead to nothing outside it. A header names the columns that are
+/// labels: `label`, or several such as `label1` and `label2`; without one, all columns behind the path are. Where a line has
+/// several labels, others may have fewer, or none.
 enum ImageTable {
     static func read(_ path: String) throws -> (root: String, found: ImageListing.Found) {
         let folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent().path
         let file = try ReadableFile(path)
         var bytes = try file.elements(UInt8.self, count: file.byteCount, at: 0)[...]
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes = bytes.dropFirst(3) }
-        var classes: [String: ImageNames] = [:]
+        var images: [[String]: ImageNames] = [:]
         var columns: Columns?
+        var firstWithout: Int?
         var records = TableRecords(bytes, path: path)
         while let (line, fields) = try records.next() {
             if columns == nil {
@@ -19,38 +22,43 @@ enum ImageTable {
                 if isHeader { continue }
             }
             let columns = columns!
-            guard fields.count > max(columns.path, columns.label) else {
+            guard fields.count > max(columns.path, columns.labels?.min() ?? 1) else {
                 throw ResinError(
                     .badContent,
                     "\(path): line \(line): a path and a label are expected, separated by a comma; found "
                         + "'\(String(decoding: Array(fields.joined(separator: [0x2C])), as: UTF8.self))'.")
             }
-            guard columns.hasHeader || fields.dropFirst(2).allSatisfy(\.isEmpty) else {
-                throw ResinError(
-                    .badContent,
-                    "\(path): line \(line): has \(fields.count - 1) labels. Several labels an image need a loss of "
-                        + "their own (--loss binary), which is not there yet; give one label an image.")
-            }
-            let label = String(decoding: fields[columns.label], as: UTF8.self).trimmingCharacters(
-                in: .whitespaces)
-            guard !label.isEmpty else {
-                throw ResinError(
-                    .badContent, "\(path): line \(line): has no label; give one, or take it away.")
-            }
+            let labels = fields.indices.filter { columns.isLabel($0) }
+                .map { String(decoding: fields[$0], as: UTF8.self).trimmingCharacters(in: .whitespaces) }
+                .filter { !$0.isEmpty }
+            if labels.isEmpty { firstWithout = firstWithout ?? line }
             guard let name = relative(fields[columns.path], to: folder) else {
                 throw ResinError(
                     .badContent,
                     "\(path): line \(line): '\(String(decoding: fields[columns.path], as: UTF8.self))' is no path in "
                         + "the table's folder, \(folder); paths are relative to it.")
             }
-            classes[label, default: ImageNames()].names.append(name)
+            images[Set(labels).sorted(), default: ImageNames()].names.append(name)
         }
-        guard !classes.isEmpty else {
+        let haveSeveral = images.keys.contains { $0.count > 1 }
+        if let firstWithout, !haveSeveral {
+            throw ResinError(
+                .badContent, "\(path): line \(firstWithout): has no label; give one, or take it away.")
+        }
+        guard !images.isEmpty else {
             throw ResinError(
                 .badContent, "\(path): lists no images; a line for each is expected, its path and its label.")
         }
         var found = ImageListing.Found(splitsByItself: true, ordersNumbers: true)
-        found.parts[.train] = classes.mapValues { $0.sorted() }
+        let named = images.map { labels, images in
+            // With their lengths, two lists of labels never have the same name.
+            let name = haveSeveral ? labels.map { "\($0.utf8.count) \($0)" }.joined() : labels[0]
+            return (name: name, labels: labels, images: images.sorted())
+        }
+        found.parts[.train] = Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.images) })
+        if haveSeveral {
+            found.sets = Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.labels) })
+        }
         found.partNames[.train] = path
         if let unread = columns?.unread, !unread.isEmpty {
             found.notes.append("\(path): columns that are not read: \(unread.joined(separator: ", "))")
@@ -60,8 +68,8 @@ enum ImageTable {
 
     private struct Columns {
         var path = 0
-        var label = 1
-        var hasHeader = false
+        /// Those that a header names, or from the second on.
+        var labels: Set<Int>?
         /// Names of the others.
         var unread: [String] = []
 
@@ -83,23 +91,34 @@ enum ImageTable {
 
         init() {}
 
+        func isLabel(_ column: Int) -> Bool { labels?.contains(column) ?? (column > 0) }
+
+        /// "label" of "label2" and "label_2".
+        private static func stem(_ word: String) -> Substring {
+            var stem = word[...]
+            while stem.last?.isNumber == true { stem.removeLast() }
+            return stem.last == "_" ? stem.dropLast() : stem
+        }
+
         init(header fields: [[UInt8]], _ path: String) throws {
             let names = fields.map {
                 String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespaces)
             }
             let words = names.map { $0.lowercased() }
-            hasHeader = true
+            var labels: Set = [1]
             if let path = words.firstIndex(where: Self.pathNames.contains),
-                let label = words.firstIndex(where: Self.labelNames.contains)
+                let label = words.firstIndex(where: { Self.labelNames.contains(String(Self.stem($0))) })
             {
-                (self.path, self.label) = (path, label)
+                self.path = path
+                labels = Set(words.indices.filter { Self.stem(words[$0]) == Self.stem(words[label]) })
             } else if names.count != 2 {
                 throw ResinError(
                     .badContent,
                     "\(path): line 1: has the columns \(names.joined(separator: ", ")); one called 'path' and one "
                         + "called 'label' are expected.")
             }
-            unread = names.indices.filter { $0 != self.path && $0 != self.label }.map { names[$0] }
+            unread = names.indices.filter { $0 != self.path && !labels.contains($0) }.map { names[$0] }
+            self.labels = labels
         }
     }
 

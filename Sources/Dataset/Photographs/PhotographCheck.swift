@@ -8,7 +8,9 @@ public struct PhotographCheck: Sendable {
     public struct Part: Sendable {
         public let name: String
         /// Of every class that any part has, in the order of their names.
-        public fileprivate(set) var counts: [Int]
+        public let counts: [Int]
+        /// An image may be of several classes, or of none.
+        public let imageCount: Int
     }
 
     public struct Duplicates: Sendable {
@@ -37,7 +39,7 @@ public struct PhotographCheck: Sendable {
 
     public typealias LeftOutCounts = [(kind: String, count: Int, example: String)]
 
-    public var imageCount: Int { parts.reduce(0) { $0 + $1.counts.reduce(0, +) } }
+    public var imageCount: Int { parts.reduce(0) { $0 + $1.imageCount } }
 
     /// - Parameter decodes: whether all images are decoded, and not only their headers read.
     /// - Throws: `ResinError`: `.missingFile` where there is nothing, `.usage` where it holds no images in a form that is
@@ -67,14 +69,21 @@ public struct PhotographCheck: Sendable {
         notes = found.notes
         leftOut = found.leftOut.counts
         let ordered = found.orderedClasses()
-        let others = Set(found.parts.values.flatMap(\.keys)).subtracting(ordered)
+        let sets = found.orderedSets(of: ordered)
+        let others = sets == nil ? Set(found.parts.values.flatMap(\.keys)).subtracting(ordered) : []
         classNames = ordered + others.sorted()
+        let labels = sets?.names ?? classNames
         var indices: [PhotographIndex] = []
         for part in ImageListing.Part.allCases {
             guard let classes = found.parts[part] else { continue }
-            let lists = classNames.map { classes[$0] ?? ImageNames() }
+            let lists = labels.map { classes[$0] ?? ImageNames() }
             indices.append(PhotographIndex(root: root, shards: found.shards, classes: lists))
-            parts.append(Part(name: part.name, counts: lists.map(\.count)))
+            let counts = lists.map(\.count)
+            parts.append(
+                Part(
+                    name: part.name,
+                    counts: sets?.sets.imagesOfClasses(counts, classCount: classNames.count) ?? counts,
+                    imageCount: counts.reduce(0, +)))
         }
         var readable: [PhotographIndex] = []
         for index in indices {

@@ -51,6 +51,7 @@ struct KernelFile: Hashable, Sendable {
     static let input = KernelFile(name: "input", joins: .small)
     static let loss = KernelFile(
         name: "loss", preamble: ["labels"], joins: .small, openDimensions: ["channel_activity": 2])
+    static let binaryLoss = KernelFile(name: "binary_loss", preamble: ["reduction", "labels"])
     static let optimizer = KernelFile(
         name: "optimizer", preamble: ["update"], joins: .small,
         openDimensions: [

@@ -1,11 +1,11 @@
-import Foundation
+import ResinTraining
 
 /// A class that an image may be of.
 public struct Prediction: Hashable, Sendable {
     /// Of the network's output.
     public var index: Int
     public var className: String
-    /// The softmax of the network's outputs.
+    /// The softmax of the network's outputs; where the loss was binary, the sigmoid of this one.
     public var probability: Double
 
     public init(index: Int, className: String, probability: Double) {
@@ -16,14 +16,15 @@ public struct Prediction: Hashable, Sendable {
 
     /// All classes, the likeliest first; of equals, the first.
     ///
-    /// - Parameter logits: the network's outputs, finite.
-    static func classes(_ logits: [Float], _ names: [String]) -> [Prediction] {
-        // Less the largest, so that none overflows.
-        let largest = Double(logits.max()!)
-        let powers = logits.map { exp(Double($0) - largest) }
-        let sum = powers.reduce(0, +)
-        return powers.indices
-            .map { Prediction(index: $0, className: names[$0], probability: powers[$0] / sum) }
+    /// - Parameters:
+    ///   - logits: the network's outputs, finite.
+    ///   - loss: what the network was trained for.
+    static func classes(
+        _ logits: [Float], _ names: [String], _ loss: TrainingConfiguration.LossFunction
+    ) -> [Prediction] {
+        let probabilities = loss.probabilities(logits)
+        return probabilities.indices
+            .map { Prediction(index: $0, className: names[$0], probability: probabilities[$0]) }
             .sorted { ($1.probability, $0.index) < ($0.probability, $1.index) }
     }
 }

@@ -20,6 +20,7 @@ public final class Predictor: Sendable {
     public let network: Network
     /// In the order of the network's outputs.
     public let classNames: [String]
+    private let loss: TrainingConfiguration.LossFunction
     public let device: DeviceDescription
     public let settings: Settings
     /// Images that the device takes at a time, at most: fewer than the settings say where its memory is small.
@@ -85,6 +86,7 @@ public final class Predictor: Sendable {
         self.network = network
         self.settings = settings
         classNames = configuration.classNames
+        loss = configuration.loss
         var configuration = configuration
         configuration.precision = device.precision
         preparation = try ImagePreparation(network, configuration)
@@ -213,7 +215,7 @@ public final class Predictor: Sendable {
                 guard row.logits.areFinite else { return .failure(notFinite) }
                 return .success(
                     PredictedImage(
-                        classes: Prediction.classes(row.logits, classNames), features: row.features,
+                        classes: Prediction.classes(row.logits, classNames, loss), features: row.features,
                         flaw: image.flaw))
             }
         }
@@ -242,7 +244,7 @@ public final class Predictor: Sendable {
         let bytes = picture.pixels
         let row = try await queue.predict([bytes])[0]
         guard row.logits.areFinite else { throw notFinite }
-        let classes = Prediction.classes(row.logits, classNames)
+        let classes = Prediction.classes(row.logits, classNames, loss)
         let shown = label.flatMap { label in classes.first { $0.index == label } } ?? classes[0]
         let map = try await queue.run { try $0.heatmap(bytes, of: shown.index) }
         return Heatmap(

@@ -16,6 +16,7 @@ public struct ModelDescription: Codable, Equatable, Sendable {
     public var standardDeviation: [Float]
     public var fit: TestFit?
     public var evalCrop: Double
+    public var loss: TrainingConfiguration.LossFunction
 
     public init(_ configuration: TrainingConfiguration) {
         network = configuration.network
@@ -27,6 +28,7 @@ public struct ModelDescription: Codable, Equatable, Sendable {
         standardDeviation = configuration.standardDeviation
         fit = configuration.fit
         evalCrop = configuration.evalCrop
+        loss = configuration.loss
     }
 
     public init(from decoder: any Decoder) throws {
@@ -40,6 +42,7 @@ public struct ModelDescription: Codable, Equatable, Sendable {
         standardDeviation = try values.value(.standardDeviation)
         fit = try values.optional(.fit)
         evalCrop = try values.value(.evalCrop)
+        loss = try values.optional(.loss) ?? .crossEntropy
     }
 
     public enum CodingKeys: String, CodingKey {
@@ -50,6 +53,7 @@ public struct ModelDescription: Codable, Equatable, Sendable {
         case standardDeviation = "std"
         case fit
         case evalCrop = "eval_crop"
+        case loss
     }
 
     /// What runs the network, of data that are not named.
@@ -80,6 +84,7 @@ public struct ModelDescription: Codable, Equatable, Sendable {
         configuration.honoursOrientation = honoursOrientation
         configuration.fit = fit
         configuration.evalCrop = evalCrop
+        configuration.loss = loss
         // Of 128 large images a network may be given no more than some.
         configuration.batch = max(1, min(128, Limits.batchValues / input.valueCount))
         do { try configuration.check() } catch { throw error.badContent(in: place) }

@@ -28,8 +28,9 @@ struct CurvePlot {
     var markup: Markup {
         let finite = lines.flatMap(\.values).filter(\.isFinite)
         guard let lowest = finite.min(), let highest = finite.max(), let last = epochs.last else { return "" }
-        // A loss is seen against zero; shares use the height that they need.
-        let y = AxisTicks(isShare ? lowest : 0, highest, count: 5, limit: isShare ? 1 : nil)
+        // A loss is seen against zero; shares use the height that they need, but no fractions of a per cent.
+        let y = AxisTicks(
+            isShare ? min(lowest, max(highest - 0.05, 0)) : 0, highest, count: 5, limit: isShare ? 1 : nil)
         let x = AxisTicks(Double(epochs[0]), Double(max(last, epochs[0] + 1)), count: 8, isWhole: true)
         return """
             <svg viewBox="0 0 \(width) \(height)" role="img" aria-label="\(title) by epoch; the table below has the numbers">

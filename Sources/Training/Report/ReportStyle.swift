@@ -45,6 +45,7 @@ enum ReportStyle {
         .grid-of-images{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:1rem;padding:0}
         figure{margin:0}figure img{display:block;width:6rem;height:6rem;object-fit:contain;
         image-rendering:pixelated;background:var(--box);border:1px solid var(--line)}
+        .pair{display:flex;gap:.25rem}.pairs{grid-template-columns:repeat(auto-fill,minmax(13rem,1fr))}
         figcaption{font-size:.8125rem;line-height:1.3;margin-top:.3rem}
         footer{margin-top:2rem;border-top:1px solid var(--line);padding-top:.5rem}
         @media(max-width:40rem){.text:not(:first-child){white-space:normal;min-width:12rem}}

@@ -17,6 +17,12 @@ struct RunReport {
     var images: any ImageSource
     /// "test" or "validation".
     var part: String
+    /// Of the training, as the network saw them.
+    var seenImages: [ReportPicture] = []
+    /// Beside mistakes, in their order; none, or one for each.
+    var heatmaps: [RasterImage] = []
+    /// Sentences: what it began from, and what was frozen.
+    var startNotes: [String] = []
 
     /// An evaluation and the epoch after which it was made.
     struct Evaluated {
@@ -51,6 +57,7 @@ struct RunReport {
             <main>
             \(curves)
             \(facts)
+            \(seen)
             \(layers)
             \(predictions)
             </main>
@@ -91,15 +98,21 @@ struct RunReport {
                 .init(style: "train", name: "training", values: epochs.map(\.trainAccuracy)),
                 .init(style: "test", name: part, values: epochs.map(\.evaluated.accuracy)),
             ] + averagedLine { $0.accuracy }, isShare: true)
-        let smoothing: Markup =
+        let rate = CurvePlot(
+            title: "Learning rate", epochs: epochs.map(\.epoch),
+            lines: [.init(style: "train", name: "rate", values: epochs.map(\.learningRate))],
+            isShare: false)
+        let kind: Markup? =
             configuration.labelSmoothing > 0
-            ? """
-            <p class="muted">The training loss is that of targets smoothed by \(configuration.labelSmoothing); \
-            the \(part) loss is plain.</p>
-            """ : ""
+            ? "of targets smoothed by \(configuration.labelSmoothing)"
+            : configuration.focal != nil
+                ? "the focal one" : configuration.classWeights.map { _ in "of weighted classes" }
+        let smoothing: Markup =
+            kind.map { "<p class=\"muted\">The training loss is that \($0); the \(part) loss is plain.</p>" }
+            ?? ""
         return """
             <section><h2>Curves</h2>
-            <div class="plots">\(loss.markup)\(accuracy.markup)</div>
+            <div class="plots">\(loss.markup)\(accuracy.markup)\(rate.markup)</div>
             \(smoothing)
             <details\(epochs.count > 12 ? "" : " open=\"open\"" as Markup)><summary>Numbers by epoch</summary>
             \(epochTable)
@@ -165,6 +178,7 @@ struct RunReport {
             rows: parts.map { [$0.0, MemoryPlan.megabytes($0.1)] }, hasTotal: true)
         return """
             <section><h2>Run</h2>
+            \(startNotes.map { Markup("<p>\($0)</p>") })
             <div class="facts">
             <div>
             \(pairs("Configuration", settings))
@@ -173,6 +187,22 @@ struct RunReport {
             \(pairs("Device", device.filter { !$0[1].isEmpty }))
             \(plan.markup)
             </div></div></section>
+            """
+    }
+
+    /// Training images, cropped, turned and coloured.
+    private var seen: Markup {
+        if seenImages.isEmpty { return "" }
+        let figures = seenImages.map { picture -> Markup in
+            """
+            <figure><img src="\(BitmapImage(picture.image).dataURI)" alt="training image, \(picture.caption)"/>
+            <figcaption>\(picture.caption.isEmpty ? "no class" : picture.caption)</figcaption></figure>
+            """
+        }
+        return """
+            <section><h2>Training images as the network saw them</h2>
+            <p class="muted">The first of the first step, with the run's augmentation.</p>
+            <div class="grid-of-images">\(figures)</div></section>
             """
     }
 
@@ -246,7 +276,12 @@ struct RunReport {
                     ]
                 }
             ).markup
-        let table = ConfusionTable(counts: result.confusion, classNames: configuration.classNames)
+        let confusions: Markup =
+            result.multiLabel == nil
+            ? """
+            <h2>Confusions</h2>
+            \(ConfusionTable(counts: result.confusion, classNames: configuration.classNames).markup)
+            """ : ""
         return """
             <section><h2>\(part.capitalized) images after epoch \(evaluation.epoch)\(evaluation.isBest ? ", the best" : "")</h2>
             <p>\(result.imageCount.grouped) images: accuracy \(percent(result.accuracy))\
@@ -255,8 +290,7 @@ struct RunReport {
             \(channels)
             <h2>Classes</h2>
             \(classTable(result))
-            <h2>Confusions</h2>
-            \(table.markup)
+            \(confusions)
             \(reliability(result.reliability))
             <h2>Most confidently wrong</h2>
             \(mistakes(result.mistakes))
@@ -265,29 +299,46 @@ struct RunReport {
     }
 
     private func classTable(_ result: Evaluation) -> Markup {
-        let metrics = result.confusion.classMetrics
+        let metrics = result.classMetrics
         // The worst first: they are what one looks for, and there may be thousands.
         let order = metrics.indices.filter { metrics[$0].f1 != nil }
             .sorted { (metrics[$0].f1!, $0) < (metrics[$1].f1!, $1) }
+        let precisions = result.multiLabel?.averagePrecision ?? []
         func share(_ value: Double?) -> String { percent(value ?? .nan) }
         let shown = order.prefix(100)
         let table = MarkupTable(
             caption: order.count > shown.count
                 ? "The \(shown.count) worst of \(order.count.grouped) classes, by F1"
                 : "By class, the worst first",
-            columns: ["class", "images", "taken for it", "precision", "recall", "F1"],
+            columns: ["class", "images", "taken for it", "precision", "recall", "F1"]
+                + (result.multiLabel == nil ? [] : ["average precision"]),
             rows: shown.map {
                 [
                     configuration.classNames[$0], metrics[$0].imageCount.grouped,
                     metrics[$0].predictionCount.grouped, share(metrics[$0].precision),
                     share(metrics[$0].recall), share(metrics[$0].f1),
-                ]
+                ] + (precisions.isEmpty ? [] : [share(precisions[$0])])
             })
         return """
-            <p>Balanced accuracy \(share(result.balancedAccuracy)), mean F1 \(share(result.macroF1)).</p>
+            \(classMeans(result))
             <details\(shown.count > 25 ? "" : " open=\"open\"" as Markup)><summary>Precision, recall and F1</summary>
             \(table.markup)
             </details>
+            """
+    }
+
+    private func classMeans(_ result: Evaluation) -> Markup {
+        func share(_ value: Double?) -> String { percent(value ?? .nan) }
+        guard let metrics = result.multiLabel else {
+            return """
+                <p>Balanced accuracy \(share(result.balancedAccuracy)), mean F1 \(share(result.macroF1)).</p>
+                """
+        }
+        return """
+            <p>Images may be of several classes or of none. Mean average precision \
+            \(share(metrics.meanAveragePrecision)), mean F1 \(share(result.macroF1)); exactly their classes \
+            \(share(metrics.exactMatch)) of the images; right \(share(metrics.decisionAccuracy)) of all decisions, at a \
+            probability of one half. Accuracy is the share of images whose likeliest class is one of theirs.</p>
             """
     }
 
@@ -315,8 +366,14 @@ struct RunReport {
 
     private func mistakes(_ mistakes: [Evaluation.Mistake]) -> Markup {
         if mistakes.isEmpty { return "<p>No \(part) image is wrong.</p>" }
-        let figures = mistakes.map { mistake -> Markup in
-            let label = configuration.classNames[mistake.label]
+        let figures = mistakes.enumerated().map { index, mistake -> Markup in
+            let names = mistake.labels.map { configuration.classNames[$0] }
+            let label = names.isEmpty ? "no class" : names.joined(separator: ", ")
+            let map: Markup =
+                index < heatmaps.count
+                ? """
+                <img src="\(BitmapImage(heatmaps[index]).dataURI)" alt="where \(configuration.classNames[mistake.predicted]) is seen"/>
+                """ : ""
             let predicted = configuration.classNames[mistake.predicted]
             let name = images.name(of: mistake.image) ?? "image \(mistake.image)"
             // What the images come from may be gone by now; the numbers stay.
@@ -327,12 +384,20 @@ struct RunReport {
                     "<p>This image can no longer be read.</p>"
                 }
             return """
-                <figure>\(picture)
+                <figure><div class="pair">\(picture)\(map)</div>
                 <figcaption><strong>\(label)</strong>, taken for \(predicted) with \
                 \(percent(mistake.probability)); \(name)</figcaption></figure>
                 """
         }
-        return "<div class=\"grid-of-images\">\(figures)</div>"
+        let note: Markup =
+            heatmaps.isEmpty
+            ? ""
+            : """
+            <p class="muted">Beside each image: where the class that it is taken for is seen, from nothing over red to pale \
+            yellow (Grad-CAM).</p>
+            """
+        return
+            "\(note)<div class=\"grid-of-images\(heatmaps.isEmpty ? "" : " pairs" as Markup)\">\(figures)</div>"
     }
 
     private func decimals(_ value: Double, _ count: Int) -> String {

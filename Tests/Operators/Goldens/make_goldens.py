@@ -309,6 +309,59 @@ def softmax_cross_entropy_gradient(settings, logits, labels, order, weights=None
     return gradients(loss, None, logits)
 
 
+def binary_targets(settings, logits, *operands):
+    """Soft targets of sets of classes; which classes count as right; how many images there are."""
+    if settings["mixes"][0]:
+        samples, sets, *_ = operands
+        rows, count = photographs.samples_of(settings, samples, len(logits))
+        labels = torch.tensor([sample.label for sample in rows])
+        partners = torch.tensor([rows[sample.partner].label for sample in rows])
+        shares = torch.tensor([float(sample.share) for sample in rows], dtype=torch.float64)
+    else:
+        labels, order, sets, *_ = operands
+        labels, count = labels_of(settings, logits, labels, order)
+        partners, shares = labels, torch.ones(len(logits), dtype=torch.float64)
+    words, classes = sets.long() & 0xFFFFFFFF, torch.arange(logits.shape[1])
+    bits = (words[:, classes // 32] >> (classes % 32) & 1).double()
+    targets = shares[:, None] * bits[labels] + (1 - shares[:, None]) * bits[partners]
+    return targets, torch.where(shares[:, None] >= 0.5, bits[labels], bits[partners]) > 0, count
+
+
+def binary_losses(settings, logits, targets, weights):
+    """A row's mean over the classes; the focal form is torchvision's sigmoid_focal_loss."""
+    losses = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="none")
+    if "gamma" in settings:
+        p, ((gamma,), (alpha,)) = logits.sigmoid(), (settings["gamma"], settings["alpha"])
+        # 1 - (p * t + (1 - p) * (1 - t)) without its cancellation.
+        losses = losses * (targets * (-logits).sigmoid() + (1 - targets) * p) ** gamma
+        if alpha >= 0:
+            losses = losses * (alpha * targets + (1 - alpha) * (1 - targets))
+    return losses.mean(1)
+
+
+def weights_of(settings, operands):
+    places = 2 if settings["mixes"][0] else 3
+    return operands[places] if len(operands) > places else None
+
+
+def binary_cross_entropy(settings, logits, *operands):
+    targets, right, count = binary_targets(settings, logits, *operands)
+    loss = binary_losses(settings, logits, targets, weights_of(settings, operands))
+    order = torch.sort(logits, dim=1, descending=True, stable=True).indices
+    ranked = right.gather(1, order)
+    rank = torch.where(ranked.any(1), ranked.double().argmax(1), 5)
+    rows = torch.stack([loss, (rank < 1).double(), (rank < 5).double(), torch.zeros_like(loss)], 1)
+    rows[count:] = 0
+    return [rows]
+
+
+def binary_cross_entropy_gradient(settings, logits, *operands):
+    targets, _, count = binary_targets(settings, logits, *operands)
+    logits.requires_grad_()
+    loss = binary_losses(settings, logits[:count], targets[:count], weights_of(settings, operands)).mean()
+    return gradients(loss, None, logits)
+
+
 def record_metrics(settings, logits, *operands):
     metrics = torch.zeros(4, 4, dtype=torch.float64)
     metrics[int(settings["slot"][0])] = softmax_cross_entropy(settings, logits, *operands)[0].sum(0)
@@ -437,7 +490,7 @@ OPERATIONS = {
         convolution2d_norm_gradient, branch_gradients,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
-        softmax_cross_entropy_gradient, record_metrics, channel_activity, region_sum, shard_metrics, sgd, adam,
+        softmax_cross_entropy_gradient, binary_cross_entropy, binary_cross_entropy_gradient, record_metrics, channel_activity, region_sum, shard_metrics, sgd, adam,
         rmsprop, lamb, lion, moving_average)
 } | photographs.OPERATIONS | {
     "adamw": adam,

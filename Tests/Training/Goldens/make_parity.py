@@ -3,7 +3,7 @@
     python3 Tests/Training/Goldens/make_parity.py
 
 Nothing is exchanged but that file: weights, images, labels and the order of the images come out of Philox
-here as they do in Resin. Needs PyTorch and NumPy; takes a minute.
+here as they do in Resin. Needs PyTorch, torchvision and NumPy; takes a minute.
 """
 
 import json
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.ops import sigmoid_focal_loss
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "Networks/Goldens"))
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "Operators/Goldens"))
@@ -119,7 +120,43 @@ def normed():
         nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(54, 10))  # fmt: skip
 
 
-def train(network, method, channels, side, count, batch, steps, optimizer, schedule=None, clip=None, ema=None):
+def sets(labels):
+    """Several classes of an image, or none."""
+    k, c = labels[:, None], torch.arange(10)
+    return ((7 * k + 3 * c + k * c) % 4 == 0).double()
+
+
+CLASS_WEIGHTS = 0.5 + torch.arange(10, dtype=torch.float64) / 4
+
+
+def binary(weights=None, focal=None):
+    def loss(logits, labels):
+        targets = sets(labels)
+        if focal:
+            return sigmoid_focal_loss(logits, targets, gamma=focal[0], alpha=focal[1], reduction="mean")
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights)
+    return loss
+
+
+def backward_by_shards(network, loss_of, x, labels, shards):
+    """Each shard's batch norm sees itself alone, and begins with the last step's running statistics; their mean is kept."""
+    before = [buffer.clone() for buffer in network.buffers()]
+    sums, total = [torch.zeros_like(buffer, dtype=torch.float64) for buffer in before], 0
+    for part, own in zip(x.chunk(shards), labels.chunk(shards)):
+        for buffer, value in zip(network.buffers(), before):
+            buffer.data.copy_(value)
+        loss = loss_of(network(part), own) / shards
+        loss.backward()
+        total += loss
+        for buffer, value in zip(sums, network.buffers()):
+            buffer += value
+    for buffer, value in zip(network.buffers(), sums):
+        buffer.data.copy_(value / shards)
+    return total
+
+
+def train(network, method, channels, side, count, batch, steps, optimizer, schedule=None, clip=None, ema=None,
+          loss_of=F.cross_entropy, test_loss=F.cross_entropy, shards=1, frozen=0):
     """One step's loss after another, with the rate that it was taken at; the loss of all images in evaluation mode, of the
     weights' moving average, too, where there is one; and the last layer's bias.
 
@@ -127,7 +164,14 @@ def train(network, method, channels, side, count, batch, steps, optimizer, sched
     x, labels = images(count, channels, side)
     network = network.double()
     initialise(network, x[:1], method)
-    network.train()
+    fixed = list(network)[:frozen]
+
+    def begin():
+        network.train()
+        for module in fixed:
+            module.eval().requires_grad_(False)
+
+    begin()
     update = optimizer(network if optimizer.__code__.co_varnames[0] == "network" else network.parameters())
     after_step, after_epoch = schedule(update) if schedule else (None, None)
     averages = torch.optim.swa_utils.AveragedModel(
@@ -137,14 +181,13 @@ def train(network, method, channels, side, count, batch, steps, optimizer, sched
     def evaluate(network):
         network.eval()
         with torch.no_grad():
-            return F.cross_entropy(network(x), labels).item()
+            return test_loss(network(x), labels).item()
 
     for step in range(steps):
         epoch, slot = divmod(step, count // batch)
         picked = order(count, epoch + 1)[slot * batch : (slot + 1) * batch]
-        loss = F.cross_entropy(network(x[picked]), labels[picked])
         update.zero_grad()
-        loss.backward()
+        loss = backward_by_shards(network, loss_of, x[picked], labels[picked], shards)
         if clip:
             nn.utils.clip_grad_norm_(network.parameters(), clip)
         rates.append(update.param_groups[0]["lr"])
@@ -156,7 +199,7 @@ def train(network, method, channels, side, count, batch, steps, optimizer, sched
             after_step()
         if after_epoch and slot == count // batch - 1:
             after_epoch(evaluate(network))
-            network.train()
+            begin()
     result = {"losses": losses, "evaluation": evaluate(network), "bias": list(network.parameters())[-1].tolist()}
     if schedule:
         result["rates"] = rates
@@ -244,6 +287,14 @@ def long_runs():
         "layer decay": twenty(by_layer(torch.optim.AdamW, 0.003, 0.1, layer_decay=0.5)),
         "decay of filters": twenty(
             by_layer(lambda groups: torch.optim.SGD(groups, momentum=0.9), 0.02, 0.3, filters_only=True), normed),
+        "binary": twenty(sgd(0.05), loss_of=binary(), test_loss=binary()),
+        "binary, weights": twenty(sgd(0.05), loss_of=binary(CLASS_WEIGHTS), test_loss=binary()),
+        "focal": twenty(sgd(0.05), loss_of=binary(focal=(2, 0.25)), test_loss=binary()),
+        "class weights": twenty(sgd(0.02), loss_of=lambda logits, labels: F.cross_entropy(
+            logits, labels, CLASS_WEIGHTS, label_smoothing=0.1)),
+        "mean of shards": twenty(sgd(0.02), shards=5),
+        "shards, batch norm": twenty(sgd(0.02), normed, shards=5),
+        "frozen batch norm": twenty(sgd(0.02), normed, frozen=2),
         "lamb, decay of filters": twenty(by_layer(Lamb, 0.01, 0.1, filters_only=True), normed),
     }
     return {f"20 steps, {name}": run for name, run in runs.items()}
