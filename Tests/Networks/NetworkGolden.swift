@@ -84,6 +84,10 @@ struct NetworkCase: Sendable, CustomStringConvertible {
         NetworkCase("resnet50", 3, 64, tolerance: 0.25),
         NetworkCase("densenet", 1, 64, tolerance: 0.02),
         NetworkCase("densenet121", 3, 64, tolerance: 0.05),
+        NetworkCase("squeezenet1_0", 3, 64, NetworkOptions(dropout: 0)),
+        NetworkCase("squeezenet1_1", 3, 64, NetworkOptions(dropout: 0)),
+        NetworkCase(
+            "inception_v3", 3, 123, NetworkOptions(dropout: 0), tolerance: 0.05, images: "i3"),
     ]
 }
 

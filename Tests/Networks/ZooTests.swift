@@ -53,7 +53,16 @@ import Testing
         Count(network: "resnet50", channels: 3, classes: 1000, count: 25_557_032),
         Count(network: "densenet", count: 758_226),
         Count(network: "densenet121", channels: 3, classes: 1000, count: 7_978_856),
-    ]
+    ] + torchvision
+
+    /// Those that have torchvision's form alone, with its own number of channels and classes.
+    static let torchvision = [
+        ("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496), ("inception_v3", 23_834_568),
+        ("resnet101", 44_549_160), ("resnet152", 60_192_808), ("wide_resnet50_2", 68_883_240),
+        ("densenet161", 28_681_000), ("densenet169", 14_149_480), ("densenet201", 20_013_928),
+        ("vgg11_bn", 132_868_840), ("vgg13_bn", 133_053_736), ("vgg16_bn", 138_365_992),
+        ("vgg19_bn", 143_678_248),
+    ].map { Count(network: $0, channels: 3, classes: 1000, count: $1) }
 
     @Test("Parameter counts are the books' and torchvision's", arguments: counts)
     func parameters(_ expected: Count) throws {

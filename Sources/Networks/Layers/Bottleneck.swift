@@ -27,27 +27,30 @@ public struct BasicBlock: Layer {
     }
 }
 
-/// The residual block with a bottleneck (He et al., CVPR 2016, Figure 5 right): 1×1 down to `channels`, 3×3 with the
-/// stride, as torchvision has it, 1×1 up to four times as many.
+/// The residual block with a bottleneck (He et al., CVPR 2016, Figure 5 right): 1×1 down to `inner` channels, 3×3 with the
+/// stride, as torchvision has it, 1×1 up to four times `channels`.
 ///
 /// C×H×W → 4·channels×⌈H / stride⌉×⌈W / stride⌉.
 public struct Bottleneck: Layer {
     public static let expansion = 4
 
     public var channels: Int
+    public var inner: Int
     public var stride: Int
 
-    public init(_ channels: Int, stride: Int = 1) {
+    /// - Parameter inner: of the narrow convolutions; nil for `channels`.
+    public init(_ channels: Int, inner: Int? = nil, stride: Int = 1) {
         self.channels = channels
+        self.inner = inner ?? channels
         self.stride = stride
     }
 
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         let residual = try Sequential {
-            Convolution2D(channels, kernel: 1, bias: false).named("conv1")
+            Convolution2D(inner, kernel: 1, bias: false).named("conv1")
             BatchNorm().named("bn1")
             ReLU().named("relu1")
-            Convolution2D(channels, kernel: 3, stride: stride, padding: 1, bias: false).named("conv2")
+            Convolution2D(inner, kernel: 3, stride: stride, padding: 1, bias: false).named("conv2")
             BatchNorm().named("bn2")
             ReLU().named("relu2")
             Convolution2D(Self.expansion * channels, kernel: 1, bias: false).named("conv3")

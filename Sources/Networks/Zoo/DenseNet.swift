@@ -9,10 +9,21 @@ extension Blueprint {
         paper: densePaper, defaultInput: ImageShape(channels: 1, side: 224)
     ) { input, classes, _ in .denseNet(input: input, classes: classes) }
 
-    static let denseNet121 = Blueprint(
-        "densenet121", description: "Densely connected network of 121 layers, growth 32, with bottlenecks",
-        paper: densePaper, defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
-    ) { input, classes, _ in .denseNet121(input: input, classes: classes) }
+    static let denseNet121 = denseNet("densenet121", blocks: [6, 12, 24, 16])
+    static let denseNet161 = denseNet("densenet161", blocks: [6, 12, 36, 24], growth: 48)
+    static let denseNet169 = denseNet("densenet169", blocks: [6, 12, 32, 32])
+    static let denseNet201 = denseNet("densenet201", blocks: [6, 12, 48, 32])
+
+    private static func denseNet(_ name: String, blocks: [Int], growth: Int = 32) -> Blueprint {
+        // The stem's convolution, two a layer of a block, a transition's between blocks, and the classifier.
+        let layers = 1 + 2 * blocks.reduce(0, +) + 3 + 1
+        return Blueprint(
+            name, description: "Densely connected network of \(layers) layers, growth \(growth), with bottlenecks",
+            paper: densePaper, defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
+        ) { input, classes, _ in
+            .torchvisionDenseNet(name, blocks: blocks, growth: growth, input: input, classes: classes)
+        }
+    }
 }
 
 extension Network {
@@ -58,24 +69,34 @@ extension Network {
         }
     }
 
-    /// DenseNet-121 (Huang et al., CVPR 2017, Table 1: DenseNet-BC with growth 32 and compression ½) in
-    /// torchvision's form, under torchvision's names. Inputs from 29×29 pixels on fit.
+    /// DenseNet-121 in torchvision's form, under torchvision's names. Inputs from 29×29 pixels on fit.
     public static func denseNet121(
         input: ImageShape = ImageShape(channels: 3, side: 224), classes: Int = 10
     ) -> Network {
-        let growth = 32
-        return Network("densenet121", input: input, classes: classes) {
+        torchvisionDenseNet("densenet121", blocks: [6, 12, 24, 16], growth: 32, input: input, classes: classes)
+    }
+
+    /// DenseNet-BC (Huang et al., CVPR 2017, Table 1: compression ½) in torchvision's form, under torchvision's names. Inputs from
+    /// 29×29 pixels on fit.
+    ///
+    /// - Parameter blocks: the layers of each dense block.
+    static func torchvisionDenseNet(
+        _ name: String, blocks: [Int], growth: Int, input: ImageShape, classes: Int
+    ) -> Network {
+        // Channels behind the transition after each block but the last.
+        var halved: [Int] = []
+        for count in blocks.dropLast() { halved.append(((halved.last ?? 2 * growth) + count * growth) / 2) }
+        return Network(name, input: input, classes: classes) {
             Sequential {
-                Convolution2D(64, kernel: 7, stride: 2, padding: 3, bias: false).named("conv0")
+                Convolution2D(2 * growth, kernel: 7, stride: 2, padding: 3, bias: false).named("conv0")
                 BatchNorm().named("norm0")
                 ReLU().named("relu0")
                 MaxPool2D(kernel: 3, stride: 2, padding: 1).named("pool0")
-                // Layers of a block, and the channels after the transition behind it.
-                for (index, (count, halved)) in [(6, 128), (12, 256), (24, 512), (16, nil)].enumerated() {
+                for (index, count) in blocks.enumerated() {
                     DenseBlock {
                         for layer in 1...count { denseLayer(growth).named("denselayer\(layer)") }
                     }.named("denseblock\(index + 1)")
-                    if let halved { transition(halved).named("transition\(index + 1)") }
+                    if index < halved.count { transition(halved[index]).named("transition\(index + 1)") }
                 }
                 BatchNorm().named("norm5")
             }.named("features")

@@ -94,25 +94,6 @@ extension Network {
     }
 }
 
-/// torchvision's `BasicConv2d`: a convolution without bias that keeps the size but for its stride, batch norm, ReLU.
-/// C×H×W → channels×⌈H / stride⌉×⌈W / stride⌉.
-private struct NormalisedConvolution: Layer {
-    var convolution: Convolution2D
-
-    init(_ channels: Int, kernel: Int, stride: Int = 1) {
-        convolution = Convolution2D(
-            channels, kernel: kernel, stride: stride, padding: kernel / 2, bias: false)
-    }
-
-    func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
-        try Sequential {
-            convolution.named("conv")
-            BatchNorm(epsilon: 1e-3).named("bn")
-            ReLU().named("relu")
-        }.apply(to: input, in: &scope)
-    }
-}
-
 /// torchvision's Inception block; its parameters are those of `Inception`.
 /// C×H×W → (first + second.1 + third.1 + fourth)×H×W.
 private struct NormalisedInception: Layer {

@@ -4,15 +4,33 @@ import ResinTensor
 extension Blueprint {
     static let resNet18 = resNet("resnet18", blocks: [2, 2, 2, 2])
     static let resNet34 = resNet("resnet34", blocks: [3, 4, 6, 3])
-    static let resNet50 = Blueprint(
-        "resnet50", description: "Residual network of 50 layers: shortcuts around bottlenecks",
-        paper: residualPaper, defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
-    ) { input, classes, _ in
-        .torchvisionResNet(
-            "resnet50", blocks: [3, 4, 6, 3], bottlenecks: true, input: input, classes: classes)
+    static let resNet50 = bottlenecked(
+        "resnet50", "Residual network of 50 layers: shortcuts around bottlenecks", blocks: [3, 4, 6, 3])
+    static let resNet101 = bottlenecked(
+        "resnet101", "Residual network of 101 layers: shortcuts around bottlenecks", blocks: [3, 4, 23, 3])
+    static let resNet152 = bottlenecked(
+        "resnet152", "Residual network of 152 layers: shortcuts around bottlenecks", blocks: [3, 8, 36, 3])
+    static let wideResNet50 = bottlenecked(
+        "wide_resnet50_2", "ResNet-50 whose bottlenecks' 3×3 convolutions have twice the channels",
+        paper: "Zagoruyko, Komodakis: Wide residual networks, BMVC 2016", blocks: [3, 4, 6, 3]
+    ) { Bottleneck($0, inner: 2 * $0, stride: $1) }
+
+    /// - Parameter block: of so many channels and such a stride.
+    static func bottlenecked(
+        _ name: String, _ description: String, paper: String = residualPaper, blocks: [Int],
+        block: @escaping @Sendable (_ channels: Int, _ stride: Int) -> Bottleneck = {
+            Bottleneck($0, stride: $1)
+        }
+    ) -> Blueprint {
+        Blueprint(
+            name, description: description, paper: paper, defaultInput: ImageShape(channels: 3, side: 224),
+            variants: [.torchvision]
+        ) { input, classes, _ in
+            .torchvisionResNet(name, blocks: blocks, input: input, classes: classes) { block($0, $1) }
+        }
     }
 
-    private static let residualPaper =
+    static let residualPaper =
         "He, Zhang, Ren, Sun: Deep residual learning for image recognition, CVPR 2016"
 
     private static func resNet(_ name: String, blocks: [Int]) -> Blueprint {
@@ -25,7 +43,9 @@ extension Blueprint {
             switch options.variant ?? .book {
             case .book: .bookResNet(name, blocks: blocks, input: input, classes: classes)
             case .torchvision:
-                .torchvisionResNet(name, blocks: blocks, bottlenecks: false, input: input, classes: classes)
+                .torchvisionResNet(name, blocks: blocks, input: input, classes: classes) {
+                    BasicBlock($0, stride: $1)
+                }
             }
         }
     }
@@ -65,8 +85,11 @@ extension Network {
 
     /// torchvision's form: no biases, batch norm on the shortcuts' convolutions, torchvision's names. Any input
     /// fits.
+    ///
+    /// - Parameter block: of so many channels and such a stride.
     static func torchvisionResNet(
-        _ name: String, blocks: [Int], bottlenecks: Bool, input: ImageShape, classes: Int
+        _ name: String, blocks: [Int], input: ImageShape, classes: Int,
+        block: (_ channels: Int, _ stride: Int) -> any Layer
     ) -> Network {
         Network(name, input: input, classes: classes) {
             Convolution2D(64, kernel: 7, stride: 2, padding: 3, bias: false).named("conv1")
@@ -75,14 +98,7 @@ extension Network {
             MaxPool2D(kernel: 3, stride: 2, padding: 1).named("maxpool")
             for (stage, count) in blocks.enumerated() {
                 Sequential {
-                    for block in 0..<count {
-                        let stride = stage > 0 && block == 0 ? 2 : 1
-                        if bottlenecks {
-                            Bottleneck(64 << stage, stride: stride)
-                        } else {
-                            BasicBlock(64 << stage, stride: stride)
-                        }
-                    }
+                    for number in 0..<count { block(64 << stage, stage > 0 && number == 0 ? 2 : 1) }
                 }.named("layer\(stage + 1)")
             }
             GlobalAveragePool2D().named("avgpool")

@@ -2,16 +2,36 @@ import ResinGraph
 import ResinTensor
 
 extension Blueprint {
-    static let vgg11 = vgg("vgg11", convolutions: [1, 1, 2, 2, 2])
-    static let vgg16 = vgg("vgg16", convolutions: [2, 2, 3, 3, 3])
+    /// VGG-11 to VGG-19, and torchvision's forms with batch norm.
+    static let vggs: [Blueprint] = [
+        ("vgg11", [1, 1, 2, 2, 2]), ("vgg13", [2, 2, 2, 2, 2]), ("vgg16", [2, 2, 3, 3, 3]),
+        ("vgg19", [2, 2, 4, 4, 4]),
+    ].flatMap { (name: String, convolutions: [Int]) in
+        [vgg(name, convolutions: convolutions), normalisedVGG(name + "_bn", convolutions: convolutions)]
+    }
+
+    private static let vggPaper =
+        "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition, ICLR 2015"
+
+    private static func normalisedVGG(_ name: String, convolutions: [Int]) -> Blueprint {
+        let layers = convolutions.reduce(3, +)
+        return Blueprint(
+            name, description: "\(layers) layers with weights, batch norm behind each convolution",
+            paper: vggPaper, defaultInput: ImageShape(channels: 3, side: 224), options: [.dropout],
+            variants: [.torchvision]
+        ) { input, classes, options in
+            .torchvisionVGG(
+                name, convolutions: convolutions, isNormalised: true, input: input, classes: classes,
+                dropout: options.dropout ?? 0.5)
+        }
+    }
 
     private static func vgg(_ name: String, convolutions: [Int]) -> Blueprint {
         let layers = convolutions.reduce(3, +)
         return Blueprint(
             name,
             description: "\(layers) layers with weights: blocks of 3×3 convolutions, then three dense ones",
-            paper: "Simonyan, Zisserman: Very deep convolutional networks for large-scale image recognition, "
-                + "ICLR 2015",
+            paper: vggPaper,
             defaultInput: ImageShape(channels: 1, side: 224), options: [.dropout],
             variants: [.book, .torchvision]
         ) { input, classes, options in
@@ -46,21 +66,24 @@ extension Network {
 
     /// torchvision's form: the same layers under torchvision's names. Inputs of 224 to 255 pixels fit, and others
     /// whose last image is a multiple of 7×7, to which it is averaged.
+    ///
+    /// - Parameter isNormalised: whether a batch norm follows each convolution.
     static func torchvisionVGG(
-        _ name: String, convolutions: [Int], input: ImageShape, classes: Int, dropout: Float
+        _ name: String, convolutions: [Int], isNormalised: Bool = false, input: ImageShape, classes: Int,
+        dropout: Float
     ) -> Network {
         Network(name, input: input, classes: classes) {
-            Sequential(blocks(convolutions).flatMap { $0 }).named("features")
+            Sequential(blocks(convolutions, isNormalised: isNormalised).flatMap { $0 }).named("features")
             AdaptiveAveragePool2D(Extent(7)).named("avgpool")
             Flatten().named("flatten")
             Sequential(wideClassifier(classes, dropout)).named("classifier")
         }
     }
 
-    private static func blocks(_ convolutions: [Int]) -> [[any Layer]] {
+    private static func blocks(_ convolutions: [Int], isNormalised: Bool = false) -> [[any Layer]] {
         zip(convolutions, [64, 128, 256, 512, 512]).map { count, channels in
             (0..<count).flatMap { _ -> [any Layer] in
-                [Convolution2D(channels, kernel: 3, padding: 1), ReLU()]
+                [Convolution2D(channels, kernel: 3, padding: 1)] + (isNormalised ? [BatchNorm()] : []) + [ReLU()]
             } + [MaxPool2D(kernel: 2)]
         }
     }

@@ -63,10 +63,12 @@ public struct Blueprint: Sendable {
 
 extension Network {
     /// Every network known by name, in the order of their papers.
-    public static let blueprints: [Blueprint] = [
-        .leNet, .alexNet, .nin, .vgg11, .vgg16, .googLeNet, .inceptionMNIST, .resNet18, .resNet34, .resNet50,
-        .residualMNIST, .denseNet, .denseNet121,
-    ]
+    public static let blueprints: [Blueprint] =
+        [.leNet, .alexNet, .nin] + Blueprint.vggs + [
+            .googLeNet, .inceptionMNIST, .inceptionV3, .squeezeNet10, .squeezeNet11, .resNet18, .resNet34,
+            .resNet50, .resNet101, .resNet152, .wideResNet50, .residualMNIST, .denseNet, .denseNet121,
+            .denseNet161, .denseNet169, .denseNet201,
+        ]
 
     public static var knownNames: [String] { blueprints.map(\.name) }
 

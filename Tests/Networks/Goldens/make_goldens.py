@@ -4,7 +4,7 @@
 
 With names, only theirs are made anew. Nothing is exchanged but that file: images and weights are a function of their
 name and place (`values`) here and in NetworkGolden.swift. Of each gradient it keeps the sum, the sum of absolute
-values, the largest and 8 elements, of the loss and the logits everything. The modules are in networks.py. Needs PyTorch
+values, the largest and 8 elements, of the loss and the logits everything. The modules are in networks.py. Needs PyTorch, torchvision
 and NumPy. Prints how far PyTorch's own float32 is from its float64, which is what the tests' tolerances follow from.
 """
 
@@ -14,6 +14,7 @@ import sys
 
 import numpy as np
 import torch
+import torchvision
 from torch import nn
 from torch.nn import functional as F
 
@@ -84,10 +85,14 @@ CASES = [
     ("resnet50", 3, 64, lambda channels: TorchvisionResNet(channels, (3, 4, 6, 3), True)),
     ("densenet", 1, 64, densenet),
     ("densenet121", 3, 64, DenseNet121),
+    ("squeezenet1_0", 3, 64, lambda _: torchvision.models.squeezenet1_0(num_classes=10, dropout=0)),
+    ("squeezenet1_1", 3, 64, lambda _: torchvision.models.squeezenet1_1(num_classes=10, dropout=0)),
+    ("inception_v3", 3, 123, lambda _: torchvision.models.inception_v3(
+        num_classes=10, dropout=0, aux_logits=False, init_weights=False)),
 ]
 
 # With the others' images, a ReLU or a maximum of these is so close to its switch that rounding decides.
-IMAGES = {"googlenet": "i2", "googlenet, torchvision": "i3", "resnet34, torchvision": "i2"}
+IMAGES = {"googlenet": "i2", "googlenet, torchvision": "i3", "resnet34, torchvision": "i2", "inception_v3": "i3"}
 
 
 def run(network, images, training):
