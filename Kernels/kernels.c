@@ -41,8 +41,14 @@ static const struct {
     {"channels", (const char[]){
 #embed "operators/channels.cl"
     , '\0'}},
+    {"depthwise_convolution2d", (const char[]){
+#embed "operators/depthwise_convolution2d.cl"
+    , '\0'}},
     {"elementwise", (const char[]){
 #embed "operators/elementwise.cl"
+    , '\0'}},
+    {"grouped_convolution2d", (const char[]){
+#embed "operators/grouped_convolution2d.cl"
     , '\0'}},
     {"image_adjustments", (const char[]){
 #embed "operators/image_adjustments.cl"

@@ -1,22 +1,34 @@
 // Convolution's gradient with respect to filter and bias, direct, as register-tiled matrix products:
 //
-//     dw[t, r, o] = Σ over n, i, j of x[n, i·s − p + t, (j·s − q)·C + r] · dy[n, i, j, o]
+//     dw[t, r, o] = Σ over n, i, j of x[n, i·s − p + t·e, (j·s − q)·C + r] · dy[n, i, j, o]
 //     db[o]       = Σ over n, i, j of dy[n, i, j, o]
 //
 // A row of a filter and the image under it are both contiguous, so tap column and input channel are one
 // index r = u·C + c of a run of kernel width · C floats. Elements of a run that hang over the image's edge
-// are zeros.
+// are zeros. Where taps are dilated along rows, e > 1, each is a run of C floats by itself, u·e pixels further on.
 //
 // Two launches, for a fixed order of summation whatever runs in parallel:
 //
-//   filter_gradient  global (filter rows t, channel tiles, splits). A work-item sums over the images
+//   filter_gradient  global (filter rows t, or taps, channel tiles, splits). A work-item sums over the images
 //                    of its split into partial[split]. It goes through them in blocks small enough to stay in
 //                    cache; for each block, and each ROWS elements of the run, it holds ROWS × COLUMNS vectors
 //                    of sums in registers, loads COLUMNS vectors of dy and broadcasts ROWS values of x a pixel.
 //   filter_reduce    Adds the splits in order (convolution2d_filter_reduce.cl).
 //
 // Buffers: x [N][H][W][C]; dy [N][H′][W′][O]; partial [splits][KH·KW·C + 1][O], the last row the bias's.
-// Constants: LANES, ROWS, COLUMNS.
+// Constants: LANES, ROWS, COLUMNS; DILATION_HEIGHT and DILATION_WIDTH, e where it is not 1.
+
+#ifndef DILATION_HEIGHT
+#define DILATION_HEIGHT 1
+#endif
+#ifdef DILATION_WIDTH
+#define RUNS g.kernel_width
+#define RUN_TAPS 1
+#else
+#define DILATION_WIDTH 1
+#define RUNS 1
+#define RUN_TAPS g.kernel_width
+#endif
 
 #define TILE_CHANNELS (COLUMNS * LANES)
 
@@ -50,30 +62,31 @@ static inline int first_outside(int offset, int stride, int padding, int length,
 __kernel WORK_GROUP
 void convolution2d_filter_gradient(__global const float *restrict x, __global const float *restrict dy,
                                    __global float *restrict partial, const FilterGradientGeometry g) {
-    const int t = get_global_id(0);
+    const int t = get_global_id(0) / RUNS, u = get_global_id(0) % RUNS;
     const int channel = get_global_id(1) * TILE_CHANNELS;
     const int split = get_global_id(2);
     const int count = g.output_channels - channel;
     const bool whole = count >= TILE_CHANNELS;
     const int row_length = g.width * g.channels;
-    const int run_length = g.kernel_width * g.channels;
-    const int filter_rows = g.kernel_height * run_length;
+    const int run_length = RUN_TAPS * g.channels;
+    const int filter_rows = g.kernel_height * g.kernel_width * g.channels;
+    const int right = u * DILATION_WIDTH;
     const int step = g.stride_width * g.channels;
 
     const int first_image = (int)((long)g.images * split / g.splits);
     const int end_image = (int)((long)g.images * (split + 1) / g.splits);
-    const int first_i = first_inside(t, g.stride_height, g.padding_height);
-    const int end_i = first_outside(t, g.stride_height, g.padding_height, g.height, g.output_height);
+    const int first_i = first_inside(t * DILATION_HEIGHT, g.stride_height, g.padding_height);
+    const int end_i = first_outside(t * DILATION_HEIGHT, g.stride_height, g.padding_height, g.height, g.output_height);
     // Columns whose whole run is inside the image.
-    const int first_j = min(first_inside(0, g.stride_width, g.padding_width), g.output_width);
-    const int end_j = max(first_j, first_outside(g.kernel_width - 1, g.stride_width, g.padding_width,
+    const int first_j = min(first_inside(right, g.stride_width, g.padding_width), g.output_width);
+    const int end_j = max(first_j, first_outside(right + RUN_TAPS - 1, g.stride_width, g.padding_width,
                                                  g.width, g.output_width));
     __global float *sums_of_split = partial + (size_t)split * (filter_rows + 1) * g.output_channels + channel;
 
     for (int block = first_image; block < end_image; block += g.block_images) {
         const int end_block = min(block + g.block_images, end_image);
         for (int r = 0; r < run_length; r += ROWS) {
-            __global float *stored = sums_of_split + (size_t)(t * run_length + r) * g.output_channels;
+            __global float *stored = sums_of_split + ((size_t)get_global_id(0) * run_length + r) * g.output_channels;
             const bool partial_run = r + ROWS > run_length;
             lanes sums[ROWS][COLUMNS];
             UNROLL for (int m = 0; m < ROWS; m++)
@@ -83,10 +96,10 @@ void convolution2d_filter_gradient(__global const float *restrict x, __global co
                                      : (lanes)(0.0f);
             for (int n = block; n < end_block; n++) {
                 for (int i = first_i; i < end_i; i++) {
-                    const int y = i * g.stride_height - g.padding_height + t;
+                    const int y = i * g.stride_height - g.padding_height + t * DILATION_HEIGHT;
                     __global const float *gradient =
                         dy + ((size_t)n * g.output_height + i) * g.output_width * g.output_channels + channel;
-                    int left = r - g.padding_width * g.channels;
+                    int left = r + (right - g.padding_width) * g.channels;
                     __global const float *run = x + ((size_t)n * g.height + y) * row_length + left;
                     const int end_left_edge = partial_run ? g.output_width : first_j;
                     const int end_inside = partial_run ? g.output_width : end_j;
@@ -106,7 +119,7 @@ void convolution2d_filter_gradient(__global const float *restrict x, __global co
         }
     }
 
-    if (g.has_bias && t == 0) {
+    if (g.has_bias && get_global_id(0) == 0) {
         const int pixels = g.output_height * g.output_width;
         __global const float *gradient = dy + (size_t)first_image * pixels * g.output_channels + channel;
         lanes sums[COLUMNS];

@@ -2,12 +2,12 @@
 //
 // Both are one sum, over taps (row t, column u) and source channels c:
 //
-//     result[n, i·d + p, j·d + q, o] = Σ source[n, i·s + a + t, j·s + b + u, c] · filter[f + t·g, h + u·g, c, o]
+//     result[n, i·d + p, j·d + q, o] = Σ source[n, i·s + a + t·e, j·s + b + u·e, c] · filter[f + t·g, h + u·g, c, o]
 //
-//   forward:         source = image, s = stride, a = b = −padding, d = 1, g = 1: all taps.
+//   forward:         source = image, s = stride, a, b = −top, −left, d = 1, e = dilation, g = 1: all taps.
 //   input gradient:  source = dy, filter transposed and mirrored. A stride of S splits the image into S × S
 //                    phases (p, q), each reached by every S-th tap only; each phase is a launch with s = 1,
-//                    d = g = S.
+//                    d = g = S. With a dilation D it is every S / gcd(S, D)-th tap, and e = D / gcd(S, D).
 //
 // Work-items: global (pixel tiles, channel tiles). A work-item holds ROWS × COLUMNS vectors of sums
 // in registers: ROWS consecutive positions of the (n, i, j) grid by COLUMNS·LANES channels. For each (tap, c)
@@ -17,7 +17,14 @@
 //
 // Buffers: source [N][H][W][C]; packed filter [channel tile][tap row][tap column][C][COLUMNS·LANES], zero in
 // the channels past the last; bias [O]; mask and result [N][H′][W′][O].
-// Constants: LANES, ROWS, COLUMNS.
+// Constants: LANES, ROWS, COLUMNS; DILATION_HEIGHT and DILATION_WIDTH, e where it is not 1.
+
+#ifndef DILATION_HEIGHT
+#define DILATION_HEIGHT 1
+#endif
+#ifndef DILATION_WIDTH
+#define DILATION_WIDTH 1
+#endif
 
 __kernel WORK_GROUP
 void convolution2d_gather(__global const float *restrict source, __global const float *restrict filter,
@@ -43,7 +50,7 @@ void convolution2d_gather(__global const float *restrict source, __global const 
         base[m] = ((n * g.source_height + top[m]) * g.source_width + left[m]) * g.source_channels;
     }
     // Where no tap of the tile leaves the image sideways, a row of taps is one run of floats.
-    bool inside = g.tap_step_width == 1 && g.tap_columns == g.filter_columns;
+    bool inside = DILATION_WIDTH == 1 && g.tap_step_width == 1 && g.tap_columns == g.filter_columns;
     UNROLL for (int m = 0; m < ROWS; m++)
         inside = inside && left[m] >= 0 && left[m] + g.tap_columns <= g.source_width;
     const int runs = inside ? 1 : g.tap_columns, run = inside ? g.tap_columns * g.source_channels : g.source_channels;
@@ -55,9 +62,10 @@ void convolution2d_gather(__global const float *restrict source, __global const 
         for (int u = 0; u < runs; u++) {
             __global const float *pointers[ROWS];
             UNROLL for (int m = 0; m < ROWS; m++) {
-                const bool valid = (uint)(top[m] + t) < (uint)g.source_height &&
-                                   (inside || (uint)(left[m] + u) < (uint)g.source_width);
-                pointers[m] = valid ? source + base[m] + t * row_length + u * g.source_channels : zeros;
+                const int down = t * DILATION_HEIGHT, right = u * DILATION_WIDTH;
+                const bool valid = (uint)(top[m] + down) < (uint)g.source_height &&
+                                   (inside || (uint)(left[m] + right) < (uint)g.source_width);
+                pointers[m] = valid ? source + base[m] + down * row_length + right * g.source_channels : zeros;
             }
             const int tap = filter_row + g.first_column + u * g.tap_step_width;
             __global const float *weights = tile_filter + (size_t)tap * g.source_channels * TILE_CHANNELS;

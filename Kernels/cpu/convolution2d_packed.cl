@@ -14,7 +14,7 @@
 // A patch is then a pixel's channels.
 static inline bool is_pointwise(const PatchGeometry *g) {
     return g->kernel_height * g->kernel_width * g->stride_height * g->stride_width == 1 &&
-           g->padding_height + g->padding_width == 0;
+           g->padding_height + g->padding_width == 0 && g->output_height == g->height && g->output_width == g->width;
 }
 
 // What lies under `rows` rows of the filter from `first_row` on, at a pixel.

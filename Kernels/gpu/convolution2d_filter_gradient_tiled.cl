@@ -2,7 +2,7 @@
 // over all output pixels, split into parts that are added in order afterwards.
 //
 //     dw[r, o] = Σ over k of A[r, k] · dy[k, o],   r = (tap row t, tap column u, channel c),  k = (n, i, j)
-//     A[r, k] = x[n, i·s − p + t, j·s − q + u, c]
+//     A[r, k] = x[n, i·s − p + t·e, j·s − q + u·e, c]
 //     db[o]   = Σ over k of dy[k, o]
 //
 // Both sides are contiguous along the tile, r's channels and o, so vector loads go into local memory as they are.
@@ -19,8 +19,15 @@
 // dw [KH·KW·C][O] and bias_sums db [O], with several both are partial [splits][KH·KW·C + 1][O], whose last row is the
 // bias's; then filter and bias are dw and db, and counters one int a tile.
 // Constants: those of tile.cl; SOURCE_WIDTH, 4 where C is a multiple of 4, else 1; RESULT_WIDTH, likewise for O; with
-// STAGING both are the activations in 16 bytes. With BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose
-// source is dy and whose result is as wide as x.
+// STAGING both are the activations in 16 bytes; DILATION_HEIGHT and DILATION_WIDTH, e where it is not 1. With
+// BOTH_GRADIENTS = 1 convolution2d_tiled.cl is in front, whose source is dy and whose result is as wide as x.
+
+#ifndef DILATION_HEIGHT
+#define DILATION_HEIGHT 1
+#endif
+#ifndef DILATION_WIDTH
+#define DILATION_WIDTH 1
+#endif
 
 #undef A_SLOTS
 #undef A_LOADS
@@ -198,8 +205,8 @@ INLINED void differentiate(__global const activation *x, __global const activati
     share.r = row_tile * TILE_M + id % A_SLOTS * IMAGE_WIDTH;
     share.o = first_channel + id % B_SLOTS * GRADIENT_WIDTH;
     share.channel = share.r % g->channels;
-    share.tap_x = share.r / g->channels % g->kernel_width - g->padding_width;
-    share.tap_y = share.r / (g->channels * g->kernel_width) - g->padding_height;
+    share.tap_x = share.r / g->channels % g->kernel_width * DILATION_WIDTH - g->padding_width;
+    share.tap_y = share.r / (g->channels * g->kernel_width) * DILATION_HEIGHT - g->padding_height;
     UNROLL for (int l = 0; l < A_LOADS; l++) {
         const int k = first_chunk * TILE_K + K_ALONG(id, l, A_SLOTS);
         share.pixel[l].j = k % g->output_width;

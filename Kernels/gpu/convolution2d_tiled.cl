@@ -3,7 +3,7 @@
 //
 //     result[m, o] = Σ over k of A[m, k] · B[k, o],   m = (n, i, j),  k = (tap row t, tap column u, channel c)
 //
-//   forward:         A[m, k] = image[n, i·s − p + t, j·s − q + u, c],  B[k, o] = filter[t, u, c, o].
+//   forward:         A[m, k] = image[n, i·s − p + t·e, j·s − q + u·e, c],  B[k, o] = filter[t, u, c, o].
 //   input gradient:  the same with dy as image and the filter transposed and mirrored (TRANSPOSED = 1). A stride
 //                    of S splits the result into S × S phases as in convolution2d_gather.cl, a launch each.
 //
@@ -20,7 +20,15 @@
 // likewise for O; both for where they lie, too; with STAGING, C is a multiple of SOURCE_WIDTH, the activations in
 // 16 bytes, and WHOLE_TAPS is 1 where it is one of TILE_K. A chunk is of one tap then, the same for all, and the taps'
 // turn comes before the channels': taps read nearly the same pixels, which a multiprocessor's cache still has.
+// DILATION_HEIGHT and DILATION_WIDTH: e, where it is not 1, as in convolution2d_gather.cl.
 // BOTH_GRADIENTS is 1 in front of convolution2d_gradients_tiled.cl, NORM_SUMS of convolution2d_norm_sums_tiled.cl.
+
+#ifndef DILATION_HEIGHT
+#define DILATION_HEIGHT 1
+#endif
+#ifndef DILATION_WIDTH
+#define DILATION_WIDTH 1
+#endif
 
 // Where a k is.
 typedef struct {
@@ -81,12 +89,12 @@ typedef struct {
 } Rows;
 
 INLINED bool is_inside(const Rows *rows, int l, Tap tap, const ConvolutionGeometry *g) {
-    return is_k(tap, g) && (uint)(rows->top[l] + tap.row) < (uint)g->source_height &&
-           (uint)(rows->left[l] + tap.column) < (uint)g->source_width;
+    return is_k(tap, g) && (uint)(rows->top[l] + tap.row * DILATION_HEIGHT) < (uint)g->source_height &&
+           (uint)(rows->left[l] + tap.column * DILATION_WIDTH) < (uint)g->source_width;
 }
 
 INLINED int source_offset(Tap tap, const ConvolutionGeometry *g) {
-    return (tap.row * g->source_width + tap.column) * g->source_stride + tap.channel;
+    return (tap.row * DILATION_HEIGHT * g->source_width + tap.column * DILATION_WIDTH) * g->source_stride + tap.channel;
 }
 
 // A chunk is brought: its operands are on their way to a stage of local memory, held in registers if they go through

@@ -123,6 +123,15 @@ typedef struct {
     int FIELD(has_bias, hasBias);
 } FilterGradientGeometry;
 
+// Convolutions in groups: depthwise ones and their gradients, and filter gradients of all.
+typedef struct {
+    LAYER_FIELDS
+    int FIELD(dilation_height, dilationHeight), FIELD(dilation_width, dilationWidth);
+    int groups;
+    int FIELD(offset_kind, offsetKind), epilogue;       // of the forward pass and the input gradient
+    int splits, FIELD(has_bias, hasBias);               // of the filter gradient
+} GroupedGeometry;
+
 // The filter gradient on GPUs.
 typedef struct {
     LAYER_FIELDS

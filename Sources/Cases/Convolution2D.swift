@@ -8,6 +8,8 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
     var input: Shape
     var outputChannels: Int
     var window: Window
+    /// Of channels; with one it is a plain convolution.
+    var groups = 1
     var bias: Bool
     /// With the ReLU after it, and in its input's gradient the mask of a ReLU before it.
     var fused: Bool
@@ -16,15 +18,20 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
     var output: Shape
     var isChecked = false
 
-    /// - Parameter gives: output height and width.
+    /// - Parameters:
+    ///   - sides: what is padded on each side, where it is not the same on opposite ones.
+    ///   - gives: output height and width.
     package init(
         network: String = "", _ input: Shape, to outputChannels: Int, _ kernel: Extent, stride: Extent = 1,
-        padding: Extent = 0, bias: Bool = false, fused: Bool = false, gives height: Int, _ width: Int
+        padding: Extent = 0, sides: Padding? = nil, dilation: Extent = 1, groups: Int = 1, bias: Bool = false,
+        fused: Bool = false, gives height: Int, _ width: Int
     ) {
         self.network = network
         self.input = input
         self.outputChannels = outputChannels
-        window = Window(kernel: kernel, stride: stride, padding: padding)
+        self.groups = groups
+        window = Window(
+            kernel: kernel, stride: stride, padding: sides ?? Padding(padding), dilation: dilation)
         self.bias = bias
         self.fused = fused
         output = Shape(images: input.images, height: height, width: width, channels: outputChannels)
@@ -47,23 +54,46 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
 
     package var description: String {
         (network.isEmpty ? "" : "\(network), ") + "\(input) to \(outputChannels) by \(window.kernel)"
-            + window.settings + (bias ? ", bias" : "") + (fused ? ", \(activation.name)" : "")
+            + (groups == 1 ? "" : " in \(groups) groups") + window.settings + (bias ? ", bias" : "")
+            + (fused ? ", \(activation.name)" : "")
     }
 
     private var settings: [String: [Double]] {
-        [
+        var settings: [String: [Double]] = [
             "stride": window.stride.doubles, "padding": window.padding.doubles,
             "kernel": window.kernel.doubles, "image": input.extents.map(Double.init),
             "relu": [fused && activation == .relu ? 1 : 0], "bias": [bias ? 1 : 0],
         ]
+        if window.dilation != 1 { settings["dilation"] = window.dilation.doubles }
+        if groups > 1 { settings["groups"] = [Double(groups)] }
+        return settings
     }
 
     private var filter: CaseInput {
-        .filter(outputs: outputChannels, inputs: input.channels, window.kernel)
+        .filter(outputs: outputChannels, inputs: input.channels / groups, window.kernel)
+    }
+
+    private var forwardOp: Op {
+        groups == 1
+            ? .convolution2D(.init(window: window, outputChannels: outputChannels, hasBias: bias))
+            : .groupedConvolution2D(
+                .init(window: window, groups: groups, outputChannels: outputChannels, hasBias: bias))
+    }
+
+    private var inputGradientOp: Op {
+        groups == 1
+            ? .convolution2DInputGradient(.init(window: window, inputShape: input))
+            : .groupedConvolution2DInputGradient(.init(window: window, groups: groups, inputShape: input))
+    }
+
+    private var filterGradientOp: Op {
+        groups == 1
+            ? .convolution2DFilterGradient(.init(window: window, hasBias: bias))
+            : .groupedConvolution2DFilterGradient(.init(window: window, groups: groups, hasBias: bias))
     }
 
     package var forward: OpCase {
-        let op = Op.Convolution2D(window: window, outputChannels: outputChannels, hasBias: bias)
+        let op = forwardOp
         var result = OpCase(
             "convolution, \(self)",
             activation == .relu ? "convolution2d" : "convolution2d_\(activation.identifier)",
@@ -71,7 +101,7 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
             inputs: [.tensor(input), filter] + (bias ? [.vector(outputChannels)] : []),
             outputs: [.value(output)]
         ) { [fused, activation] graph, inputs in
-            let y = try graph.apply(.convolution2D(op), to: inputs, name: "convolution")
+            let y = try graph.apply(op, to: inputs, name: "convolution")
             return fused ? try graph.apply(.activation(activation), to: y, name: "activation") : y
         }
         result.isExactOnIntegers = activation == .relu
@@ -82,13 +112,13 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
 
     /// With another value, as a residual block's shortcut, added before the ReLU.
     package var sum: OpCase {
-        let op = Op.Convolution2D(window: window, outputChannels: outputChannels, hasBias: bias)
+        let op = forwardOp
         var result = OpCase(
             "convolution and addition, \(self)", "convolution2d_sum", settings: settings,
             inputs: [.tensor(input), filter] + (bias ? [.vector(outputChannels)] : []) + [.tensor(output)],
             outputs: [.value(output)]
         ) { [fused] graph, inputs in
-            let y = try graph.apply(.convolution2D(op), to: inputs.dropLast(), name: "convolution")
+            let y = try graph.apply(op, to: inputs.dropLast(), name: "convolution")
             let sum = try graph.apply(.add(Op.Add()), to: inputs.suffix(1) + y, name: "add")
             return fused ? try graph.apply(.relu, to: sum, name: "relu") : sum
         }
@@ -98,15 +128,14 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
 
     /// With another gradient of the same image added, before the mask.
     package var inputGradientSum: OpCase {
-        let op = Op.Convolution2DInputGradient(window: window, inputShape: input)
+        let op = inputGradientOp
         var result = OpCase(
             "convolution's input gradient and addition, \(self)", "convolution2d_input_gradient_sum",
             settings: settings,
             inputs: [.tensor(output), filter, .tensor(input)] + (fused ? [.tensor(input)] : []),
             outputs: [.value(input)]
         ) { [fused] graph, inputs in
-            let dx = try graph.apply(
-                .convolution2DInputGradient(op), to: Array(inputs.prefix(2)), name: "convolution")
+            let dx = try graph.apply(op, to: Array(inputs.prefix(2)), name: "convolution")
             let sum = try graph.apply(.add(Op.Add()), to: [dx[0], inputs[2]], name: "add")
             return fused ? try graph.apply(.reluGradient, to: sum + inputs.suffix(1), name: "relu") : sum
         }
@@ -115,13 +144,12 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
     }
 
     package var inputGradient: OpCase {
-        let op = Op.Convolution2DInputGradient(window: window, inputShape: input)
+        let op = inputGradientOp
         var result = OpCase(
             "convolution's input gradient, \(self)", "convolution2d_input_gradient", settings: settings,
             inputs: [.tensor(output), filter] + (fused ? [.tensor(input)] : []), outputs: [.value(input)]
         ) { [fused] graph, inputs in
-            let dx = try graph.apply(
-                .convolution2DInputGradient(op), to: Array(inputs.prefix(2)), name: "convolution")
+            let dx = try graph.apply(op, to: Array(inputs.prefix(2)), name: "convolution")
             return fused ? try graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx
         }
         result.isExactOnIntegers = true
@@ -129,14 +157,14 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
     }
 
     package var filterGradient: OpCase {
-        let op = Op.Convolution2DFilterGradient(window: window, hasBias: bias)
-        let weights: Shape = [window.kernel.area * input.channels * outputChannels]
+        let op = filterGradientOp
+        let weights: Shape = [window.kernel.area * (input.channels / groups) * outputChannels]
         var result = OpCase(
             "convolution's filter gradient, \(self)", "convolution2d_filter_gradient", settings: settings,
             inputs: [.tensor(input), .tensor(output)],
             outputs: [.value(weights)] + (bias ? [.value([outputChannels])] : [])
         ) { graph, inputs in
-            try graph.apply(.convolution2DFilterGradient(op), to: inputs, name: "convolution")
+            try graph.apply(op, to: inputs, name: "convolution")
         }
         result.isExactOnIntegers = true
         // It sums products that are worth more than the result, over thousands of tiles: measured up to
@@ -151,13 +179,9 @@ package struct ConvolutionConfiguration: Checkable, Sendable, CustomStringConver
         var result = OpCase(
             "convolution's gradients, \(self)", "convolution2d_gradients", settings: settings,
             inputs: filter.inputs + input.inputs.dropFirst(), outputs: input.outputs + filter.outputs
-        ) { [window, image = self.input, bias, fused] graph, inputs in
-            let dx = try graph.apply(
-                .convolution2DInputGradient(.init(window: window, inputShape: image)),
-                to: [inputs[1], inputs[2]], name: "convolution")
-            let dw = try graph.apply(
-                .convolution2DFilterGradient(.init(window: window, hasBias: bias)),
-                to: [inputs[0], inputs[1]], name: "convolution")
+        ) { [inputGradientOp, filterGradientOp, fused] graph, inputs in
+            let dx = try graph.apply(inputGradientOp, to: [inputs[1], inputs[2]], name: "convolution")
+            let dw = try graph.apply(filterGradientOp, to: [inputs[0], inputs[1]], name: "convolution")
             return try (fused ? graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx) + dw
         }
         result.isExactOnIntegers = true
@@ -177,6 +201,13 @@ extension OpCase {
 
 extension Extent {
     var doubles: [Double] { [Double(height), Double(width)] }
+}
+
+extension Padding {
+    /// Of each axis, or of top, left, bottom and right.
+    var doubles: [Double] {
+        (isSymmetric ? [top, left] : [top, left, bottom, right]).map(Double.init)
+    }
 }
 
 extension Extent: ExpressibleByIntegerLiteral {

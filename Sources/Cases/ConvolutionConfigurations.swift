@@ -1,7 +1,7 @@
 import ResinGraph
 
 extension ConvolutionConfiguration {
-    package static let all = networkConvolutions + shapeConvolutions
+    package static let all = networkConvolutions + shapeConvolutions + windowConvolutions
 
     /// Every activation but ReLU, which the others have, behind a form of each kind: minimal filtering's, rows of one
     /// channel, packed patches, and a dense layer.
@@ -145,6 +145,41 @@ private let networkConvolutions: [ConvolutionConfiguration] = [
     .init(
         [2, 13, 10, 7], to: 17, [4, 2], stride: [2, 3], padding: 1, bias: true, fused: true, gives: 6, 4),
     .init([2, 13, 10, 7], to: 17, 1, stride: [2, 1], gives: 7, 10),
+]
+
+/// Paddings that differ from side to side, and dilation, for every form that serves them and those that do not.
+private let windowConvolutions: [ConvolutionConfiguration] = [
+    // As TensorFlow pads by "SAME", and beyond what the window reaches.
+    .init(
+        [2, 12, 10, 3], to: 24, 3, stride: 2, sides: Padding(bottom: 1, right: 1), bias: true, fused: true,
+        gives: 6, 5
+    ).checked,
+    .init([2, 8, 9, 20], to: 33, 3, sides: Padding(top: 2, right: 1), bias: true, gives: 8, 8),
+    .init([4, 16, 14, 16], to: 16, 3, sides: Padding(left: 2, bottom: 2), fused: true, gives: 16, 14).checked,
+    .init([3, 7, 9, 40], to: 72, 1, sides: Padding(bottom: 1, right: 2), bias: true, gives: 8, 11).checked,
+    .init([3, 9, 7, 5], to: 7, 2, sides: Padding(top: 1, left: 0, bottom: 4, right: 3), gives: 13, 9),
+    .init([1, 11, 12, 1], to: 6, 5, sides: Padding(top: 1, left: 2, bottom: 3, right: 0), gives: 11, 10),
+    .init(
+        [2, 13, 10, 7], to: 17, [4, 2], stride: [2, 3], sides: Padding(top: 0, left: 1, bottom: 2, right: 0),
+        bias: true, fused: true, gives: 6, 4),
+    .init([3, 1, 1, 40], to: 32, 3, sides: Padding(left: 2, bottom: 2), bias: true, gives: 1, 1),
+    // Dilation alone; with a stride that divides it, is divided by it, and neither; and beyond the image.
+    .init([2, 14, 13, 16], to: 24, 3, padding: 2, dilation: 2, bias: true, fused: true, gives: 14, 13)
+        .checked,
+    .init([2, 12, 15, 3], to: 7, 3, padding: 1, dilation: [1, 3], bias: true, gives: 12, 11),
+    .init([2, 15, 12, 5], to: 40, [3, 2], padding: 1, dilation: [3, 1], gives: 11, 13),
+    .init([2, 14, 15, 20], to: 33, 3, stride: 2, padding: 2, dilation: 2, bias: true, gives: 7, 8).checked,
+    .init([1, 17, 16, 8], to: 16, 3, stride: 2, padding: 3, dilation: 3, fused: true, gives: 9, 8),
+    .init(
+        [2, 16, 19, 4], to: 12, 4, stride: [4, 3], padding: 3, dilation: [2, 2], bias: true, gives: 4, 7),
+    .init([2, 20, 13, 4], to: 12, [5, 2], stride: [6, 2], padding: 1, dilation: [4, 3], gives: 1, 6),
+    .init([1, 6, 5, 10], to: 9, 3, padding: 4, dilation: 4, bias: true, gives: 6, 5),
+    .init([3, 1, 1, 16], to: 20, 3, padding: 2, dilation: 2, bias: true, gives: 1, 1),
+    .init(
+        [2, 10, 9, 12], to: 20, 3, sides: Padding(top: 3, left: 2, bottom: 1, right: 4), dilation: 2,
+        bias: true, fused: true, gives: 10, 11),
+    // DeepLab's, of enough channels for the tiles of GPUs (Chen et al., 2017, table 5).
+    .init([1, 14, 14, 64], to: 64, 3, padding: 6, dilation: 6, gives: 14, 14).checked,
 ]
 
 /// Every kind of channel count, batch and image.

@@ -50,7 +50,9 @@ package struct OpCase: Sendable, CustomStringConvertible {
 
     /// Whose list a case stands in; by name what `resin devices --check --operators` calls it.
     package enum Family: String, CaseIterable, Sendable {
-        case convolution, pooling
+        case convolution
+        case groupedConvolution = "grouped convolution"
+        case pooling
         case batchNorm = "batch norm"
         case loss = "softmax cross-entropy"
         case binaryLoss = "binary cross-entropy"
@@ -60,6 +62,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
         package var cases: [OpCase] {
             switch self {
             case .convolution: OpCase.convolution2D
+            case .groupedConvolution: OpCase.groupedConvolution2D
             case .pooling: OpCase.pooling2D
             case .batchNorm: OpCase.batchNorm
             case .loss: OpCase.loss

@@ -96,6 +96,9 @@ public enum Op: Hashable, Sendable {
     case convolution2D(Convolution2D)
     case convolution2DInputGradient(Convolution2DInputGradient)
     case convolution2DFilterGradient(Convolution2DFilterGradient)
+    case groupedConvolution2D(GroupedConvolution2D)
+    case groupedConvolution2DInputGradient(GroupedConvolution2DInputGradient)
+    case groupedConvolution2DFilterGradient(GroupedConvolution2DFilterGradient)
     case maxPool2D(MaxPool2D)
     case maxPool2DGradient(MaxPool2DGradient)
     case averagePool2D(AveragePool2D)
@@ -138,6 +141,9 @@ public enum Op: Hashable, Sendable {
         case .convolution2D(let op): op
         case .convolution2DInputGradient(let op): op
         case .convolution2DFilterGradient(let op): op
+        case .groupedConvolution2D(let op): op
+        case .groupedConvolution2DInputGradient(let op): op
+        case .groupedConvolution2DFilterGradient(let op): op
         case .maxPool2D(let op): op
         case .maxPool2DGradient(let op): op
         case .averagePool2D(let op): op
@@ -187,52 +193,104 @@ public struct Extent: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(height)×\(width)" }
 }
 
+/// Zeros (or, for max pooling, minus infinities) on each side of an image.
+public struct Padding: Hashable, Sendable, CustomStringConvertible {
+    public var top: Int
+    public var left: Int
+    public var bottom: Int
+    public var right: Int
+
+    public init(top: Int = 0, left: Int = 0, bottom: Int = 0, right: Int = 0) {
+        precondition(top >= 0 && left >= 0 && bottom >= 0 && right >= 0)
+        self.top = top
+        self.left = left
+        self.bottom = bottom
+        self.right = right
+    }
+
+    /// The same above and below, and the same on the left and on the right.
+    public init(_ extent: Extent) {
+        self.init(top: extent.height, left: extent.width, bottom: extent.height, right: extent.width)
+    }
+
+    public var isSymmetric: Bool { top == bottom && left == right }
+
+    /// "1", "0×3", or "top 0, left 0, bottom 1, right 1".
+    public var description: String {
+        if !isSymmetric { return "top \(top), left \(left), bottom \(bottom), right \(right)" }
+        return top == left ? "\(top)" : "\(Extent(top, left))"
+    }
+}
+
 /// A sliding window over an image: what convolution and pooling share.
 public struct Window: Hashable, Sendable {
     public var kernel: Extent
     public var stride: Extent
-    /// Zeros (or, for max pooling, minus infinities) on each side.
-    public var padding: Extent
+    public var padding: Padding
+    /// Pixels from one of the window's places to the next.
+    public var dilation: Extent
 
-    public init(kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0)) {
+    public init(
+        kernel: Extent, stride: Extent = Extent(1), padding: Padding, dilation: Extent = Extent(1)
+    ) {
         precondition(kernel.height > 0 && kernel.width > 0 && stride.height > 0 && stride.width > 0)
-        precondition(padding.height >= 0 && padding.width >= 0)
+        precondition(dilation.height > 0 && dilation.width > 0)
         self.kernel = kernel
         self.stride = stride
         self.padding = padding
+        self.dilation = dilation
     }
 
-    public init(kernel: Int, stride: Int = 1, padding: Int = 0) {
-        self.init(kernel: Extent(kernel), stride: Extent(stride), padding: Extent(padding))
+    /// - Parameter padding: above and below, on the left and on the right.
+    public init(
+        kernel: Extent, stride: Extent = Extent(1), padding: Extent = Extent(0), dilation: Extent = Extent(1)
+    ) {
+        self.init(kernel: kernel, stride: stride, padding: Padding(padding), dilation: dilation)
     }
 
-    /// Output height and width: ⌊(input + 2·padding − kernel) / stride⌋ + 1.
+    /// A square window.
+    public init(kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1) {
+        self.init(
+            kernel: Extent(kernel), stride: Extent(stride), padding: Extent(padding),
+            dilation: Extent(dilation))
+    }
+
+    /// Pixels from the window's first place to its last, both counted.
+    public var extent: Extent {
+        Extent((kernel.height - 1) * dilation.height + 1, (kernel.width - 1) * dilation.width + 1)
+    }
+
+    /// Output height and width, as PyTorch and ONNX have them: ⌊(input + paddings − extent) / stride⌋ + 1.
     ///
     /// - Parameter roundsUp: ⌈…⌉ instead, as far as the last window begins on the image or the padding before it:
     ///   PyTorch's `ceil_mode`.
     package func output(for input: Shape, roundsUp: Bool = false) throws -> Extent {
-        let height = input.height + 2 * padding.height
-        let width = input.width + 2 * padding.width
+        let height = input.height + padding.top + padding.bottom
+        let width = input.width + padding.left + padding.right
         let overhang = roundsUp ? Extent(stride.height - 1, stride.width - 1) : Extent(0)
-        guard height + overhang.height >= kernel.height && width + overhang.width >= kernel.width else {
+        guard height + overhang.height >= extent.height && width + overhang.width >= extent.width else {
             throw ShapeError(
                 "its input of \(input.height)×\(input.width) pixels, padded to \(height)×\(width), is smaller "
-                    + "than the \(kernel) window")
+                    + "than the \(kernel) window"
+                    + (dilation == Extent(1) ? "" : ", dilated to \(extent.height)×\(extent.width)"))
         }
-        func windows(_ padded: Int, _ overhang: Int, _ axis: KeyPath<Extent, Int>) -> Int {
-            let steps = (padded + overhang - kernel[keyPath: axis]) / stride[keyPath: axis]
-            let beginsOnImage = steps * stride[keyPath: axis] < padded - padding[keyPath: axis]
+        func windows(_ padded: Int, _ overhang: Int, _ end: Int, _ axis: KeyPath<Extent, Int>) -> Int {
+            let steps = (padded + overhang - extent[keyPath: axis]) / stride[keyPath: axis]
+            let beginsOnImage = steps * stride[keyPath: axis] < padded - end
             return roundsUp && !beginsOnImage ? steps : steps + 1
         }
         return Extent(
-            windows(height, overhang.height, \.height), windows(width, overhang.width, \.width))
+            windows(height, overhang.height, padding.bottom, \.height),
+            windows(width, overhang.width, padding.right, \.width))
     }
 
-    /// "stride 2, padding 1", as far as they differ from 1 and 0, with a leading comma.
+    /// "stride 2, padding 1, dilation 2", as far as they differ from 1, 0 and 1, with a leading comma.
     package var settings: String {
-        (stride == Extent(1)
-            ? "" : ", stride \(stride.height == stride.width ? "\(stride.height)" : "\(stride)")")
-            + (padding == Extent(0)
-                ? "" : ", padding \(padding.height == padding.width ? "\(padding.height)" : "\(padding)")")
+        func setting(_ name: String, _ extent: Extent) -> String {
+            if extent == Extent(1) { return "" }
+            return ", \(name) \(extent.height == extent.width ? "\(extent.height)" : "\(extent)")"
+        }
+        return setting("stride", stride) + (padding == Padding() ? "" : ", padding \(padding)")
+            + setting("dilation", dilation)
     }
 }

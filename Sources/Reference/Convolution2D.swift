@@ -22,10 +22,11 @@ extension Op.Convolution2D: ReferenceOperator {
                 for j in 0..<result.width {
                     for o in 0..<outputs { sums[o] = bias.map { Double($0[o]) } ?? 0 }
                     for kh in 0..<window.kernel.height {
-                        let top = i * window.stride.height + kh - window.padding.height
+                        let top = i * window.stride.height + kh * window.dilation.height - window.padding.top
                         guard top >= 0 && top < image.height else { continue }
                         for kw in 0..<window.kernel.width {
-                            let left = j * window.stride.width + kw - window.padding.width
+                            let left =
+                                j * window.stride.width + kw * window.dilation.width - window.padding.left
                             guard left >= 0 && left < image.width else { continue }
                             let pixel = ((n * image.height + top) * image.width + left) * inputs
                             let filter = (kh * window.kernel.width + kw) * inputs * outputs
@@ -65,11 +66,11 @@ extension Op.Convolution2DInputGradient: ReferenceOperator {
                 for left in 0..<image.width {
                     sums.update(repeating: 0)
                     for kh in 0..<window.kernel.height {
-                        let (i, offRow) = (top + window.padding.height - kh)
+                        let (i, offRow) = (top + window.padding.top - kh * window.dilation.height)
                             .quotientAndRemainder(dividingBy: window.stride.height)
                         guard offRow == 0 && i >= 0 && i < gradient.height else { continue }
                         for kw in 0..<window.kernel.width {
-                            let (j, offColumn) = (left + window.padding.width - kw)
+                            let (j, offColumn) = (left + window.padding.left - kw * window.dilation.width)
                                 .quotientAndRemainder(dividingBy: window.stride.width)
                             guard offColumn == 0 && j >= 0 && j < gradient.width else { continue }
                             let pixel = ((n * gradient.height + i) * gradient.width + j) * outputs
@@ -126,10 +127,11 @@ extension Op.Convolution2DFilterGradient: ReferenceOperator {
             withAccumulators(channels.count * outputs) { sums in
                 for n in 0..<image.images {
                     for i in 0..<gradient.height {
-                        let top = i * window.stride.height + kh - window.padding.height
+                        let top = i * window.stride.height + kh * window.dilation.height - window.padding.top
                         guard top >= 0 && top < image.height else { continue }
                         for j in 0..<gradient.width {
-                            let left = j * window.stride.width + kw - window.padding.width
+                            let left =
+                                j * window.stride.width + kw * window.dilation.width - window.padding.left
                             guard left >= 0 && left < image.width else { continue }
                             let pixel = ((n * image.height + top) * image.width + left) * inputs
                             let result = ((n * gradient.height + i) * gradient.width + j) * outputs

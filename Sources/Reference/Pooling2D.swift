@@ -5,14 +5,14 @@ extension Window {
     /// The places of the window at output (i, j) that lie on the image, with the pixel of the image (its
     /// index `y · width + x`) under each.
     @inline(__always)
-    fileprivate func forEachPlace(
+    func forEachPlace(
         ofOutput i: Int, _ j: Int, on image: Shape, _ body: (_ place: Int, _ pixel: Int) -> Void
     ) {
         for kh in 0..<kernel.height {
-            let y = i * stride.height + kh - padding.height
+            let y = i * stride.height + kh * dilation.height - padding.top
             guard y >= 0 && y < image.height else { continue }
             for kw in 0..<kernel.width {
-                let x = j * stride.width + kw - padding.width
+                let x = j * stride.width + kw * dilation.width - padding.left
                 guard x >= 0 && x < image.width else { continue }
                 body(kh * kernel.width + kw, y * image.width + x)
             }

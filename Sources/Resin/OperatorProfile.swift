@@ -18,10 +18,10 @@ public struct OperatorProfile: Sendable {
             case .forward: self = .forward
             case .update: self = .update
             case .backward:
-                if case .convolution2DFilterGradient = node.op {
+                switch node.op {
+                case .convolution2DFilterGradient, .groupedConvolution2DFilterGradient:
                     self = .filterGradient
-                } else {
-                    self = .inputGradient
+                default: self = .inputGradient
                 }
             }
         }

@@ -29,6 +29,26 @@ extension DifferenceCase {
         DifferenceCase(name: "convolution of stride 3 by 5×5", shape: [2, 8, 8, 1]) { graph, x in
             try graph.convolution(x, to: 4, Window(kernel: 5, stride: 3, padding: 2), bias: true)
         },
+        DifferenceCase(name: "convolution with four paddings and dilation", shape: [1, 7, 6, 2]) { graph, x in
+            let window = Window(
+                kernel: Extent(3, 2), stride: Extent(2, 1), padding: Padding(top: 1, bottom: 2, right: 1),
+                dilation: Extent(2, 3))
+            return try graph.convolution(x, to: 3, window, bias: true)
+        },
+        DifferenceCase(name: "depthwise convolution of stride 2", shape: [2, 6, 5, 3]) { graph, x in
+            let window = Window(kernel: 3, stride: 2, padding: 1)
+            return try graph.convolution(x, to: 3, window, groups: 3, bias: true)
+        },
+        DifferenceCase(name: "depthwise convolution, two results a channel", shape: [1, 5, 5, 3]) {
+            graph, x in
+            try graph.convolution(x, to: 6, Window(kernel: 3, dilation: 2), groups: 3, bias: false)
+        },
+        DifferenceCase(name: "convolution in groups", shape: [1, 5, 4, 4]) { graph, x in
+            let window = Window(
+                kernel: Extent(3), stride: Extent(2, 1),
+                padding: Padding(top: 1, left: 2, bottom: 0, right: 1))
+            return try graph.convolution(x, to: 6, window, groups: 2, bias: true)
+        },
         DifferenceCase(name: "dense layer", shape: [3, 2, 2, 3]) { graph, x in
             let flat = try graph.apply(.flatten, to: [x], name: "flatten")[0]
             return try graph.convolution(flat, to: 5, Window(kernel: 1), bias: true)
@@ -141,14 +161,18 @@ extension Graph {
     }
 
     fileprivate mutating func convolution(
-        _ x: ValueID, to outputs: Int, _ window: Window, bias: Bool
+        _ x: ValueID, to outputs: Int, _ window: Window, groups: Int = 1, bias: Bool
     ) throws -> ValueID {
         let layout = ParameterLayout.filter(
-            outputs: outputs, inputs: shape(of: x).channels, height: window.kernel.height,
+            outputs: outputs, inputs: shape(of: x).channels / groups, height: window.kernel.height,
             width: window.kernel.width)
         let inputs = [x, parameter(layout)] + (bias ? [parameter(.vector(outputs), .bias(fanIn: 1))] : [])
-        let op = Op.Convolution2D(window: window, outputChannels: outputs, hasBias: bias)
-        return try apply(.convolution2D(op), to: inputs, name: "convolution")[0]
+        let op: Op =
+            groups == 1
+            ? .convolution2D(.init(window: window, outputChannels: outputs, hasBias: bias))
+            : .groupedConvolution2D(
+                .init(window: window, groups: groups, outputChannels: outputs, hasBias: bias))
+        return try apply(op, to: inputs, name: "convolution")[0]
     }
 
     fileprivate mutating func batchNorm(_ x: ValueID) throws -> ValueID {

@@ -43,6 +43,9 @@ struct FormCheckTests {
         let operators = [
             "forward": "convolution2D ", "input gradient": "convolution2DInputGradient ",
             "filter gradient": "convolution2DFilterGradient ",
+            "grouped forward": "groupedConvolution2D ",
+            "grouped input gradient": "groupedConvolution2DInputGradient ",
+            "grouped filter gradient": "groupedConvolution2DFilterGradient ",
         ]
         for (kind, traits) in Self.classes {
             let forms = try traits.reduce(into: Set<String>()) { $0.formUnion(try Self.forms($1)) }

@@ -43,6 +43,22 @@ import Testing
                 == [10, 21, 32, 3, 70, 87, 98, 9])
     }
 
+    @Test("Each side has a padding of its own")
+    func paddings() throws {
+        let ones = Literal([4], [1, 1, 1, 1])
+        let window = Window(kernel: Extent(2), padding: Padding(top: 1, right: 1))
+        #expect(try result(of: convolution(window), on: nine, ones) == [3, 5, 3, 12, 16, 9, 24, 28, 15])
+    }
+
+    @Test("Dilation spreads the window, and only its places count")
+    func dilation() throws {
+        // 1 · corner above on the left + 10 · below on the right, two pixels apart.
+        let filter = Literal([4], [1, 0, 0, 10])
+        #expect(try result(of: convolution(Window(kernel: 2, dilation: 2)), on: nine, filter) == [91])
+        let padded = Window(kernel: 2, padding: 1, dilation: 2)
+        #expect(try result(of: convolution(padded), on: nine, filter) == [50, 60, 0, 80, 91, 2, 0, 4, 5])
+    }
+
     @Test("Every output channel mixes all input channels")
     func channels() throws {
         let image = Literal([2, 1, 1, 2], [1, 2, 3, 4])
@@ -67,6 +83,57 @@ import Testing
         let filter = Literal([6], [1, 0, 1, 0, 1, 1])
         #expect(
             try result(of: convolution(Window(kernel: 1), to: 3), on: features, filter) == [1, 2, 3, 3, 4, 7])
+    }
+
+    func grouped(_ window: Window, _ groups: Int, to channels: Int) -> Op {
+        .groupedConvolution2D(
+            Op.GroupedConvolution2D(window: window, groups: groups, outputChannels: channels, hasBias: false))
+    }
+
+    @Test("A group's outputs see its own inputs alone")
+    func groups() throws {
+        let image = Literal([1, 1, 1, 4], [1, 2, 3, 4])
+        // Rows are a group's inputs; of the columns two are of the first group and two of the second.
+        let filter = Literal([8], [1, 10, 1, 10, 100, 1000, 100, 1000])
+        #expect(
+            try result(of: grouped(Window(kernel: 1), 2, to: 4), on: image, filter) == [201, 2010, 403, 4030])
+    }
+
+    @Test("A depthwise convolution has a filter for each channel, or several")
+    func depthwise() throws {
+        let image = Literal([1, 1, 2, 2], [1, 2, 3, 4])
+        let sum = grouped(Window(kernel: Extent(1, 2)), 2, to: 2)
+        #expect(try result(of: sum, on: image, Literal([4], [1, 10, 100, 1000])) == [301, 4020])
+        let multiplied = grouped(Window(kernel: 1), 2, to: 4)
+        #expect(
+            try result(of: multiplied, on: image, Literal([4], [1, 10, 100, 1000]))
+                == [1, 10, 200, 2000, 3, 30, 400, 4000])
+    }
+
+    @Test("The gradients stay within their groups")
+    func groupGradients() throws {
+        let filter = Literal([8], [1, 10, 1, 10, 100, 1000, 100, 1000])
+        let dy = Literal([1, 1, 1, 4], [1, 2, 3, 4])
+        let input = Op.groupedConvolution2DInputGradient(
+            Op.GroupedConvolution2DInputGradient(
+                window: Window(kernel: 1), groups: 2, inputShape: [1, 1, 1, 4]))
+        #expect(try result(of: input, on: dy, filter) == [21, 2100, 43, 4300])
+        let weights = Op.groupedConvolution2DFilterGradient(
+            Op.GroupedConvolution2DFilterGradient(window: Window(kernel: 1), groups: 2, hasBias: true))
+        let x = Literal([1, 1, 1, 4], [1, 10, 100, 1000])
+        #expect(
+            try run(weights, on: [x, dy]).outputs == [[1, 2, 300, 400, 10, 20, 3000, 4000], [1, 2, 3, 4]])
+    }
+
+    @Test("Channels that groups do not divide are refused")
+    func indivisible() {
+        for (channels, outputs) in [(3, 4), (4, 3)] {
+            let types = [TensorType([1, 2, 2, channels]), TensorType([8])]
+            let op = Op.GroupedConvolution2D(
+                window: Window(kernel: 1), groups: 2, outputChannels: outputs, hasBias: false)
+            let error = #expect(throws: ShapeError.self) { try op.outputTypes(for: types) }
+            #expect(error?.message.contains("multiple of its 2 groups") == true)
+        }
     }
 
     func inputGradient(_ window: Window, _ shape: Shape = [1, 3, 3, 1], _ epilogue: Epilogue = .none) -> Op {

@@ -27,6 +27,8 @@ protocol ConvolutionForm: Sendable {
     var staging: Staging { get }
     /// Whether it is minimal filtering, whose sums are rounded differently.
     static var isWinograd: Bool { get }
+    /// Whether it serves windows with dilation.
+    static var takesDilation: Bool { get }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering)
 }
@@ -39,42 +41,49 @@ extension ConvolutionForm {
     var operands: FilterOperands? { nil }
     var staging: Staging { .words }
     static var isWinograd: Bool { false }
+    static var takesDilation: Bool { false }
 }
 
 extension ConvolutionPass {
     /// Every form there is, by kind of device and pass, the first that serves being chosen; the last serves every shape.
-    static func forms(_ direction: Direction, on kind: DeviceTraits.Kind) -> [any ConvolutionForm.Type] {
-        switch (kind, direction) {
-        case (.cpu, .forward):
+    static func forms(
+        _ direction: Direction, inGroups: Bool, on kind: DeviceTraits.Kind
+    ) -> [any ConvolutionForm.Type] {
+        switch (kind, direction, inGroups) {
+        case (.cpu, .forward, false):
             [
                 WinogradConvolution.self, DenseConvolution.self, RowsConvolution.self, PackedConvolution.self,
                 GatherConvolution.self,
             ]
-        case (.cpu, .inputGradient):
+        case (.cpu, .inputGradient, false):
             [
                 WinogradConvolution.self, DenseInputGradient.self, RowsInputGradient.self,
                 RowsConvolution.self,
                 PackedConvolution.self, GatherConvolution.self,
             ]
-        case (.cpu, .filterGradient):
+        case (.cpu, .filterGradient, false):
             [
                 WinogradFilterGradient.self, DenseFilterGradient.self, RowsFilterGradient.self,
                 PackedFilterGradient.self, DirectFilterGradient.self,
             ]
-        case (.gpu, .forward), (.gpu, .inputGradient):
+        case (.gpu, .forward, false), (.gpu, .inputGradient, false):
             [
                 StagedWinogradConvolution.self, TiledConvolution.self, GatherConvolution.self,
             ]
-        case (.gpu, .filterGradient):
+        case (.gpu, .filterGradient, false):
             [
                 StagedWinogradFilterGradient.self, TiledFilterGradient.self, DirectFilterGradient.self,
             ]
+        case (_, .forward, true): [DepthwiseConvolution.self, GroupedConvolution.self]
+        case (_, .inputGradient, true): [DepthwiseInputGradient.self, GroupedConvolution.self]
+        case (_, .filterGradient, true): [DepthwiseFilterGradient.self, GroupedFilterGradient.self]
         }
     }
 
     /// The one choice of a form.
     func form(on traits: DeviceTraits) -> DeviceForm {
-        for type in Self.forms(direction, on: traits.kind) {
+        for type in Self.forms(direction, inGroups: groups > 1, on: traits.kind)
+        where type.takesDilation || window.dilation == Extent(1) {
             if let form = type.init(self, traits) { return deviceForm(form) }
         }
         preconditionFailure("the last form serves every shape")
@@ -118,9 +127,13 @@ package struct ConvolutionFormEntry: Hashable, Sendable {
 
     /// Every one of every pass, in the order in which they are asked.
     package static let all: [ConvolutionFormEntry] = DeviceTraits.Kind.allCases.flatMap { kind in
-        ConvolutionPass.Direction.allCases.flatMap { direction in
-            ConvolutionPass.forms(direction, on: kind).map {
-                ConvolutionFormEntry(kind: kind, pass: direction.rawValue, name: $0.name, reason: $0.reason)
+        [false, true].flatMap { inGroups in
+            ConvolutionPass.Direction.allCases.flatMap { direction in
+                ConvolutionPass.forms(direction, inGroups: inGroups, on: kind).map {
+                    ConvolutionFormEntry(
+                        kind: kind, pass: (inGroups ? "grouped " : "") + direction.rawValue, name: $0.name,
+                        reason: $0.reason)
+                }
             }
         }
     }

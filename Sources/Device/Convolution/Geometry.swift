@@ -36,7 +36,7 @@ extension ConvolutionGeometry {
         (geometry.strideHeight, geometry.strideWidth) =
             (Int32(window.stride.height), Int32(window.stride.width))
         (geometry.originHeight, geometry.originWidth) =
-            (Int32(-window.padding.height), Int32(-window.padding.width))
+            (Int32(-window.padding.top), Int32(-window.padding.left))
         return geometry
     }
 
@@ -47,11 +47,11 @@ extension ConvolutionGeometry {
         for row in 0..<window.stride.height {
             let rows = Phase(
                 row, size: image.height, kernel: window.kernel.height, stride: window.stride.height,
-                padding: window.padding.height)
+                padding: window.padding.top, dilation: window.dilation.height)
             for column in 0..<window.stride.width {
                 let columns = Phase(
                     column, size: image.width, kernel: window.kernel.width, stride: window.stride.width,
-                    padding: window.padding.width)
+                    padding: window.padding.left, dilation: window.dilation.width)
                 guard rows.pixels > 0 && columns.pixels > 0 else { continue }
                 var geometry = ConvolutionGeometry(
                     source: pass.result, result: image, window: window, epilogue: pass.epilogue)
@@ -63,9 +63,9 @@ extension ConvolutionGeometry {
                     isReached ? (Int32(rows.taps), Int32(columns.taps)) : (0, 0)
                 (geometry.firstRow, geometry.firstColumn) = (Int32(rows.firstTap), Int32(columns.firstTap))
                 (geometry.tapStepHeight, geometry.tapStepWidth) =
-                    (Int32(window.stride.height), Int32(window.stride.width))
+                    (Int32(rows.tapStep), Int32(columns.tapStep))
                 (geometry.resultStepHeight, geometry.resultStepWidth) =
-                    (geometry.tapStepHeight, geometry.tapStepWidth)
+                    (Int32(window.stride.height), Int32(window.stride.width))
                 (geometry.phaseHeight, geometry.phaseWidth) = (Int32(row), Int32(column))
                 phases.append(geometry)
             }
@@ -87,19 +87,50 @@ extension ConvolutionGeometry {
 struct Phase {
     var pixels: Int
     var taps: Int
-    /// The first of those taps in the mirrored filter.
+    /// The first of those taps in the mirrored filter, and from one to the next.
     var firstTap: Int
-    /// Where in dy the first pixel's taps start.
+    var tapStep: Int
+    /// Where in dy the first pixel's taps start. A tap further on they are `DilatedTaps` further on.
     var origin: Int
 
-    init(_ phase: Int, size: Int, kernel: Int, stride: Int, padding: Int) {
+    init(_ phase: Int, size: Int, kernel: Int, stride: Int, padding: Int, dilation: Int) {
         pixels = size > phase ? divide(size - phase, by: stride) : 0
-        // Taps k with k ≡ phase + padding (mod stride), mirrored: kernel − 1 − k ascends as k descends.
-        let remainder = (phase + padding) % stride
-        taps = kernel > remainder ? divide(kernel - remainder, by: stride) : 0
-        firstTap = kernel - 1 - remainder - stride * (taps - 1)
-        origin = (phase + padding - remainder) / stride - (taps - 1)
+        // Taps k with k·dilation ≡ phase + padding (mod stride), mirrored: kernel − 1 − k ascends as k descends.
+        let step = stride / greatestCommonDivisor(stride, dilation)
+        let first = (0..<min(step, kernel)).first { (phase + padding - $0 * dilation) % stride == 0 }
+        taps = first.map { divide(kernel - $0, by: step) } ?? 0
+        tapStep = step
+        let last = (first ?? 0) + step * (taps - 1)
+        firstTap = kernel - 1 - last
+        origin = (phase + padding - last * dilation) / stride
     }
+}
+
+/// Pixels of the source from a tap of a launch to the next, DILATION_HEIGHT and DILATION_WIDTH of kernels, which are built
+/// for them where they are not 1.
+struct DilatedTaps: Hashable {
+    private let height: Int
+    private let width: Int
+
+    init(_ dilation: Extent) { (height, width) = (dilation.height, dilation.width) }
+
+    init(_ pass: ConvolutionPass) {
+        let (stride, dilation) = (pass.window.stride, pass.window.dilation)
+        self.init(
+            pass.isTransposed
+                ? Extent(
+                    dilation.height / greatestCommonDivisor(stride.height, dilation.height),
+                    dilation.width / greatestCommonDivisor(stride.width, dilation.width))
+                : dilation)
+    }
+
+    var definitions: [(String, Int)] {
+        [("DILATION_HEIGHT", height), ("DILATION_WIDTH", width)].filter { $0.1 != 1 }
+    }
+}
+
+private func greatestCommonDivisor(_ a: Int, _ b: Int) -> Int {
+    b == 0 ? a : greatestCommonDivisor(b, a % b)
 }
 
 /// The layer's image, window and result, which the geometries of several kernels begin with: LAYER_FIELDS.
@@ -125,7 +156,7 @@ extension LayerFields {
         channels = Int32(image.channels)
         (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
         (strideHeight, strideWidth) = (Int32(window.stride.height), Int32(window.stride.width))
-        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
+        (paddingHeight, paddingWidth) = (Int32(window.padding.top), Int32(window.padding.left))
         (outputHeight, outputWidth) = (Int32(result.height), Int32(result.width))
         outputChannels = Int32(result.channels)
     }

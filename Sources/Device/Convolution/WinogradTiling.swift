@@ -26,7 +26,7 @@ struct WinogradTiling: Hashable {
     /// that their tiles, mostly empty, save too little to pay for the transforms.
     init?(cutting result: Shape, of image: Shape, _ window: Window, _ traits: DeviceTraits) {
         lanes = traits.lanes
-        guard traits.allowsWinograd, window.stride == Extent(1),
+        guard traits.allowsWinograd, window.stride == Extent(1), window.dilation == Extent(1),
             window.kernel == Extent(3) || window.kernel == Extent(5)
         else { return nil }
         (channels, resultChannels) = (image.channels, result.channels)
@@ -81,7 +81,7 @@ extension WinogradGeometry {
         self.init()
         (images, height, width) = (Int32(image.images), Int32(image.height), Int32(image.width))
         channels = Int32(image.channels)
-        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
+        (paddingHeight, paddingWidth) = (Int32(window.padding.top), Int32(window.padding.left))
         (resultHeight, resultWidth) = (Int32(result.height), Int32(result.width))
         resultChannels = Int32(result.channels)
         (tileRows, tileColumns) = (Int32(tiling.tileRows), Int32(tiling.tileColumns))

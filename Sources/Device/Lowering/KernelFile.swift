@@ -84,6 +84,21 @@ struct KernelFile: Hashable, Sendable {
     static let filterGradient = KernelFile(name: "convolution2d_filter_gradient")
     static let filterReduce = KernelFile(name: "convolution2d_filter_reduce", joins: .small)
 
+    // Convolutions in groups.
+    static let depthwise = KernelFile(
+        name: "depthwise_convolution2d",
+        openDimensions: [
+            "depthwise_convolution2d": 2, "depthwise_convolution2d_input_gradient": 2,
+            "depthwise_convolution2d_filter_gradient": 1,
+        ], vectors: .alignedChannels)
+    /// Where a group's channels are whole vectors the launch says so.
+    static let grouped = KernelFile(
+        name: "grouped_convolution2d",
+        openDimensions: [
+            "grouped_convolution2d": 2, "grouped_convolution2d_filter_gradient": 2,
+            "grouped_convolution2d_fold": 1,
+        ])
+
     // Convolutions of GPUs.
     static let tiled = KernelFile(
         name: "convolution2d_tiled", preamble: ["ptx", "tensor_core", "tile", "tile_pieces"])

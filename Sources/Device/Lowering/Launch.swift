@@ -149,6 +149,9 @@ extension Op {
         case .convolution2D(let op): op
         case .convolution2DInputGradient(let op): op
         case .convolution2DFilterGradient(let op): op
+        case .groupedConvolution2D(let op): op
+        case .groupedConvolution2DInputGradient(let op): op
+        case .groupedConvolution2DFilterGradient(let op): op
         case .maxPool2D(let op): op
         case .maxPool2DGradient(let op): op
         case .averagePool2D(let op): op

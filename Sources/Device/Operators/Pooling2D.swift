@@ -9,7 +9,7 @@ extension PoolGeometry {
         (height, width, channels) = (Int32(image.height), Int32(image.width), Int32(image.channels))
         (kernelHeight, kernelWidth) = (Int32(window.kernel.height), Int32(window.kernel.width))
         (strideHeight, strideWidth) = (Int32(window.stride.height), Int32(window.stride.width))
-        (paddingHeight, paddingWidth) = (Int32(window.padding.height), Int32(window.padding.width))
+        (paddingHeight, paddingWidth) = (Int32(window.padding.top), Int32(window.padding.left))
         (outputHeight, outputWidth) = (Int32(output.height), Int32(output.width))
     }
 }

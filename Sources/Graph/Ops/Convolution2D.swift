@@ -3,10 +3,12 @@ import ResinTensor
 extension Op {
     /// Cross-correlation of an image with a bank of filters, as in PyTorch's `Conv2d`:
     ///
-    ///     y[n, i, j, o] = bias[o] + Σ x[n, i·stride + kh − padding, j·stride + kw − padding, c] · w[kh, kw, c, o]
+    ///     y[n, i, j, o] = bias[o] + Σ x[n, i·s + kh·d − top, j·s + kw·d − left, c] · w[kh, kw, c, o]
     ///
-    /// Inputs: x `[N, H, W, C]`, w (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`. A folded
-    /// batch norm adds its inputs after these: scale, shift, running mean, running variance; then come the epilogue's. Over `[N, features]` with a 1×1 window it is the dense layer.
+    /// with the window's stride s, dilation d and paddings top and left. Inputs: x `[N, H, W, C]`, w
+    /// (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`. A folded batch norm adds its inputs after
+    /// these: scale, shift, running mean, running variance; then come the epilogue's. Over `[N, features]` with a 1×1
+    /// window it is the dense layer.
     public struct Convolution2D: Operator {
         public var window: Window
         public var outputChannels: Int
@@ -109,7 +111,7 @@ extension Op {
 
     /// The convolution's gradient with respect to its image, a convolution of dy with the transposed filter:
     ///
-    ///     dx[n, y, x, c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  i·stride + kh = y + padding, and so for j, kw, x
+    ///     dx[n, y, x, c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  i·s + kh·d = y + top, and so for j, kw, x
     ///
     /// Inputs: dy `[N, H′, W′, O]`, w, and the epilogue's operands, if any; output: `inputShape`.
     public struct Convolution2DInputGradient: Operator {
@@ -161,7 +163,7 @@ extension Op {
 
     /// The convolution's gradient with respect to its filter and bias:
     ///
-    ///     dw[kh, kw, c, o] = Σ over n, i, j of x[n, i·stride + kh − padding, …, c] · dy[n, i, j, o]
+    ///     dw[kh, kw, c, o] = Σ over n, i, j of x[n, i·s + kh·d − top, …, c] · dy[n, i, j, o]
     ///     db[o] = Σ over n, i, j of dy[n, i, j, o]
     ///
     /// Inputs: x `[N, H, W, C]`, dy `[N, H′, W′, O]`; outputs: dw in the device's filter order, db `[O]` if any.
@@ -217,8 +219,13 @@ package struct FilterTap: Hashable, Sendable {
         else {
             return nil
         }
-        // The result's pixel begins at −padding.
-        index = window.padding.height * window.kernel.width + window.padding.width
+        // The window begins at −padding, and may step over the pixel.
+        let (padding, dilation) = (window.padding, window.dilation)
+        let (row, column) = (padding.top / dilation.height, padding.left / dilation.width)
+        guard padding.top % dilation.height == 0 && padding.left % dilation.width == 0,
+            row < window.kernel.height && column < window.kernel.width
+        else { return nil }
+        index = row * window.kernel.width + column
         count = window.kernel.area
         let bytes = byteRange(inputs: image.channels, outputs: result.channels)
         guard bytes.lowerBound % alignment == 0 else { return nil }

@@ -196,9 +196,13 @@ extension Op {
         _ window: Window, of shape: Shape, roundsUp: Bool = false
     ) throws -> Shape {
         let output = try window.output(for: shape, roundsUp: roundsUp)
+        guard window.padding.isSymmetric && window.dilation == Extent(1) else {
+            throw ShapeError(
+                "pooling takes the same padding on opposite sides and no dilation, not \(window.kernel)"
+                    + window.settings)
+        }
         guard
-            window.padding.height * 2 <= window.kernel.height
-                && window.padding.width * 2 <= window.kernel.width
+            window.padding.top * 2 <= window.kernel.height && window.padding.left * 2 <= window.kernel.width
         else {
             throw ShapeError(
                 "its padding of \(window.padding) is more than half of the \(window.kernel) window")

@@ -92,13 +92,22 @@ def window(settings):
     return {"stride": integers(settings, "stride"), "padding": integers(settings, "padding")}
 
 
+def convolve(settings, images, w, bias=None):
+    """Images are channels first; padding is that of each axis, or top, left, bottom and right."""
+    top, left, bottom, right = (2 * integers(settings, "padding"))[:4]
+    dilation = integers(settings, "dilation") if "dilation" in settings else 1
+    groups = int(settings.get("groups", [1])[0])
+    return F.conv2d(F.pad(images, (left, right, top, bottom)), w, bias, integers(settings, "stride"),
+                    dilation=dilation, groups=groups)
+
+
 def convolution2d(settings, x, w, bias=None):
-    return [last(relu(F.conv2d(first(x), w, bias, **window(settings)), settings), x.dim())]
+    return [last(relu(convolve(settings, first(x), w, bias), settings), x.dim())]
 
 
 def convolution2d_sum(settings, x, w, *others):
     *bias, addend = others
-    return [relu(last(F.conv2d(first(x), w, *bias, **window(settings)), x.dim()) + addend, settings)]
+    return [relu(last(convolve(settings, first(x), w, *bias), x.dim()) + addend, settings)]
 
 
 def convolution2d_input_gradient_sum(settings, dy, w, addend, mask=None):
@@ -108,16 +117,17 @@ def convolution2d_input_gradient_sum(settings, dy, w, addend, mask=None):
 
 def convolution2d_input_gradient(settings, dy, w, mask=None):
     x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
-    (dx,) = gradients(F.conv2d(first(x), w, **window(settings)), first(dy), x)
+    (dx,) = gradients(convolve(settings, first(x), w), first(dy), x)
     return [dx if mask is None else dx * (mask > 0)]
 
 
 def convolution2d_filter_gradient(settings, x, dy):
     images = first(x)
-    w = torch.zeros(dy.shape[-1], images.shape[1], *integers(settings, "kernel"), dtype=torch.float64,
+    groups = int(settings.get("groups", [1])[0])
+    w = torch.zeros(dy.shape[-1], images.shape[1] // groups, *integers(settings, "kernel"), dtype=torch.float64,
                     requires_grad=True)
     bias = torch.zeros(dy.shape[-1], dtype=torch.float64, requires_grad=True)
-    dw, db = gradients(F.conv2d(images, w, bias, **window(settings)), first(dy), w, bias)
+    dw, db = gradients(convolve(settings, images, w, bias), first(dy), w, bias)
     return [dw.permute(2, 3, 1, 0).reshape(-1), db][:1 + int(settings["bias"][0])]
 
 
@@ -178,7 +188,7 @@ def batch_norm_gradient(settings, x, scale, shift, mean, variance, dy):
 
 def convolution2d_norm(settings, x, w, scale, shift, mean, variance, *others):
     bias = others[0] if others and others[0].dim() == 1 else None
-    y = last(F.conv2d(first(x), w, bias, **window(settings)), x.dim())
+    y = last(convolve(settings, first(x), w, bias), x.dim())
     return batch_norm(settings, y, scale, shift, mean, variance, *others[bias is not None:])
 
 

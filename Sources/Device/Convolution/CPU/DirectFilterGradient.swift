@@ -8,10 +8,13 @@ import ResinTensor
 struct DirectFilterGradient: ConvolutionForm {
     static let name = "direct"
     static let reason = GatherConvolution.reason
+    static let takesDilation = true
 
     private let rows: Int
     private let columns: Int
     private let channelTiles: Int
+    /// Taps of a filter's row that are runs of their own.
+    private let runs: Int
     /// Parts of the batch that are summed apart, so that there is work for every core; a matter of shapes
     /// alone, never of the number of cores, which results must not depend on.
     private let splits: Int
@@ -23,7 +26,8 @@ struct DirectFilterGradient: ConvolutionForm {
 
     init?(_ pass: ConvolutionPass, _ traits: DeviceTraits) {
         let (window, image, gradient) = (pass.window, pass.image, pass.result)
-        let run = window.kernel.width * image.channels
+        runs = window.dilation.width == 1 ? 1 : window.kernel.width
+        let run = window.kernel.width / runs * image.channels
         if traits.lanes < 16 {
             (rows, columns) = traits.kind == .cpu ? (6, 2) : (4, 1)
         } else if gradient.channels <= traits.lanes {
@@ -35,11 +39,11 @@ struct DirectFilterGradient: ConvolutionForm {
         }
         channelTiles = divide(gradient.channels, by: columns * traits.lanes)
         let workItems = traits.kind == .cpu ? 64 : 1024
-        splits = min(max(workItems / (window.kernel.height * channelTiles), 1), image.images)
+        splits = min(max(workItems / (window.kernel.height * runs * channelTiles), 1), image.images)
         let bytesAnImage =
             4 * (image.count / image.images + gradient.height * gradient.width * columns * traits.lanes)
         blockImages = max((512 << 10) / bytesAnImage, 1)
-        workspaceByteCount = 4 * splits * (window.kernel.height * run + 1) * gradient.channels
+        workspaceByteCount = 4 * splits * (window.kernel.height * runs * run + 1) * gradient.channels
     }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
@@ -50,8 +54,8 @@ struct DirectFilterGradient: ConvolutionForm {
         geometry.hasBias = pass.hasBias ? 1 : 0
         lowering.launch(
             "convolution2d_filter_gradient", in: .filterGradient,
-            defining: [("ROWS", rows), ("COLUMNS", columns)],
-            global: [pass.window.kernel.height, channelTiles, splits],
+            defining: [("ROWS", rows), ("COLUMNS", columns)] + DilatedTaps(pass.window.dilation).definitions,
+            global: [pass.window.kernel.height * runs, channelTiles, splits],
             [lowering.input(0), lowering.input(1), .workspace, .geometry(geometry)])
         pass.addSplits(splits, &lowering)
     }
@@ -60,7 +64,6 @@ struct DirectFilterGradient: ConvolutionForm {
 extension ConvolutionPass {
     /// Adds up the sums of so many parts of the batch, which lie in the workspace one behind the other.
     func addSplits(_ splits: Int, _ lowering: inout Lowering) {
-        let filterCount = window.kernel.area * image.channels * result.channels
         lowering.launch(
             "convolution2d_filter_reduce", in: .filterReduce,
             global: [divide(filterCount + (hasBias ? result.channels : 0), by: lowering.traits.lanes)],

@@ -30,6 +30,7 @@ struct ConvolutionTile: Hashable {
 struct GatherConvolution: ConvolutionForm {
     static let name = "gather"
     static let reason = "serves every shape"
+    static let takesDilation = true
 
     private let tile: ConvolutionTile
     let workspaceByteCount: Int
@@ -50,7 +51,8 @@ struct GatherConvolution: ConvolutionForm {
             pass.isTransposed ? ConvolutionGeometry.phases(pass) : [.forward(pass, offset: offset)]
         for geometry in launches {
             lowering.launch(
-                "convolution2d_gather", in: .gather, defining: tile.definitions,
+                "convolution2d_gather", in: .gather,
+                defining: tile.definitions + DilatedTaps(pass).definitions,
                 global: [divide(geometry.pixels, by: tile.pixels), tile.tiles],
                 [
                     lowering.input(0), filter, offset.argument, lowering.addend(of: pass.epilogue),

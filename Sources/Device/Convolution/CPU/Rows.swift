@@ -87,7 +87,7 @@ struct RowsTile: Hashable {
     }
 
     private mutating func setLine(_ window: Window, image: Shape, result: Shape) {
-        let padded = (window.padding.width + image.width) * image.channels
+        let padded = (window.padding.left + image.width) * image.channels
         let read = (max(result.width, rows) - 1) * step + window.kernel.width * image.channels + rows
         // Copying a row may write a vector's other lanes behind it.
         line = max(padded + lanes - 1, read).roundedUp(toMultipleOf: lanes)
@@ -236,9 +236,9 @@ struct RowsInputGradient: ConvolutionForm {
         rows = min(registers / (columns * taps), 4)
         gatheredRows = max(
             (gradient.height - 1) * window.stride.height + kernelHeight,
-            window.padding.height + image.height)
+            window.padding.top + image.height)
         let gathered = (gradient.width - 1) * window.stride.width * image.channels
-        let read = (window.padding.width + image.width) * image.channels
+        let read = (window.padding.left + image.width) * image.channels
         // Either may take part of a vector beyond its last float.
         line = (max(gathered + columns * traits.lanes, read + traits.lanes))
             .roundedUp(toMultipleOf: traits.lanes)

@@ -39,7 +39,7 @@ struct GradientPair: Sendable {
             }
         }
         guard let input = passes[.inputGradient], let filter = passes[.filterGradient],
-            input.pass.halfType == filter.pass.halfType,
+            input.pass.halfType == filter.pass.halfType, input.pass.window.dilation == Extent(1),
             StagedWinogradConvolution(input.pass, traits) == nil,
             StagedWinogradFilterGradient(filter.pass, traits) == nil,
             let filterForm = TiledFilterGradient(filter.pass, traits)

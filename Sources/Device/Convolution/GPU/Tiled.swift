@@ -98,6 +98,7 @@ struct TiledConvolution: ConvolutionForm {
     static let name = "tiled"
     static let reason =
         "what a GPU's local memory and tensor cores are for; the input's gradient phase by phase"
+    static let takesDilation = true
 
     let operands: FilterOperands?
 
@@ -131,7 +132,8 @@ struct TiledConvolution: ConvolutionForm {
             lowering.multiply(
                 lowering.input(0), filter, into: lowering.output(0), geometry, operands,
                 bias: offset.argument, addend: lowering.addend(of: pass.epilogue),
-                operand: lowering.operand(of: pass.epilogue), isTransposed: pass.isTransposed, sums: sums)
+                operand: lowering.operand(of: pass.epilogue), isTransposed: pass.isTransposed,
+                taps: DilatedTaps(pass), sums: sums)
         }
     }
 }
@@ -142,7 +144,7 @@ extension Lowering {
         _ source: Argument, _ filter: Argument, into result: Argument, _ geometry: ConvolutionGeometry,
         _ operands: FilterOperands? = nil, bias: Argument = .zeros, addend: Argument = .zeros,
         operand: Argument = .zeros,
-        isTransposed: Bool = false, batches: Int = 1, sums: NormSums? = nil
+        isTransposed: Bool = false, taps: DilatedTaps? = nil, batches: Int = 1, sums: NormSums? = nil
     ) {
         let channels = Int(geometry.resultChannels)
         let tile = GroupTile.best(
@@ -153,7 +155,7 @@ extension Lowering {
                 ("TRANSPOSED", isTransposed ? 1 : 0), ("SOURCE_WIDTH", sourceWidth),
                 ("RESULT_WIDTH", geometry.resultLoadWidth),
                 ("WHOLE_TAPS", operands?.hasWholeTaps == true ? 1 : 0),
-            ]
+            ] + (taps?.definitions ?? [])
         if let sums {
             sums.multiply(
                 source, filter, bias: bias, addend: addend, operand: operand, into: result, geometry, tile,

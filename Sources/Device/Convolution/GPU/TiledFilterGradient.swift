@@ -12,6 +12,7 @@ struct TiledGradientSplit {
     /// Of the filter: taps × input channels.
     let rows: Int
     let columns: Int
+    fileprivate let taps: DilatedTaps
 
     /// A split is worth its sums from so many chunks on.
     private static let leastChunks = 16
@@ -22,6 +23,7 @@ struct TiledGradientSplit {
     init(_ window: Window, image: Shape, gradient: Shape, _ tiles: [GroupTile], batches: Int = 1) {
         rows = window.kernel.area * image.channels
         columns = gradient.channels
+        taps = DilatedTaps(window.dilation)
         tile = GroupTile.best(of: tiles, rows: rows, columns: columns, isSplit: true)
         let workItems = batches * tile.groups(rows: rows, columns: columns) * tile.workItems
         let most = min(
@@ -51,6 +53,7 @@ extension TiledGradientGeometry {
 struct TiledFilterGradient: ConvolutionForm {
     static let name = TiledConvolution.name
     static let reason = TiledConvolution.reason
+    static let takesDilation = true
 
     let split: TiledGradientSplit
     let staging: Staging
@@ -130,7 +133,7 @@ extension TiledGradientSplit {
         tile.definitions(staging) + [
             ("SOURCE_WIDTH", pieceWidth ?? loadWidth(channels: Int(geometry.channels))),
             ("RESULT_WIDTH", pieceWidth ?? loadWidth(channels: Int(geometry.outputChannels))),
-        ]
+        ] + taps.definitions
     }
 }
 
