@@ -54,6 +54,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case batchNorm = "batch norm"
         case loss = "softmax cross-entropy"
         case elementwise = "element-wise"
+        case scaling = "channel scaling"
         case concatenation, input, photographs, optimizers, metrics
 
         package var cases: [OpCase] {
@@ -63,6 +64,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .batchNorm: OpCase.batchNorm
             case .loss: OpCase.loss
             case .elementwise: OpCase.elementwise
+            case .scaling: OpCase.channelScaling + OpCase.stochasticDepth
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input
             case .photographs: OpCase.photographs
