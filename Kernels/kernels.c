@@ -41,6 +41,9 @@ static const struct {
     {"channels", (const char[]){
 #embed "operators/channels.cl"
     , '\0'}},
+    {"channel_scaling", (const char[]){
+#embed "operators/channel_scaling.cl"
+    , '\0'}},
     {"depthwise_convolution2d", (const char[]){
 #embed "operators/depthwise_convolution2d.cl"
     , '\0'}},
@@ -100,6 +103,9 @@ static const struct {
     , '\0'}},
     {"batch_norm_reduction", (const char[]){
 #embed "gpu/batch_norm_reduction.cl"
+    , '\0'}},
+    {"channel_sums_reduction", (const char[]){
+#embed "gpu/channel_sums_reduction.cl"
     , '\0'}},
     {"convolution2d_filter_gradient_tiled", (const char[]){
 #embed "gpu/convolution2d_filter_gradient_tiled.cl"

@@ -37,6 +37,16 @@ __kernel void add(__global const activation *a, __global const activation *b, __
     }
 }
 
+// y = a · b, then the epilogue.
+__kernel void multiply(__global const activation *a, __global const activation *b, __global const activation *addend,
+                       __global const activation *operand, __global activation *y, int epilogue, int count,
+                       int chunk) {
+    FOR_EACH_VECTOR(at, left) {
+        const lanes product = load_first(a + at, left) * load_first(b + at, left);
+        store_first(with_epilogue(product, epilogue, addend + at, operand + at, left), y + at, left);
+    }
+}
+
 // Drops an element when its random word is below `threshold`, else multiplies it by `scale`. The word of
 // element e is word e mod 4 of philox(e / 4, step, node, 0), so the gradient needs no stored mask. Then the epilogue.
 __kernel void dropout(__global const activation *x, __global activation *y, const StepUniforms step,

@@ -3,14 +3,21 @@ import ResinGraph
 extension ConvolutionConfiguration {
     package static let all = networkConvolutions + shapeConvolutions + windowConvolutions
 
-    /// Every activation but ReLU, which the others have, behind a form of each kind: minimal filtering's, rows of one
-    /// channel, packed patches, and a dense layer.
-    package static let activated = Activation.all.filter { $0 != .relu }.flatMap { function in
-        layersOfForms.map { layer in
-            var layer = layer
-            layer.activation = function
-            return layer
+    /// Every activation but ReLU, which the others have, behind a layer of a form each, the next one's for the next.
+    package static let activatedInTurn = Activation.all.filter { $0 != .relu }.enumerated()
+        .map { layersOfForms[$0 % layersOfForms.count].with($1) }
+
+    /// And some behind a form of each kind: minimal filtering's, rows of one channel, packed patches, and a dense layer.
+    package static let activated =
+        activatedInTurn
+        + [Activation.sigmoid, .relu6, .hardSwish, .silu].enumerated().flatMap { number, function in
+            layersOfForms.indices.filter { $0 != number }.map { layersOfForms[$0].with(function) }
         }
+
+    private func with(_ activation: Activation) -> ConvolutionConfiguration {
+        var layer = self
+        layer.activation = activation
+        return layer
     }
 
     /// Those with an addition at their end, and the same with nothing behind that.

@@ -10,22 +10,37 @@ extension OpCase {
             if index < 4 { cases += [overwriting(shape), sumReadAgain(shape)] }
             if shape.rank == 4 { cases.append(flatten(shape)) }
             return cases.map { $0.checked(if: index < 4) }
-        } + dropout
+        } + familyMembers + dropout
+
+    /// Of families those with other parameters than the table's: also of gradients that read the input, and of none.
+    private static let familyMembers = [
+        Activation.leakyReLU(slope: 0.2), .leakyReLU(slope: -0.5), .leakyReLU(slope: 0), .elu(alpha: 0.5),
+        .elu(alpha: -1e-5),
+    ].flatMap {
+        [activation($0, [2, 7, 5, 33]), gradient(of: $0, [3, 17]).checked, add([5, 19], .activation($0))]
+    }
 
     private static func plain(_ shape: Shape) -> [OpCase] {
         Activation.all.flatMap { [activation($0, shape), gradient(of: $0, shape)] }
-            + [add(shape), scale(shape, by: 0.5)]
+            + [add(shape), scale(shape, by: 0.5), multiply(shape)]
     }
 
     private static func fused(_ shape: Shape) -> [OpCase] {
         Activation.all.map { add(shape, .activation($0)) } + [add(shape, .reluMask), doubled(shape)]
+            + [multiplyAdd(shape), squared(shape)]
     }
 
-    /// Of −64 ..< 64: from where an exponential is beyond float32's precision to where it overflows nothing.
+    /// Of −64 ..< 64: from where an exponential is beyond float32's precision to where it overflows nothing. GELU has one number
+    /// where nothing cancels: what is left below zero may be less than float32 holds.
+    private static func data(for function: Activation, _ shape: Shape) -> CaseData {
+        if function == .relu { return .uniform }
+        return [.gelu, .geluTanh].contains(function) && shape.count == 1 ? .positive : .large
+    }
+
     private static func activation(_ function: Activation, _ shape: Shape) -> OpCase {
         OpCase(
-            "\(function.name), \(shape)", function.identifier,
-            inputs: [.tensor(shape, function == .relu ? .uniform : .large)], outputs: [.value(shape)]
+            "\(function.name), \(shape)", function.identifier, settings: function.settings,
+            inputs: [.tensor(shape, data(for: function, shape))], outputs: [.value(shape)]
         ) { graph, inputs in try graph.apply(.activation(function), to: inputs, name: "activation") }
     }
 
@@ -39,10 +54,11 @@ extension OpCase {
                 outputs: [.value(shape)]
             ) { graph, inputs in try graph.apply(op, to: inputs, name: "activation") }
         }
-        // The forward pass is part of the case. Sigmoid's output is 1 where its input is large.
+        // The forward pass is part of the case. The output of sigmoid and tanh is 1 where the input is large.
+        let data = [.sigmoid, .tanh].contains(function) ? .uniform : data(for: function, shape)
         var result = OpCase(
-            name, operation,
-            inputs: [.tensor(shape, function == .sigmoid ? .uniform : .large), .tensor(shape)],
+            name, operation, settings: function.settings,
+            inputs: [.tensor(shape, data), .tensor(shape)],
             outputs: [.value(shape), .value(shape)]
         ) { graph, inputs in
             let y = try graph.apply(.activation(function), to: [inputs[0]], name: "activation")
@@ -67,8 +83,12 @@ extension OpCase {
     private static func add(_ shape: Shape, _ epilogue: Epilogue = .none) -> OpCase {
         let isOfTable = epilogue.activation.map { $0 != .relu } ?? false
         return OpCase(
-            "addition, \(shape), \(epilogue == .reluMask ? "reluMask" : "\(epilogue)")",
-            isOfTable ? "add_\(epilogue)" : "add", settings: ["relu": [epilogue == .relu ? 1 : 0]],
+            "addition, \(shape), \(epilogue == .reluMask ? "reluMask" : "\(epilogue)")"
+                + (epilogue.activation?.settings["parameter"].map { " \($0[0])" } ?? ""),
+            isOfTable ? "add_\(epilogue)" : "add",
+            settings: (epilogue.activation?.settings ?? [:]).merging(["relu": [epilogue == .relu ? 1 : 0]]) {
+                $1
+            },
             inputs: [.tensor(shape), .tensor(shape)]
                 + (epilogue == .reluMask ? [.tensor(shape, .integers)] : []),
             outputs: [.value(shape)]
@@ -81,6 +101,41 @@ extension OpCase {
             case .activationGradient(let function):
                 try graph.apply(.activationGradient(function), to: [sum[0], inputs[2]], name: "activation")
             }
+        }
+    }
+
+    private static func multiply(_ shape: Shape) -> OpCase {
+        var result = OpCase(
+            "multiplication, \(shape)", "multiply", inputs: [.tensor(shape), .tensor(shape)],
+            outputs: [.value(shape)]
+        ) { graph, inputs in
+            try graph.apply(.multiplication(Op.Multiplication()), to: inputs, name: "multiply")
+        }
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// max(a · b + c, 0), at once.
+    private static func multiplyAdd(_ shape: Shape) -> OpCase {
+        var result = OpCase(
+            "multiplication, addition and ReLU, \(shape)", "multiply_add_relu",
+            inputs: Array(repeating: .tensor(shape), count: 3), outputs: [.value(shape)]
+        ) { graph, inputs in
+            let product = try graph.apply(
+                .multiplication(Op.Multiplication()), to: Array(inputs.prefix(2)), name: "multiply")
+            return [try graph.finished(product[0], adding: inputs[2], true)]
+        }
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    private static func squared(_ shape: Shape) -> OpCase {
+        OpCase(
+            "multiplication by itself, \(shape)", "square", inputs: [.tensor(shape)], outputs: [.value(shape)]
+        ) {
+            graph, inputs in
+            try graph.apply(
+                .multiplication(Op.Multiplication()), to: [inputs[0], inputs[0]], name: "multiply")
         }
     }
 
@@ -133,6 +188,11 @@ extension OpCase {
         result.launches = 2
         return result
     }
+}
+
+extension Activation {
+    /// What make_goldens.py has to know of it.
+    fileprivate var settings: [String: [Double]] { parameter.map { ["parameter": [Double($0)]] } ?? [:] }
 }
 
 /// Counts that no vector width and no number of work-items divides, and one large.

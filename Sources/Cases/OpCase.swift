@@ -57,6 +57,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case loss = "softmax cross-entropy"
         case binaryLoss = "binary cross-entropy"
         case elementwise = "element-wise"
+        case scaling = "channel scaling"
         case concatenation, input, photographs, optimizers, metrics
 
         package var cases: [OpCase] {
@@ -68,6 +69,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .loss: OpCase.loss
             case .binaryLoss: OpCase.binaryLoss
             case .elementwise: OpCase.elementwise
+            case .scaling: OpCase.channelScaling + OpCase.stochasticDepth
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input
             case .photographs: OpCase.photographs

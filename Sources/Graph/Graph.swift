@@ -109,6 +109,8 @@ public struct Parameter: Hashable, Sendable {
         case bias(fanIn: Int)
         /// Batch norm's scale, which starts at one, and shift, which starts at zero.
         case scale, shift
+        /// What starts as that number everywhere.
+        case constant(Float)
     }
 
     public init(name: String, layout: ParameterLayout, role: Role, isTrained: Bool = true) {

@@ -113,6 +113,12 @@ public enum Op: Hashable, Sendable {
     case batchNormInference(BatchNormInference)
     case batchNormGradient
     case add(Add)
+    case multiplication(Multiplication)
+    case channelScaling(ChannelScaling)
+    case channelProductSum(ChannelProductSum)
+    case parametricReLU
+    case parametricReLUGradient
+    case stochasticDepth(StochasticDepth)
     case concatenation
     case channelSlice(ChannelSlice)
     case channelSplit(ChannelSplit)
@@ -158,6 +164,12 @@ public enum Op: Hashable, Sendable {
         case .batchNormInference(let op): op
         case .batchNormGradient: BatchNormGradient()
         case .add(let op): op
+        case .multiplication(let op): op
+        case .channelScaling(let op): op
+        case .channelProductSum(let op): op
+        case .parametricReLU: ParametricReLU()
+        case .parametricReLUGradient: ParametricReLUGradient()
+        case .stochasticDepth(let op): op
         case .concatenation: Concatenation()
         case .channelSlice(let op): op
         case .channelSplit(let op): op

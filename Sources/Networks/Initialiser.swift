@@ -33,6 +33,7 @@ public enum Initialiser: String, CaseIterable, Codable, Sendable {
         switch parameter.role {
         case .scale: return draws.constant(1)
         case .shift: return draws.constant(0)
+        case .constant(let value): return draws.constant(value)
         case .bias(let fanIn):
             return self == .default
                 ? draws.uniform(bound: (1 / Double(fanIn)).squareRoot()) : draws.constant(0)

@@ -156,5 +156,12 @@ public struct NetworkScope: Sendable {
         }
     }
 
+    /// Checks that a value's last extent is that of channels: a flattened image's parameters would lie in another order on
+    /// the device than in files.
+    package func requireChannels(_ value: ValueID, for layer: String, _ advice: String) throws {
+        guard let image = flattenedImage(of: value), image.height * image.width > 1 else { return }
+        throw misfit(layer, "its input is a flattened image; \(advice) before Flatten()")
+    }
+
     private func qualified(_ name: String) -> String { (path + [name]).joined(separator: ".") }
 }

@@ -41,7 +41,8 @@ public struct Recipe: Sendable {
         case ("inception-mnist", _), ("residual-mnist", _): side = 28
         // The smallest sides that they take.
         case ("alexnet", .torchvision?): side = 224
-        case (let name, let variant) where name.hasPrefix("vgg") && (variant == .torchvision || name.hasSuffix("_bn")):
+        case (let name, let variant)
+        where name.hasPrefix("vgg") && (variant == .torchvision || name.hasSuffix("_bn")):
             side = 224
         case ("inception_v3", _): side = 299
         case ("alexnet", _): side = max(side, 65)

@@ -170,6 +170,45 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(built.entries.first { $0.row.name == "0.0" }?.row.output == [14, 8, 8])
     }
 
+    @Test func squeezeAndExcitationHasTorchvisionsNamesAndKeepsTheShape() throws {
+        let built = try graph { SqueezeExcitation(squeeze: 3, activation: SiLU()) }
+        let parameters = built.graph.parameters.prefix(4)
+        #expect(
+            parameters.map(\.name)
+                == ["fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"].map { "0.0.\($0)" })
+        #expect(parameters.map(\.layout.externalShape) == [[3, 2, 1, 1], [3], [2, 3, 1, 1], [2]])
+        #expect(built.entries.first { $0.row.name == "0.0" }?.row.output == [2, 8, 8])
+    }
+
+    @Test func aLearntSlopeBeginsAtAQuarter() throws {
+        let parameter = try graph { PReLU() }.graph.parameters[0]
+        #expect(parameter.name == "0.0.weight")
+        #expect(Initialiser.xavier.values(for: parameter, index: 0, seed: 1) == [0.25, 0.25])
+        #expect(
+            message {
+                _ = try graph {
+                    Flatten()
+                    PReLU()
+                }
+            }.contains("apply it before Flatten()"))
+    }
+
+    @Test func stochasticDepthIsForTrainingAlone() throws {
+        func operators(_ mode: NetworkScope.Mode) throws -> [Op] {
+            try graph(mode: mode) {
+                Dropout(0.5)
+                StochasticDepth(0)
+                StochasticDepth(0.25)
+            }.graph.nodes.dropLast(2).map(\.op)
+        }
+        #expect(
+            try operators(.training) == [
+                .dropout(Op.Dropout(probability: 0.5, node: 0)),
+                .stochasticDepth(Op.StochasticDepth(probability: 0.25, node: 2)),
+            ])
+        #expect(try operators(.inference) == [])
+    }
+
     @Test func theGlobalMaximumIsOneNumberAChannel() throws {
         let network = Network(input: ImageShape(channels: 5, side: 8), classes: 5) { GlobalMaxPool2D() }
         #expect(try network.summary().outermost.map(\.output) == [[5]])

@@ -181,6 +181,8 @@ extension Parameter {
             formula(name, layout.count, radius: (6 / Double(layout.fans.fanIn)).squareRoot())
         case .scale: formula(name, layout.count, centre: 1, radius: 0.25)
         case .bias, .shift: formula(name, layout.count, radius: 0.125)
+        case .constant(let value):
+            formula(name, layout.count, centre: Double(value), radius: Double(value) / 4)
         }
     }
 }

@@ -18,42 +18,48 @@ import Testing
         }
     }
 
-    static let counts = [
-        Count(network: "lenet", count: 61_706),
-        Count(network: "alexnet", classes: 1000, count: 50_820_776),
-        Count(
-            network: "alexnet", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
-            count: 61_100_840),
-        Count(network: "vgg11", count: 128_806_154),
-        Count(
-            network: "vgg11", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
-            count: 132_863_336),
-        Count(network: "vgg16", channels: 3, classes: 1000, count: 138_357_544),
-        Count(network: "nin", count: 1_992_166),
-        Count(network: "nin", options: NetworkOptions(ones: 1), count: 1_769_112),
-        Count(network: "nin", options: NetworkOptions(thirdWidth: 256), count: 1_521_510),
-        Count(network: "nin", options: NetworkOptions(ones: 1, thirdWidth: 256), count: 1_380_504),
-        Count(network: "nin", channels: 3, options: NetworkOptions(head: .max), count: 2_015_398),
-        Count(network: "googlenet", count: 5_977_530),
-        Count(
-            network: "googlenet", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
-            count: 6_624_904),
-        Count(network: "inception-mnist", count: 97_298),
-        Count(network: "residual-mnist", count: 41_514),
-        Count(network: "residual-mnist", options: NetworkOptions(shortcut: .constantScaling), count: 41_514),
-        Count(network: "residual-mnist", options: NetworkOptions(shortcut: .convolution), count: 42_842),
-        Count(network: "resnet18", count: 11_178_378),
-        Count(network: "resnet18", channels: 3, count: 11_184_650),
-        Count(
-            network: "resnet18", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
-            count: 11_689_512),
-        Count(
-            network: "resnet34", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
-            count: 21_797_672),
-        Count(network: "resnet50", channels: 3, classes: 1000, count: 25_557_032),
-        Count(network: "densenet", count: 758_226),
-        Count(network: "densenet121", channels: 3, classes: 1000, count: 7_978_856),
-    ] + torchvision
+    static let counts =
+        [
+            Count(network: "lenet", count: 61_706),
+            Count(network: "alexnet", classes: 1000, count: 50_820_776),
+            Count(
+                network: "alexnet", channels: 3, classes: 1000,
+                options: NetworkOptions(variant: .torchvision),
+                count: 61_100_840),
+            Count(network: "vgg11", count: 128_806_154),
+            Count(
+                network: "vgg11", channels: 3, classes: 1000, options: NetworkOptions(variant: .torchvision),
+                count: 132_863_336),
+            Count(network: "vgg16", channels: 3, classes: 1000, count: 138_357_544),
+            Count(network: "nin", count: 1_992_166),
+            Count(network: "nin", options: NetworkOptions(ones: 1), count: 1_769_112),
+            Count(network: "nin", options: NetworkOptions(thirdWidth: 256), count: 1_521_510),
+            Count(network: "nin", options: NetworkOptions(ones: 1, thirdWidth: 256), count: 1_380_504),
+            Count(network: "nin", channels: 3, options: NetworkOptions(head: .max), count: 2_015_398),
+            Count(network: "googlenet", count: 5_977_530),
+            Count(
+                network: "googlenet", channels: 3, classes: 1000,
+                options: NetworkOptions(variant: .torchvision),
+                count: 6_624_904),
+            Count(network: "inception-mnist", count: 97_298),
+            Count(network: "residual-mnist", count: 41_514),
+            Count(
+                network: "residual-mnist", options: NetworkOptions(shortcut: .constantScaling), count: 41_514),
+            Count(network: "residual-mnist", options: NetworkOptions(shortcut: .convolution), count: 42_842),
+            Count(network: "resnet18", count: 11_178_378),
+            Count(network: "resnet18", channels: 3, count: 11_184_650),
+            Count(
+                network: "resnet18", channels: 3, classes: 1000,
+                options: NetworkOptions(variant: .torchvision),
+                count: 11_689_512),
+            Count(
+                network: "resnet34", channels: 3, classes: 1000,
+                options: NetworkOptions(variant: .torchvision),
+                count: 21_797_672),
+            Count(network: "resnet50", channels: 3, classes: 1000, count: 25_557_032),
+            Count(network: "densenet", count: 758_226),
+            Count(network: "densenet121", channels: 3, classes: 1000, count: 7_978_856),
+        ] + torchvision
 
     /// Those that have torchvision's form alone, with its own number of channels and classes.
     static let torchvision = [

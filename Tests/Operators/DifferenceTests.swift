@@ -19,113 +19,150 @@ struct DifferenceCase: Sendable, CustomTestStringConvertible {
 }
 
 extension DifferenceCase {
-    static let all: [DifferenceCase] = [
-        DifferenceCase(name: "convolution with bias", shape: [2, 5, 4, 2]) { graph, x in
-            try graph.convolution(x, to: 3, Window(kernel: Extent(3, 2), padding: Extent(1, 0)), bias: true)
-        },
-        DifferenceCase(name: "convolution of stride 2", shape: [1, 7, 6, 3]) { graph, x in
-            try graph.convolution(x, to: 2, Window(kernel: 3, stride: 2, padding: 1), bias: false)
-        },
-        DifferenceCase(name: "convolution of stride 3 by 5×5", shape: [2, 8, 8, 1]) { graph, x in
-            try graph.convolution(x, to: 4, Window(kernel: 5, stride: 3, padding: 2), bias: true)
-        },
-        DifferenceCase(name: "convolution with four paddings and dilation", shape: [1, 7, 6, 2]) { graph, x in
-            let window = Window(
-                kernel: Extent(3, 2), stride: Extent(2, 1), padding: Padding(top: 1, bottom: 2, right: 1),
-                dilation: Extent(2, 3))
-            return try graph.convolution(x, to: 3, window, bias: true)
-        },
-        DifferenceCase(name: "depthwise convolution of stride 2", shape: [2, 6, 5, 3]) { graph, x in
-            let window = Window(kernel: 3, stride: 2, padding: 1)
-            return try graph.convolution(x, to: 3, window, groups: 3, bias: true)
-        },
-        DifferenceCase(name: "depthwise convolution, two results a channel", shape: [1, 5, 5, 3]) {
-            graph, x in
-            try graph.convolution(x, to: 6, Window(kernel: 3, dilation: 2), groups: 3, bias: false)
-        },
-        DifferenceCase(name: "convolution in groups", shape: [1, 5, 4, 4]) { graph, x in
-            let window = Window(
-                kernel: Extent(3), stride: Extent(2, 1),
-                padding: Padding(top: 1, left: 2, bottom: 0, right: 1))
-            return try graph.convolution(x, to: 6, window, groups: 2, bias: true)
-        },
-        DifferenceCase(name: "dense layer", shape: [3, 2, 2, 3]) { graph, x in
-            let flat = try graph.apply(.flatten, to: [x], name: "flatten")[0]
-            return try graph.convolution(flat, to: 5, Window(kernel: 1), bias: true)
-        },
-        DifferenceCase(name: "ReLU", shape: [2, 3, 3, 2]) { graph, x in
-            try graph.apply(.relu, to: [x], name: "relu")[0]
-        },
-        DifferenceCase(name: "two convolutions with a ReLU between", shape: [1, 5, 5, 1]) { graph, x in
-            let window = Window(kernel: 3, padding: 1)
-            let first = try graph.convolution(x, to: 3, window, bias: true)
-            let rectified = try graph.apply(.relu, to: [first], name: "relu")[0]
-            return try graph.convolution(rectified, to: 2, window, bias: false)
-        },
-        DifferenceCase(name: "max pooling, overlapping", shape: [1, 5, 6, 2], image: apart) { graph, x in
-            let op = Op.MaxPool2D(window: Window(kernel: 3, stride: 2, padding: 1), givesIndices: true)
-            return try graph.apply(.maxPool2D(op), to: [x], name: "pool")[0]
-        },
-        DifferenceCase(name: "max pooling of a ReLU", shape: [1, 4, 4, 3], image: apart) { graph, x in
-            let rectified = try graph.apply(.relu, to: [x], name: "relu")[0]
-            let op = Op.MaxPool2D(window: Window(kernel: 2, stride: 2), givesIndices: true)
-            return try graph.apply(.maxPool2D(op), to: [rectified], name: "pool")[0]
-        },
-        DifferenceCase(name: "average pooling", shape: [2, 5, 5, 2]) { graph, x in
-            let op = Op.AveragePool2D(window: Window(kernel: 3, stride: 2, padding: 1))
-            return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
-        },
-        DifferenceCase(name: "average pooling, padding not counted", shape: [1, 5, 4, 3]) { graph, x in
-            let window = Window(kernel: 3, stride: 2, padding: 1)
-            let op = Op.AveragePool2D(window: window, countsPadding: false)
-            return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
-        },
-        DifferenceCase(name: "global average pooling", shape: [2, 3, 4, 5]) { graph, x in
-            try graph.apply(.globalAveragePool, to: [x], name: "pool")[0]
-        },
-        DifferenceCase(name: "batch norm", shape: [3, 3, 2, 2]) { graph, x in try graph.batchNorm(x) },
-        DifferenceCase(name: "batch norm of a convolution, ReLU", shape: [2, 4, 4, 1]) { graph, x in
-            let y = try graph.convolution(x, to: 3, Window(kernel: 3), bias: false)
-            return try graph.apply(.relu, to: [try graph.batchNorm(y)], name: "relu")[0]
-        },
-        DifferenceCase(name: "residual block", shape: [1, 4, 4, 2]) { graph, x in
-            let y = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: true)
-            let sum = try graph.apply(.add(Op.Add()), to: [y, x], name: "add")
-            return try graph.apply(.relu, to: sum, name: "relu")[0]
-        },
-        DifferenceCase(name: "a value added to itself", shape: [2, 2, 2, 3]) { graph, x in
-            try graph.apply(.add(Op.Add()), to: [x, x], name: "add")[0]
-        },
-        DifferenceCase(name: "a value that three layers read", shape: [1, 4, 4, 2]) { graph, x in
-            let y = try graph.convolution(x, to: 2, Window(kernel: 1), bias: false)
-            let z = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: false)
-            let sum = try graph.apply(.add(Op.Add()), to: [y, z], name: "add")[0]
-            return try graph.apply(.add(Op.Add()), to: [sum, x], name: "add")[0]
-        },
-        DifferenceCase(name: "dropout", shape: [2, 3, 4, 3]) { graph, x in
-            try graph.apply(.dropout(Op.Dropout(probability: 0.4, node: 2)), to: [x], name: "dropout")[0]
-        },
-        DifferenceCase(name: "sigmoid", shape: [2, 3, 3, 2]) { graph, x in
-            try graph.apply(.sigmoid, to: [x], name: "sigmoid")[0]
-        },
-        DifferenceCase(name: "scaling", shape: [2, 3, 2, 2]) { graph, x in
-            try graph.apply(.scale(Op.Scale(by: -1.5)), to: [x], name: "scale")[0]
-        },
-        DifferenceCase(name: "concatenation of a value and two convolutions of it", shape: [2, 4, 3, 2]) {
-            graph, x in
-            let y = try graph.convolution(x, to: 3, Window(kernel: 1), bias: true)
-            let z = try graph.convolution(x, to: 1, Window(kernel: 3, padding: 1), bias: true)
-            return try graph.apply(.concatenation, to: [y, x, z], name: "concatenation")[0]
-        },
-        DifferenceCase(name: "concatenation that is concatenated again", shape: [1, 3, 3, 2]) { graph, x in
-            let y = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: true)
-            let both = try graph.apply(.concatenation, to: [x, y], name: "first")
-            let z = try graph.convolution(both[0], to: 3, Window(kernel: 1), bias: true)
-            return try graph.apply(.concatenation, to: [both[0], z, x], name: "second")[0]
-        },
-        DifferenceCase(name: "softmax cross-entropy alone", shape: [3, 1, 1, 7]) { _, x in x },
-        DifferenceCase(name: "label smoothing", shape: [3, 1, 1, 7], labelSmoothing: 0.3) { _, x in x },
-    ]
+    static let all: [DifferenceCase] =
+        [
+            DifferenceCase(name: "convolution with bias", shape: [2, 5, 4, 2]) { graph, x in
+                try graph.convolution(
+                    x, to: 3, Window(kernel: Extent(3, 2), padding: Extent(1, 0)), bias: true)
+            },
+            DifferenceCase(name: "convolution of stride 2", shape: [1, 7, 6, 3]) { graph, x in
+                try graph.convolution(x, to: 2, Window(kernel: 3, stride: 2, padding: 1), bias: false)
+            },
+            DifferenceCase(name: "convolution of stride 3 by 5×5", shape: [2, 8, 8, 1]) { graph, x in
+                try graph.convolution(x, to: 4, Window(kernel: 5, stride: 3, padding: 2), bias: true)
+            },
+            DifferenceCase(name: "convolution with four paddings and dilation", shape: [1, 7, 6, 2]) {
+                graph, x in
+                let window = Window(
+                    kernel: Extent(3, 2), stride: Extent(2, 1), padding: Padding(top: 1, bottom: 2, right: 1),
+                    dilation: Extent(2, 3))
+                return try graph.convolution(x, to: 3, window, bias: true)
+            },
+            DifferenceCase(name: "depthwise convolution of stride 2", shape: [2, 6, 5, 3]) { graph, x in
+                let window = Window(kernel: 3, stride: 2, padding: 1)
+                return try graph.convolution(x, to: 3, window, groups: 3, bias: true)
+            },
+            DifferenceCase(name: "depthwise convolution, two results a channel", shape: [1, 5, 5, 3]) {
+                graph, x in
+                try graph.convolution(x, to: 6, Window(kernel: 3, dilation: 2), groups: 3, bias: false)
+            },
+            DifferenceCase(name: "convolution in groups", shape: [1, 5, 4, 4]) { graph, x in
+                let window = Window(
+                    kernel: Extent(3), stride: Extent(2, 1),
+                    padding: Padding(top: 1, left: 2, bottom: 0, right: 1))
+                return try graph.convolution(x, to: 6, window, groups: 2, bias: true)
+            },
+            DifferenceCase(name: "dense layer", shape: [3, 2, 2, 3]) { graph, x in
+                let flat = try graph.apply(.flatten, to: [x], name: "flatten")[0]
+                return try graph.convolution(flat, to: 5, Window(kernel: 1), bias: true)
+            },
+            DifferenceCase(name: "ReLU", shape: [2, 3, 3, 2]) { graph, x in
+                try graph.apply(.relu, to: [x], name: "relu")[0]
+            },
+            DifferenceCase(name: "two convolutions with a ReLU between", shape: [1, 5, 5, 1]) { graph, x in
+                let window = Window(kernel: 3, padding: 1)
+                let first = try graph.convolution(x, to: 3, window, bias: true)
+                let rectified = try graph.apply(.relu, to: [first], name: "relu")[0]
+                return try graph.convolution(rectified, to: 2, window, bias: false)
+            },
+            DifferenceCase(name: "max pooling, overlapping", shape: [1, 5, 6, 2], image: apart) { graph, x in
+                let op = Op.MaxPool2D(window: Window(kernel: 3, stride: 2, padding: 1), givesIndices: true)
+                return try graph.apply(.maxPool2D(op), to: [x], name: "pool")[0]
+            },
+            DifferenceCase(name: "max pooling of a ReLU", shape: [1, 4, 4, 3], image: apart) { graph, x in
+                let rectified = try graph.apply(.relu, to: [x], name: "relu")[0]
+                let op = Op.MaxPool2D(window: Window(kernel: 2, stride: 2), givesIndices: true)
+                return try graph.apply(.maxPool2D(op), to: [rectified], name: "pool")[0]
+            },
+            DifferenceCase(name: "average pooling", shape: [2, 5, 5, 2]) { graph, x in
+                let op = Op.AveragePool2D(window: Window(kernel: 3, stride: 2, padding: 1))
+                return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
+            },
+            DifferenceCase(name: "average pooling, padding not counted", shape: [1, 5, 4, 3]) { graph, x in
+                let window = Window(kernel: 3, stride: 2, padding: 1)
+                let op = Op.AveragePool2D(window: window, countsPadding: false)
+                return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
+            },
+            DifferenceCase(name: "global average pooling", shape: [2, 3, 4, 5]) { graph, x in
+                try graph.apply(.globalAveragePool, to: [x], name: "pool")[0]
+            },
+            DifferenceCase(name: "batch norm", shape: [3, 3, 2, 2]) { graph, x in try graph.batchNorm(x) },
+            DifferenceCase(name: "batch norm of a convolution, ReLU", shape: [2, 4, 4, 1]) { graph, x in
+                let y = try graph.convolution(x, to: 3, Window(kernel: 3), bias: false)
+                return try graph.apply(.relu, to: [try graph.batchNorm(y)], name: "relu")[0]
+            },
+            DifferenceCase(name: "residual block", shape: [1, 4, 4, 2]) { graph, x in
+                let y = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: true)
+                let sum = try graph.apply(.add(Op.Add()), to: [y, x], name: "add")
+                return try graph.apply(.relu, to: sum, name: "relu")[0]
+            },
+            DifferenceCase(name: "a value added to itself", shape: [2, 2, 2, 3]) { graph, x in
+                try graph.apply(.add(Op.Add()), to: [x, x], name: "add")[0]
+            },
+            DifferenceCase(name: "a value that three layers read", shape: [1, 4, 4, 2]) { graph, x in
+                let y = try graph.convolution(x, to: 2, Window(kernel: 1), bias: false)
+                let z = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: false)
+                let sum = try graph.apply(.add(Op.Add()), to: [y, z], name: "add")[0]
+                return try graph.apply(.add(Op.Add()), to: [sum, x], name: "add")[0]
+            },
+            DifferenceCase(name: "dropout", shape: [2, 3, 4, 3]) { graph, x in
+                try graph.apply(.dropout(Op.Dropout(probability: 0.4, node: 2)), to: [x], name: "dropout")[0]
+            },
+            DifferenceCase(name: "multiplication of two convolutions", shape: [2, 3, 3, 2]) { graph, x in
+                let y = try graph.convolution(x, to: 2, Window(kernel: 1), bias: false)
+                let z = try graph.convolution(x, to: 2, Window(kernel: 1), bias: false)
+                return try graph.apply(.multiplication(Op.Multiplication()), to: [y, z], name: "multiply")[0]
+            },
+            DifferenceCase(name: "a value multiplied by itself", shape: [2, 2, 3, 2]) { graph, x in
+                try graph.apply(.multiplication(Op.Multiplication()), to: [x, x], name: "multiply")[0]
+            },
+            DifferenceCase(name: "squeeze-and-excitation", shape: [2, 3, 3, 4]) { graph, x in
+                let means = try graph.apply(.globalAveragePool, to: [x], name: "squeeze")[0]
+                let z = try graph.convolution(means, to: 4, Window(kernel: 1), bias: true)
+                let gate = try graph.apply(.sigmoid, to: [z], name: "gate")[0]
+                return try graph.apply(.channelScaling(Op.ChannelScaling()), to: [x, gate], name: "scale")[0]
+            },
+            DifferenceCase(name: "learnt channel scaling", shape: [2, 3, 2, 3]) { graph, x in
+                let factors = graph.parameter(.vector(3))
+                return try graph.apply(
+                    .channelScaling(Op.ChannelScaling()), to: [x, factors], name: "scale")[0]
+            },
+            DifferenceCase(name: "PReLU", shape: [2, 3, 2, 3]) { graph, x in
+                try graph.apply(.parametricReLU, to: [x, graph.parameter(.vector(3))], name: "prelu")[0]
+            },
+            DifferenceCase(name: "stochastic depth of a convolution", shape: [5, 2, 2, 2]) { graph, x in
+                let y = try graph.convolution(x, to: 2, Window(kernel: 1), bias: true)
+                let op = Op.StochasticDepth(probability: 0.4, node: 1)
+                let kept = try graph.apply(.stochasticDepth(op), to: [y], name: "depth")[0]
+                return try graph.apply(.add(Op.Add()), to: [x, kept], name: "add")[0]
+            },
+            DifferenceCase(name: "scaling", shape: [2, 3, 2, 2]) { graph, x in
+                try graph.apply(.scale(Op.Scale(by: -1.5)), to: [x], name: "scale")[0]
+            },
+            DifferenceCase(name: "concatenation of a value and two convolutions of it", shape: [2, 4, 3, 2]) {
+                graph, x in
+                let y = try graph.convolution(x, to: 3, Window(kernel: 1), bias: true)
+                let z = try graph.convolution(x, to: 1, Window(kernel: 3, padding: 1), bias: true)
+                return try graph.apply(.concatenation, to: [y, x, z], name: "concatenation")[0]
+            },
+            DifferenceCase(name: "concatenation that is concatenated again", shape: [1, 3, 3, 2]) {
+                graph, x in
+                let y = try graph.convolution(x, to: 2, Window(kernel: 3, padding: 1), bias: true)
+                let both = try graph.apply(.concatenation, to: [x, y], name: "first")
+                let z = try graph.convolution(both[0], to: 3, Window(kernel: 1), bias: true)
+                return try graph.apply(.concatenation, to: [both[0], z, x], name: "second")[0]
+            },
+            DifferenceCase(name: "softmax cross-entropy alone", shape: [3, 1, 1, 7]) { _, x in x },
+            DifferenceCase(name: "label smoothing", shape: [3, 1, 1, 7], labelSmoothing: 0.3) { _, x in x },
+        ] + activations
+
+    /// Every activation but ReLU, which has cases of its own.
+    private static let activations = (Activation.all + [.leakyReLU(slope: -0.5)]).filter { $0 != .relu }.map {
+        activation in
+        DifferenceCase(name: activation.name, shape: [2, 3, 3, 2]) { graph, x in
+            try graph.apply(.activation(activation), to: [x], name: "activation")[0]
+        }
+    }
 
     /// Multiples of 1/16, all different for up to 64 elements, none near zero.
     private static let apart: @Sendable (Int) -> Float = { Float(($0 * 29 + 7) % 64) / 16 - 1.96875 }

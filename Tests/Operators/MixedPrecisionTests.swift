@@ -14,11 +14,8 @@ struct MixedPrecisionTests {
     /// next: what is stored does not depend on both. In float16, which differs in conversions alone, those that the check
     /// of a device runs. Every other program takes a compiler a third of a second.
     private static func inBoth(_ cases: [OpCase]) -> [(OpCase, Precision)] {
-        let layers = ConvolutionConfiguration.layersOfForms.count
-        let left = ConvolutionConfiguration.activated.enumerated().filter { index, _ in
-            index % layers != index / layers % layers
-        }
-        let leftOut = Set(left.map(\.element.forward.name))
+        let leftOut = Set(ConvolutionConfiguration.activated.map(\.forward.name))
+            .subtracting(ConvolutionConfiguration.activatedInTurn.map(\.forward.name))
         return cases.filter { !leftOut.contains($0.name) }.map { ($0, .mixed) }
             + cases.filter(\.isChecked).map { ($0, .mixedFloat16) }
     }

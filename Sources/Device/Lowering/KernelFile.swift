@@ -37,10 +37,16 @@ struct KernelFile: Hashable, Sendable {
     static let channels = KernelFile(
         name: "channels", joins: .small, openDimensions: ["copy_channels": 2, "split_channels": 2],
         vectors: .alignedChannels)
+    static let channelScaling = KernelFile(
+        name: "channel_scaling", joins: .small,
+        openDimensions: [
+            "scale_image_channels": 2, "scale_channels": 2, "parametric_relu": 2,
+            "parametric_relu_gradient": 2, "stochastic_depth": 2,
+        ], vectors: .alignedChannels)
     static let elementwise = KernelFile(
         name: "elementwise", joins: .small,
         openDimensions: Dictionary(
-            uniqueKeysWithValues: (["clear", "scale", "add", "dropout"]
+            uniqueKeysWithValues: (["clear", "scale", "add", "multiply", "dropout"]
                 + Activation.all.flatMap { [$0.identifier, $0.gradientKernel] }).map { ($0, 1) }),
         vectors: .alignedTensors)
     static let imageAdjustments = KernelFile(name: "image_adjustments", joins: .photographs)
@@ -70,6 +76,8 @@ struct KernelFile: Hashable, Sendable {
     // Reductions by work-groups, for GPUs.
     static let batchNormReduction = KernelFile(
         name: "batch_norm_reduction", preamble: ["ptx", "last_group", "reduction"], vectors: .alignedChannels)
+    static let channelSumsReduction = KernelFile(
+        name: "channel_sums_reduction", preamble: ["reduction"], vectors: .alignedChannels)
     static let lossReduction = KernelFile(
         name: "loss_reduction", preamble: ["ptx", "last_group", "reduction", "labels"])
     static let poolingReduction = KernelFile(
@@ -126,7 +134,10 @@ struct KernelFile: Hashable, Sendable {
     private static let families: [Family: (preamble: [String], files: [KernelFile])] = [
         .small: (
             ["labels", "update"],
-            [batchNorm, channels, filterReduce, elementwise, input, loss, optimizer, pooling]
+            [
+                batchNorm, channels, channelScaling, filterReduce, elementwise, input, loss, optimizer,
+                pooling,
+            ]
         ),
         .packed: (["patch"], [gather, packed]),
         .photographs: ([], [imageAdjustments, imageCrop, imageNormalisation]),

@@ -166,6 +166,12 @@ extension Op {
         case .batchNormInference(let op): op
         case .batchNormGradient: BatchNormGradient()
         case .add(let op): op
+        case .multiplication(let op): op
+        case .channelScaling(let op): op
+        case .channelProductSum(let op): op
+        case .parametricReLU: ParametricReLU()
+        case .parametricReLUGradient: ParametricReLUGradient()
+        case .stochasticDepth(let op): op
         case .concatenation: Concatenation()
         case .channelSlice(let op): op
         case .channelSplit(let op): op

@@ -61,8 +61,11 @@ struct Lowering {
         if hasAlignedVectors(in: file) { options.append("-DALIGNED=1") }
         if let type = graph.halfType(of: node) { options.append("-DMIXED=\(type == .bfloat16 ? 1 : 2)") }
         // ReLU is what kernels are built for anyway.
-        if let activation = node.op.body.epilogue.activation, activation != .relu {
-            options.append("-DACTIVATION=\(activation.identifier)")
+        let activation = node.op.body.epilogue.activation
+        if let activation, activation != .relu { options.append("-DACTIVATION=\(activation.identifier)") }
+        // An element-wise launch's kernel is that of its activation. Swift writes as many digits as tell floats apart.
+        if let parameter = (activation ?? node.op.body.asEpilogue?.activation)?.parameter {
+            options.append("-DPARAMETER=\(parameter)f")
         }
         let (global, local) = local.map { (global, $0) } ?? groups(of: kernel, in: file, global)
         launches.append(

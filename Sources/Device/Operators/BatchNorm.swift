@@ -137,7 +137,7 @@ extension Lowering {
     }
 
     /// On GPUs the channels' coefficients are read once for so many pixels.
-    private static let pixelsAnItem = 8
+    static let pixelsAnItem = 8
 
     fileprivate mutating func eachPixel(_ kernel: String, _ arguments: [Argument], _ constants: [Argument]) {
         switch traits.kind {

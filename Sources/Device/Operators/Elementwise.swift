@@ -60,7 +60,8 @@ extension Lowering {
             [.value(value), .int(count), .int(traits.chunkVectors)])
     }
 
-    fileprivate mutating func elementwise(_ kernel: String, _ arguments: [Argument]) {
+    /// Launches a kernel of elementwise.cl on the first output's elements.
+    mutating func elementwise(_ kernel: String, _ arguments: [Argument]) {
         let count = outputShape(0).count
         launch(
             kernel, in: .elementwise, global: [divide(count, by: traits.chunkVectors * traits.lanes)],

@@ -17,10 +17,7 @@ public struct BatchNorm: Layer {
     }
 
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
-        if let image = scope.flattenedImage(of: input), image.height * image.width > 1 {
-            // Its parameters would lie in another order on the device than in files.
-            throw scope.misfit("batch norm", "its input is a flattened image; normalise before Flatten()")
-        }
+        try scope.requireChannels(input, for: "batch norm", "normalise")
         let channels = scope.shape(of: input).channels
         let inputs = [
             input,

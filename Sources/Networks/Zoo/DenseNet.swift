@@ -18,7 +18,8 @@ extension Blueprint {
         // The stem's convolution, two a layer of a block, a transition's between blocks, and the classifier.
         let layers = 1 + 2 * blocks.reduce(0, +) + 3 + 1
         return Blueprint(
-            name, description: "Densely connected network of \(layers) layers, growth \(growth), with bottlenecks",
+            name,
+            description: "Densely connected network of \(layers) layers, growth \(growth), with bottlenecks",
             paper: densePaper, defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
         ) { input, classes, _ in
             .torchvisionDenseNet(name, blocks: blocks, growth: growth, input: input, classes: classes)
@@ -73,7 +74,8 @@ extension Network {
     public static func denseNet121(
         input: ImageShape = ImageShape(channels: 3, side: 224), classes: Int = 10
     ) -> Network {
-        torchvisionDenseNet("densenet121", blocks: [6, 12, 24, 16], growth: 32, input: input, classes: classes)
+        torchvisionDenseNet(
+            "densenet121", blocks: [6, 12, 24, 16], growth: 32, input: input, classes: classes)
     }
 
     /// DenseNet-BC (Huang et al., CVPR 2017, Table 1: compression ½) in torchvision's form, under torchvision's names. Inputs from

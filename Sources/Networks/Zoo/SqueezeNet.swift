@@ -27,7 +27,8 @@ extension Network {
         _ name: String, isFirst: Bool, input: ImageShape, classes: Int, dropout: Float
     ) -> Network {
         // Squeezed channels of the fire modules between two poolings; each half of a module widens them by four.
-        let stages = isFirst ? [[16, 16, 32], [32, 48, 48, 64], [64]] : [[16, 16], [32, 32], [48, 48, 64, 64]]
+        let stages =
+            isFirst ? [[16, 16, 32], [32, 48, 48, 64], [64]] : [[16, 16], [32, 32], [48, 48, 64, 64]]
         return Network(name, input: input, classes: classes) {
             Sequential {
                 Convolution2D(isFirst ? 96 : 64, kernel: isFirst ? 7 : 3, stride: 2)

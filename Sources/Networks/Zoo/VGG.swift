@@ -83,7 +83,9 @@ extension Network {
     private static func blocks(_ convolutions: [Int], isNormalised: Bool = false) -> [[any Layer]] {
         zip(convolutions, [64, 128, 256, 512, 512]).map { count, channels in
             (0..<count).flatMap { _ -> [any Layer] in
-                [Convolution2D(channels, kernel: 3, padding: 1)] + (isNormalised ? [BatchNorm()] : []) + [ReLU()]
+                [Convolution2D(channels, kernel: 3, padding: 1)] + (isNormalised ? [BatchNorm()] : []) + [
+                    ReLU()
+                ]
             } + [MaxPool2D(kernel: 2)]
         }
     }

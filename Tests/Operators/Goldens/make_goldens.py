@@ -209,8 +209,13 @@ def add(settings, a, b, mask=None):
     return [relu(a + b, settings) if mask is None else (a + b) * (mask > 0)]
 
 
-# By the identifiers of Activation.swift's table; ReLU has operations of its own.
-ACTIVATIONS = {"sigmoid": torch.sigmoid, "relu6": F.relu6, "hard_swish": F.hardswish, "silu": F.silu}
+# By the identifiers of Activation.swift's table; ReLU has operations of its own. Those of a family take a parameter.
+ACTIVATIONS = {
+    "sigmoid": torch.sigmoid, "relu6": F.relu6, "hard_swish": F.hardswish, "silu": F.silu,
+    "hyperbolic_tangent": torch.tanh, "hard_sigmoid": F.hardsigmoid, "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "softplus": F.softplus, "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+}
 
 
 def activation_gradient(function, x, dy):
@@ -221,10 +226,11 @@ def activation_gradient(function, x, dy):
 
 def operations_of(name, function):
     """An activation, its gradient, and itself behind another operation."""
-    after = lambda operation: lambda settings, *inputs: [function(operation(settings, *inputs)[0])]
+    of = lambda settings: lambda x: function(x, *settings.get("parameter", []))
+    after = lambda operation: lambda settings, *inputs: [of(settings)(operation(settings, *inputs)[0])]
     return {
-        name: lambda settings, x: [function(x)], f"add_{name}": after(add),
-        f"{name}_gradient": lambda settings, x, dy: activation_gradient(function, x, dy),
+        name: lambda settings, x: [of(settings)(x)], f"add_{name}": after(add),
+        f"{name}_gradient": lambda settings, x, dy: activation_gradient(of(settings), x, dy),
         f"convolution2d_{name}": after(convolution2d),
     }
 
@@ -257,17 +263,55 @@ def branch_gradients(settings, x, *tensors):
     return [tensor for dx, dw in zip(dxs, dxs[len(filters):]) for tensor in (dx, dw.permute(2, 3, 1, 0).reshape(-1))]
 
 
-def dropout(settings, x, mask=None):
-    """Not PyTorch's numbers but Philox's, one word an element."""
-    element = np.arange(x.numel(), dtype=np.uint64)
+def kept(settings, count):
+    """Which of so many elements dropout keeps: not PyTorch's numbers but Philox's, one word an element."""
+    element = np.arange(count, dtype=np.uint64)
     (step,), (node,), (probability,) = (integers(settings, "step"), integers(settings, "node"),
                                         settings["probability"])
     zero = np.zeros_like(element)
     words = philox((element // np.uint64(4), zero + np.uint64(step), zero + np.uint64(node), zero),
                    key(settings, 0x9E370004))
     word = np.choose((element % np.uint64(4)).astype(int), words)
-    kept = torch.from_numpy(word >= np.uint64(probability * 2**32)).reshape(x.shape)
-    return [x * kept / (1 - probability) * (1 if mask is None else mask > 0)]
+    return torch.from_numpy(word >= np.uint64(probability * 2**32)).double() / (1 - probability)
+
+
+def dropout(settings, x, mask=None):
+    return [x * kept(settings, x.numel()).reshape(x.shape) * (1 if mask is None else mask > 0)]
+
+
+def stochastic_depth(settings, x, addend=0):
+    return [relu(x * kept(settings, len(x)).reshape(-1, *[1] * (x.dim() - 1)) + addend, settings)]
+
+
+def of_images(factors, x):
+    """Factors [N, C] or [N, 1, 1, C] as they are multiplied by x; [C] stay."""
+    return factors if factors.dim() == 1 else factors.reshape(len(x), *[1] * (x.dim() - 2), -1)
+
+
+def channel_scaling(settings, x, factors, addend=0):
+    return [relu(x * of_images(factors, x) + addend, settings)]
+
+
+def channel_scaling_gradient(settings, x, factors, dy):
+    for tensor in (x, factors):
+        tensor.requires_grad_()
+    return gradients(x * of_images(factors, x), dy, x, factors)
+
+
+def gate_gradient(settings, x, z, dy):
+    z.requires_grad_()
+    gate = torch.sigmoid(z)
+    return [gate, *gradients(x * of_images(gate, x), dy, z)]
+
+
+def prelu(settings, x, slopes):
+    return [last(F.prelu(first(x), slopes), x.dim())]
+
+
+def prelu_gradient(settings, x, slopes, dy):
+    for tensor in (x, slopes):
+        tensor.requires_grad_()
+    return gradients(prelu(settings, x, slopes)[0], dy, x, slopes)
 
 
 def image_input(settings, images, order):
@@ -500,8 +544,9 @@ OPERATIONS = {
         convolution2d_norm_gradient, branch_gradients,
         global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
-        softmax_cross_entropy_gradient, binary_cross_entropy, binary_cross_entropy_gradient, record_metrics, channel_activity, region_sum, shard_metrics, sgd, adam,
-        rmsprop, lamb, lion, moving_average)
+        softmax_cross_entropy_gradient, binary_cross_entropy, binary_cross_entropy_gradient, record_metrics,
+        channel_activity, region_sum, shard_metrics, sgd, adam, rmsprop, lamb, lion, moving_average,
+        stochastic_depth, channel_scaling, channel_scaling_gradient, gate_gradient, prelu, prelu_gradient)
 } | photographs.OPERATIONS | {
     "adamw": adam,
     "exchange": lambda settings, a, b: [b, a],
@@ -510,6 +555,9 @@ OPERATIONS = {
     "scale": lambda settings, x: [settings["factor"][0] * x],
     "concatenation": lambda settings, *x: [torch.cat(x, -1)],
     "double": lambda settings, x: [2 * x],
+    "multiply": lambda settings, a, b: [a * b],
+    "multiply_add_relu": lambda settings, a, b, c: [F.relu(a * b + c)],
+    "square": lambda settings, x: [x * x],
     "add_mask_add": lambda settings, a, b, mask: [a + (a + b) * (mask > 0)],
     "add_relu_add": lambda settings, a, b: [F.relu(a + b) + a + b],
     "flatten": lambda settings, x: [F.relu(x).flatten(1), x + F.relu(x)],
