@@ -196,8 +196,9 @@ import Testing
         #expect(
             throws: ResinError(
                 .usage,
-                "lenet has no option --variant; networks that have it: alexnet, vgg11, vgg16, googlenet, resnet18, "
-                    + "resnet34, resnet50, densenet121")
+                "lenet has no option --variant; networks that have it: "
+                    + Network.blueprints.filter { !$0.variants.isEmpty }.map(\.name).joined(separator: ", ")
+            )
         ) { try Network.named("lenet", options: NetworkOptions(variant: .book)) }
         #expect(
             throws: ResinError(
