@@ -54,6 +54,8 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case batchNorm = "batch norm"
         case loss = "softmax cross-entropy"
         case elementwise = "element-wise"
+        case norms = "layer and group norm"
+        case upsampling
         case scaling = "channel scaling"
         case concatenation, input, photographs, optimizers, metrics
 
@@ -64,6 +66,8 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .batchNorm: OpCase.batchNorm
             case .loss: OpCase.loss
             case .elementwise: OpCase.elementwise
+            case .norms: OpCase.layerNorm + OpCase.groupNorm + OpCase.localResponseNorm
+            case .upsampling: OpCase.upsampling
             case .scaling: OpCase.channelScaling + OpCase.stochasticDepth
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input

@@ -44,8 +44,8 @@ extension Network {
         }
     }
 
-    /// torchvision's form: the same layers under torchvision's names. Inputs of 224 to 255 pixels fit, and others
-    /// whose last image is a multiple of 7×7, to which it is averaged.
+    /// torchvision's form: the same layers under torchvision's names. Inputs of 32 pixels and more fit: what is left of
+    /// them is averaged to 7×7.
     static func torchvisionVGG(
         _ name: String, convolutions: [Int], input: ImageShape, classes: Int, dropout: Float
     ) -> Network {
