@@ -50,6 +50,9 @@ static const struct {
     {"elementwise", (const char[]){
 #embed "operators/elementwise.cl"
     , '\0'}},
+    {"group_norm", (const char[]){
+#embed "operators/group_norm.cl"
+    , '\0'}},
     {"grouped_convolution2d", (const char[]){
 #embed "operators/grouped_convolution2d.cl"
     , '\0'}},
@@ -65,6 +68,9 @@ static const struct {
     {"input", (const char[]){
 #embed "operators/input.cl"
     , '\0'}},
+    {"local_response_norm", (const char[]){
+#embed "operators/local_response_norm.cl"
+    , '\0'}},
     {"loss", (const char[]){
 #embed "operators/loss.cl"
     , '\0'}},
@@ -76,6 +82,9 @@ static const struct {
     , '\0'}},
     {"pooling2d", (const char[]){
 #embed "operators/pooling2d.cl"
+    , '\0'}},
+    {"upsampling", (const char[]){
+#embed "operators/upsampling.cl"
     , '\0'}},
     {"convolution2d_dense", (const char[]){
 #embed "cpu/convolution2d_dense.cl"
@@ -101,6 +110,9 @@ static const struct {
     {"patch", (const char[]){
 #embed "cpu/patch.cl"
     , '\0'}},
+    {"pixelwise", (const char[]){
+#embed "cpu/pixelwise.cl"
+    , '\0'}},
     {"batch_norm_reduction", (const char[]){
 #embed "gpu/batch_norm_reduction.cl"
     , '\0'}},
@@ -125,11 +137,17 @@ static const struct {
     {"convolution2d_winograd_stages", (const char[]){
 #embed "gpu/convolution2d_winograd_stages.cl"
     , '\0'}},
+    {"group_norm_reduction", (const char[]){
+#embed "gpu/group_norm_reduction.cl"
+    , '\0'}},
     {"last_group", (const char[]){
 #embed "gpu/last_group.cl"
     , '\0'}},
     {"loss_reduction", (const char[]){
 #embed "gpu/loss_reduction.cl"
+    , '\0'}},
+    {"pixelwise_reduction", (const char[]){
+#embed "gpu/pixelwise_reduction.cl"
     , '\0'}},
     {"pooling2d_reduction", (const char[]){
 #embed "gpu/pooling2d_reduction.cl"

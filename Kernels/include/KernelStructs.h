@@ -177,6 +177,13 @@ typedef struct {
     int chunk;                                          // pixels that a work-item takes
 } SplitGeometry;
 
+// Images that are upsampled (upsampling.cl).
+typedef struct {
+    int height, width, channels;
+    int FIELD(output_height, outputHeight), FIELD(output_width, outputWidth);
+    int FIELD(is_bilinear, isBilinear), FIELD(aligns_corners, alignsCorners);
+} ResizeGeometry;
+
 typedef struct {
     int FIELD(source_height, sourceHeight), FIELD(source_width, sourceWidth), channels;
     int height, width;

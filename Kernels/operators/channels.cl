@@ -25,6 +25,53 @@ __kernel void copy_channels(__global const activation *restrict from, __global c
     }
 }
 
+// to[pixel][first + c] = from[pixel][c] for c < count, and zero in the other channels; then the epilogue with
+// addend[pixel][c] and operand[pixel][c], of all channels.
+__kernel void pad_channels(__global const activation *restrict from, __global const activation *restrict addend,
+                           __global const activation *restrict operand, __global activation *restrict to, int pixels,
+                           int count, int first, int channels, int epilogue, int chunk) {
+    const int start = get_global_id(1) * chunk, end = min(pixels, start + chunk);
+    for (int pixel = start; pixel < end; pixel++) {
+        __global const activation *source = from + (size_t)pixel * count;
+        const size_t target = (size_t)pixel * channels;
+        FOR_EACH_CHANNELS(channel, left, channels) {
+            const int place = channel - first;
+            lanes value = (lanes)(0.0f);
+            if (place >= 0 && place < count) {
+                value = load_first(source + place, count - place);
+            } else if (place < 0 && place + LANES > 0) {
+                float values[LANES];
+                for (int lane = 0; lane < LANES; lane++) {
+                    const int c = place + lane;
+                    values[lane] = c >= 0 && c < count ? LOAD_ONE(source + c) : 0.0f;
+                }
+                value = JOIN(vload, LANES)(0, values);
+            }
+            const size_t at = target + channel;
+            store_first(with_epilogue(value, epilogue, addend + at, operand + at, left), to + at, left);
+        }
+    }
+}
+
+// to[pixel][c] = from[pixel][(c mod groups) · channels / groups + c / groups].
+__kernel void shuffle_channels(__global const activation *restrict from, __global activation *restrict to, int pixels,
+                               int channels, int groups, int chunk) {
+    const int start = get_global_id(1) * chunk, end = min(pixels, start + chunk), size = channels / groups;
+    FOR_EACH_CHANNELS(channel, left, channels) {
+        int places[LANES];
+        for (int lane = 0; lane < LANES; lane++) {
+            const int c = min(channel + lane, channels - 1);
+            places[lane] = c % groups * size + c / groups;
+        }
+        for (int pixel = start; pixel < end; pixel++) {
+            __global const activation *source = from + (size_t)pixel * channels;
+            float values[LANES];
+            for (int lane = 0; lane < LANES; lane++) values[lane] = LOAD_ONE(source + places[lane]);
+            store_first(JOIN(vload, LANES)(0, values), to + (size_t)pixel * channels + channel, left);
+        }
+    }
+}
+
 // Copies every `step`-th vector of `count` channels, from `vector` on, and moves `from` behind them; which vector of
 // what is behind them is next.
 static inline int copy_part(__global const activation **from, __global activation *to, int count, int vector,

@@ -212,10 +212,12 @@ __kernel void maxpool2d_gradient(__global const activation *restrict dy, __globa
     }
 }
 
-// How many places the window (i, j) averages over.
+// How many places the window (i, j) averages over; what hangs over the padding, too, never counts.
 static inline int window_area(int i, int j, const PoolGeometry g) {
-    if (g.counts_padding) return g.kernel_height * g.kernel_width;
     const int top = i * g.stride_height - g.padding_height, left = j * g.stride_width - g.padding_width;
+    if (g.counts_padding)
+        return (min(top + g.kernel_height, g.height + g.padding_height) - top) *
+               (min(left + g.kernel_width, g.width + g.padding_width) - left);
     return (min(top + g.kernel_height, g.height) - max(top, 0)) *
            (min(left + g.kernel_width, g.width) - max(left, 0));
 }
@@ -298,6 +300,67 @@ __kernel void averagepool2d_gradient(__global const activation *restrict dy, __g
                 FOR_EACH_WINDOW(i, j) {
                     const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
                     sum = fma(load_first(dy + at, left), (lanes)(1.0f / window_area(i, j, g)), sum);
+                }
+                __global const activation *operand = mask + result + channel;
+                store_first(with_epilogue(sum, g.epilogue, operand, operand, left), dx + result + channel, left);
+            }
+        }
+    }
+}
+
+// Part i of `parts` of so many places: ⌊i · places / parts⌋ … ⌈(i + 1) · places / parts⌉ − 1. Parts may share places.
+static inline Windows part_of(int i, int places, int parts) {
+    return (Windows){(int)((long)i * places / parts), (int)(((long)(i + 1) * places + parts - 1) / parts)};
+}
+
+// The parts that a place is in: those i with i · places < (place + 1) · parts and (i + 1) · places > place · parts.
+static inline Windows parts_over(int place, int places, int parts) {
+    return (Windows){(int)((long)place * parts / places), (int)(((long)(place + 1) * parts + places - 1) / places)};
+}
+
+// y = mean over a part of the image, for each of output_height × output_width parts; then the epilogue.
+__kernel void adaptive_averagepool2d_forward(__global const activation *restrict x, __global activation *restrict y,
+                                             const PoolGeometry g) {
+    FOR_EACH_ROW(row) {
+        const int i = row % g.output_height, n = row / g.output_height;
+        const Windows rows = part_of(i, g.height, g.output_height);
+        FOR_EACH_PIXEL(j, g.output_width) {
+            const Windows columns = part_of(j, g.width, g.output_width);
+            const float share = 1.0f / ((rows.end - rows.first) * (columns.end - columns.first));
+            const size_t result = ((size_t)row * g.output_width + j) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                for (int h = rows.first; h < rows.end; h++)
+                    for (int w = columns.first; w < columns.end; w++) {
+                        const size_t at = ((size_t)n * g.height + h) * g.width + w;
+                        sum += load_first(x + at * g.channels + channel, left);
+                    }
+                sum *= share;
+                if (g.epilogue == EPILOGUE_ACTIVATION) sum = ACTIVATED(sum);
+                store_first(sum, y + result + channel, left);
+            }
+        }
+    }
+}
+
+// dx[pixel] = Σ dy / area over the parts that the pixel is in, then the epilogue.
+__kernel void adaptive_averagepool2d_gradient(__global const activation *restrict dy,
+                                              __global const activation *restrict mask,
+                                              __global activation *restrict dx, const PoolGeometry g) {
+    FOR_EACH_ROW(row) {
+        const int y = row % g.height, n = row / g.height;
+        const Windows rows = parts_over(y, g.height, g.output_height);
+        FOR_EACH_PIXEL(x, g.width) {
+            const Windows columns = parts_over(x, g.width, g.output_width);
+            const size_t result = ((size_t)row * g.width + x) * g.channels;
+            FOR_EACH_CHANNELS(channel, left, g.channels) {
+                lanes sum = (lanes)(0.0f);
+                FOR_EACH_WINDOW(i, j) {
+                    const Windows height = part_of(i, g.height, g.output_height);
+                    const Windows width = part_of(j, g.width, g.output_width);
+                    const float share = 1.0f / ((height.end - height.first) * (width.end - width.first));
+                    const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
+                    sum = fma(load_first(dy + at, left), (lanes)(share), sum);
                 }
                 __global const activation *operand = mask + result + channel;
                 store_first(with_epilogue(sum, g.epilogue, operand, operand, left), dx + result + channel, left);

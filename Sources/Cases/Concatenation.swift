@@ -5,14 +5,30 @@ extension OpCase {
     package static let concatenation: [OpCase] =
         concatenated.flatMap { pixels, channels in
             [concatenation(pixels, channels), concatenationGradient(pixels, channels)].map(\.checked)
-        } + [
-            branches(of: [2, 28, 28, 16], to: [24, 17, 32]).checked,
-            branches(of: [3, 9, 5, 3], to: [7, 16]).checked,
-            branchGradients(of: [2, 12, 11, 16], to: [16, 24, 32]).checked,
-            branchGradients(of: [3, 9, 5, 3], to: [7, 16, 1, 4, 5]).checked,
-            sliceSum([2, 9, 5, 40], 4..<24, masked: false).checked,
-            sliceSum([3, 5, 7, 33], 2..<19, masked: true).checked,
-        ]
+        } + branched + slices + shuffles
+
+    private static let branched: [OpCase] = [
+        branches(of: [2, 28, 28, 16], to: [24, 17, 32]).checked,
+        branches(of: [3, 9, 5, 3], to: [7, 16]).checked,
+        branchGradients(of: [2, 12, 11, 16], to: [16, 24, 32]).checked,
+        branchGradients(of: [3, 9, 5, 3], to: [7, 16, 1, 4, 5]).checked,
+    ]
+
+    private static let slices: [OpCase] = [
+        sliceSum([2, 9, 5, 40], 4..<24, masked: false).checked,
+        sliceSum([3, 5, 7, 33], 2..<19, masked: true).checked,
+        pad([2, 5, 7, 20], 4..<24, of: 40).checked, pad([3, 5, 3, 17], 2..<19, of: 33, masked: true).checked,
+        pad([1, 1, 1, 1], 2..<3, of: 3), pad([7, 5], 10..<15, of: 15, masked: true),
+        pad([2, 3, 3, 40], 0..<40, of: 64), pad([2, 3, 5, 3], 15..<18, of: 49).checked,
+        joinedPads([2, 7, 5], [16, 24]).checked, joinedPads([3, 4, 4], [7, 9, 1]),
+        joinedPads([2, 3, 3], [4, 5, 6], besides: 3).checked,
+    ]
+
+    private static let shuffles: [OpCase] = [
+        shuffle([2, 7, 5, 48], groups: 2).checked, shuffle([3, 5, 3, 58], groups: 2).checked,
+        shuffle([1, 4, 4, 30], groups: 3).checked, shuffle([2, 3, 3, 7], groups: 7),
+        shuffle([2, 1, 1, 5], groups: 1), shuffle([4, 18], groups: 6),
+    ]
 
     private static func name(_ pixels: [Int], _ channels: [Int]) -> String {
         "\(Shape(pixels)) × " + channels.map(String.init).joined(separator: " + ")
@@ -105,6 +121,63 @@ extension OpCase {
                 .channelSlice(Op.ChannelSlice(channels)), to: [inputs[0]], name: "slice")
             let sum = try graph.apply(.add(Op.Add()), to: slice + [inputs[1]], name: "add")
             return masked ? try graph.apply(.reluGradient, to: sum + [inputs[2]], name: "relu") : sum
+        }
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// A slice's gradient, another gradient of the same value added, and perhaps the mask of its ReLU.
+    private static func pad(
+        _ part: Shape, _ channels: Range<Int>, of count: Int, masked: Bool = false
+    ) -> OpCase {
+        let whole = Shape(part.extents.dropLast() + [count])
+        var result = OpCase(
+            "\(part) as channels \(channels) of \(count), and addition\(masked ? ", ReLU" : "")", "pad_sum",
+            settings: ["channels": [Double(channels.lowerBound), Double(count - channels.upperBound)]],
+            inputs: [.tensor(part), .tensor(whole)] + (masked ? [.tensor(whole, .integers)] : []),
+            outputs: [.value(whole)]
+        ) { graph, inputs in
+            let pad = try graph.apply(
+                .channelPad(Op.ChannelPad(channels, of: count)), to: [inputs[0]], name: "slice")
+            let sum = try graph.apply(.add(Op.Add()), to: pad + [inputs[1]], name: "add")
+            return masked ? try graph.apply(.reluGradient, to: sum + [inputs[2]], name: "relu") : sum
+        }
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    /// The gradients of slices that leave nothing out, or the last channels, added one after another.
+    private static func joinedPads(_ pixels: [Int], _ channels: [Int], besides rest: Int = 0) -> OpCase {
+        let count = channels.reduce(rest, +)
+        let whole = Shape(pixels + [count])
+        var result = OpCase(
+            "gradients of slices, \(name(pixels, channels))\(rest == 0 ? "" : " of \(count)")", "joined_pads",
+            settings: ["channels": [Double(rest)]], inputs: channels.map { .tensor(Shape(pixels + [$0])) },
+            outputs: [.value(whole)]
+        ) { graph, inputs in
+            var first = 0
+            var sum: ValueID?
+            for (input, own) in zip(inputs, channels) {
+                let op = Op.ChannelPad(first..<first + own, of: count)
+                let pad = try graph.apply(.channelPad(op), to: [input], name: "slice")[0]
+                sum = try sum.map { try graph.apply(.add(Op.Add()), to: [$0, pad], name: "add")[0] } ?? pad
+                first += own
+            }
+            return [sum!]
+        }
+        // Those of which there are more than two are joined two at a time.
+        result.launches = channels.count - 1 + (rest == 0 ? 0 : 1)
+        result.isExactOnIntegers = true
+        return result
+    }
+
+    private static func shuffle(_ shape: Shape, groups: Int) -> OpCase {
+        var result = OpCase(
+            "channel shuffle, \(shape) in \(groups) groups", "channel_shuffle",
+            settings: ["groups": [Double(groups)]],
+            inputs: [.tensor(shape)], outputs: [.value(shape)]
+        ) { graph, inputs in
+            try graph.apply(.channelShuffle(Op.ChannelShuffle(groups: groups)), to: inputs, name: "shuffle")
         }
         result.isExactOnIntegers = true
         return result

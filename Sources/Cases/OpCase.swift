@@ -57,6 +57,8 @@ package struct OpCase: Sendable, CustomStringConvertible {
         case loss = "softmax cross-entropy"
         case binaryLoss = "binary cross-entropy"
         case elementwise = "element-wise"
+        case norms = "layer and group norm"
+        case upsampling
         case scaling = "channel scaling"
         case concatenation, input, photographs, optimizers, metrics
 
@@ -69,6 +71,8 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .loss: OpCase.loss
             case .binaryLoss: OpCase.binaryLoss
             case .elementwise: OpCase.elementwise
+            case .norms: OpCase.layerNorm + OpCase.groupNorm + OpCase.localResponseNorm
+            case .upsampling: OpCase.upsampling
             case .scaling: OpCase.channelScaling + OpCase.stochasticDepth
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input

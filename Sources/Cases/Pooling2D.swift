@@ -11,7 +11,7 @@ struct PoolingConfiguration: Checkable, Sendable {
     var fused: Bool
     /// For average pooling.
     var countsPadding: Bool
-    /// For max pooling: the output's size.
+    /// The output's size.
     var roundsUp: Bool
     var data: CaseData
     var output: Shape
@@ -79,7 +79,7 @@ struct PoolingConfiguration: Checkable, Sendable {
     private var mask: [CaseInput] { fused ? [.tensor(input, .integers)] : [] }
 
     var averageCases: [OpCase] {
-        let op = Op.AveragePool2D(window: window, countsPadding: countsPadding)
+        let op = Op.AveragePool2D(window: window, countsPadding: countsPadding, roundsUp: roundsUp)
         let gradient = Op.AveragePool2DGradient(forward: op, inputShape: input)
         var forward = OpCase(
             "average pooling, \(name)", "average_pool2d", settings: settings, inputs: [.tensor(input, data)],
@@ -94,7 +94,7 @@ struct PoolingConfiguration: Checkable, Sendable {
             return fused ? try graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx
         }
         // Only a division by a power of two is exact whether it is done as one or by the reciprocal.
-        let isExact = countsPadding && window.kernel.area.isPowerOfTwo
+        let isExact = countsPadding && !roundsUp && window.kernel.area.isPowerOfTwo
         forward.isExactOnIntegers = isExact
         backward.isExactOnIntegers = isExact
         return [forward, backward].map { $0.checked(if: isChecked) }
@@ -127,7 +127,45 @@ extension OpCase {
     package static let pooling2D =
         maxPoolConfigurations.flatMap(\.maxCases) + averagePoolConfigurations.flatMap(\.averageCases)
         + globalAverageShapes.enumerated().flatMap { globalAverageCases($1, fused: $0 % 2 == 1) }
+        + adaptivePooling
+
+    private static let adaptivePooling: [OpCase] = adaptiveConfigurations.enumerated().flatMap {
+        index, parts in
+        adaptiveCases(parts.input, parts.output, fused: index % 2 == 1).map { $0.checked(if: index < 4) }
+    }
 }
+
+/// Adaptive average pooling, forward and gradient, perhaps with a ReLU.
+private func adaptiveCases(_ input: Shape, _ extent: Extent, fused: Bool) -> [OpCase] {
+    let output = Shape(
+        images: input.images, height: extent.height, width: extent.width, channels: input.channels)
+    let name = "\(input) to \(extent)\(fused ? ", ReLU" : "")"
+    let forward = OpCase(
+        "adaptive average pooling, \(name)", "adaptive_average_pool2d",
+        settings: ["output": extent.doubles, "relu": [fused ? 1 : 0]], inputs: [.tensor(input)],
+        outputs: [.value(output)]
+    ) { graph, inputs in
+        let y = try graph.apply(
+            .adaptiveAveragePool2D(Op.AdaptiveAveragePool2D(extent)), to: inputs, name: "pool")
+        return [try graph.finished(y[0], adding: nil, fused)]
+    }
+    let backward = OpCase(
+        "adaptive average pooling's gradient, \(name)", "adaptive_average_pool2d_gradient",
+        settings: ["output": extent.doubles, "relu": [0], "image": input.extents.map(Double.init)],
+        inputs: [.tensor(output)] + (fused ? [.tensor(input, .integers)] : []), outputs: [.value(input)]
+    ) { graph, inputs in
+        let op = Op.AdaptiveAveragePool2DGradient(inputShape: input)
+        let dx = try graph.apply(.adaptiveAveragePool2DGradient(op), to: [inputs[0]], name: "pool")
+        return fused ? try graph.apply(.reluGradient, to: dx + inputs.suffix(1), name: "relu") : dx
+    }
+    return [forward, backward]
+}
+
+/// AlexNet's and VGG's at other sizes than theirs, then parts that share rows, that are larger than the image, and one.
+private let adaptiveConfigurations: [(input: Shape, output: Extent)] = [
+    ([2, 13, 9, 32], Extent(6)), ([3, 5, 8, 17], Extent(7)), ([2, 7, 7, 5], Extent(3, 2)),
+    ([1, 1, 3, 33], Extent(2, 5)), ([5, 4, 6, 1], Extent(3, 4)), ([2, 10, 1, 10], Extent(1)),
+]
 
 /// NiN's and ResNet-18's last, then odd ones.
 private let globalAverageShapes: [Shape] = [

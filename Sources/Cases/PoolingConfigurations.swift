@@ -103,6 +103,17 @@ let averagePoolConfigurations: [PoolingConfiguration] = [
     .init([2, 12, 13, 5], 7, stride: 2, padding: 3, gives: 6, 7),
     .init([2, 13, 14, 5], 7, stride: 3, gives: 3, 3),
     .init([2, 14, 15, 5], 7, stride: 4, padding: 3, gives: 4, 4),
+    // Sizes rounded up: padding counted and not, windows side by side with and without one over the edge, an image
+    // smaller than the window, and a window that would begin beyond the image.
+    .init([2, 7, 10, 5], 3, stride: 2, padding: 1, fused: true, roundsUp: true, gives: 4, 6).checked,
+    .init([2, 8, 11, 17], 3, stride: 2, padding: 1, roundsUp: true, gives: 5, 6).checked,
+    .init([2, 8, 11, 17], 3, stride: 2, padding: 1, countsPadding: false, roundsUp: true, gives: 5, 6)
+        .checked,
+    .init([2, 8, 6, 17], 2, stride: 2, roundsUp: true, gives: 4, 3),
+    .init([2, 7, 8, 17], 2, stride: 2, fused: true, roundsUp: true, gives: 4, 4),
+    .init([2, 8, 7, 5], 2, stride: 2, countsPadding: false, roundsUp: true, gives: 4, 4),
+    .init([1, 2, 5, 3], 3, stride: 2, roundsUp: true, gives: 1, 2),
+    .init([2, 7, 9, 5], 2, stride: 4, roundsUp: true, gives: 2, 3),
     // Windows, strides and paddings that differ in height and width.
     .init([2, 11, 9, 7], [1, 3], padding: [0, 1], countsPadding: false, gives: 11, 9),
     .init([2, 11, 9, 7], [3, 1], padding: [1, 0], gives: 11, 9),

@@ -138,6 +138,8 @@ public struct Statistic: Hashable, Sendable {
 /// `[kernel height, kernel width, inputs, outputs]`; this is the only place that knows both.
 public enum ParameterLayout: Hashable, Sendable {
     case vector(Int)
+    /// A number a channel; in files `[channels, 1, 1]`.
+    case channels(Int)
     /// A convolution's filter; in files `[outputs, inputs, height, width]`.
     case filter(outputs: Int, inputs: Int, height: Int, width: Int)
     /// A dense layer's filter; in files `[outputs, inputs · height · width]`, where the inputs are a flattened
@@ -147,7 +149,7 @@ public enum ParameterLayout: Hashable, Sendable {
 
     public var count: Int {
         switch self {
-        case .vector(let count): count
+        case .vector(let count), .channels(let count): count
         case .filter(let outputs, let inputs, let height, let width),
             .dense(let outputs, let inputs, let height, let width):
             outputs * inputs * height * width
@@ -158,6 +160,7 @@ public enum ParameterLayout: Hashable, Sendable {
     public var externalShape: [Int] {
         switch self {
         case .vector(let count): [count]
+        case .channels(let count): [count, 1, 1]
         case .filter(let outputs, let inputs, let height, let width): [outputs, inputs, height, width]
         case .dense(let outputs, let inputs, let height, let width): [outputs, inputs * height * width]
         }
@@ -167,7 +170,7 @@ public enum ParameterLayout: Hashable, Sendable {
     /// Glorot and He.
     public var fans: (fanIn: Int, fanOut: Int) {
         switch self {
-        case .vector(let count): (count, count)
+        case .vector(let count), .channels(let count): (count, count)
         case .filter(let outputs, let inputs, let height, let width):
             (inputs * height * width, outputs * height * width)
         case .dense(let outputs, let inputs, let height, let width): (inputs * height * width, outputs)
@@ -197,7 +200,7 @@ public enum ParameterLayout: Hashable, Sendable {
     ) -> [Float] {
         precondition(values.count == count)
         switch self {
-        case .vector: return values
+        case .vector, .channels: return values
         case .filter(let outputs, let inputs, let height, let width),
             .dense(let outputs, let inputs, let height, let width):
             let pixels = height * width

@@ -103,6 +103,8 @@ public enum Op: Hashable, Sendable {
     case maxPool2DGradient(MaxPool2DGradient)
     case averagePool2D(AveragePool2D)
     case averagePool2DGradient(AveragePool2DGradient)
+    case adaptiveAveragePool2D(AdaptiveAveragePool2D)
+    case adaptiveAveragePool2DGradient(AdaptiveAveragePool2DGradient)
     case globalAveragePool
     case globalAveragePoolGradient(GlobalAveragePoolGradient)
     case activation(Activation)
@@ -122,6 +124,19 @@ public enum Op: Hashable, Sendable {
     case concatenation
     case channelSlice(ChannelSlice)
     case channelSplit(ChannelSplit)
+    case channelPad(ChannelPad)
+    case channelShuffle(ChannelShuffle)
+    case softmax
+    case softmaxGradient
+    case layerNorm(LayerNorm)
+    case layerNormGradient
+    case normParameterSums
+    case groupNorm(GroupNorm)
+    case groupNormGradient(GroupNormGradient)
+    case localResponseNorm(LocalResponseNorm)
+    case localResponseNormGradient(LocalResponseNormGradient)
+    case upsampling(Upsampling)
+    case upsamplingGradient(UpsamplingGradient)
     case flatten
     case unflatten(Unflatten)
     case softmaxCrossEntropy(SoftmaxCrossEntropy = SoftmaxCrossEntropy())
@@ -154,6 +169,8 @@ public enum Op: Hashable, Sendable {
         case .maxPool2DGradient(let op): op
         case .averagePool2D(let op): op
         case .averagePool2DGradient(let op): op
+        case .adaptiveAveragePool2D(let op): op
+        case .adaptiveAveragePool2DGradient(let op): op
         case .globalAveragePool: GlobalAveragePool()
         case .globalAveragePoolGradient(let op): op
         case .activation(let activation): ActivationForward(activation: activation)
@@ -173,6 +190,19 @@ public enum Op: Hashable, Sendable {
         case .concatenation: Concatenation()
         case .channelSlice(let op): op
         case .channelSplit(let op): op
+        case .channelPad(let op): op
+        case .channelShuffle(let op): op
+        case .softmax: Softmax()
+        case .softmaxGradient: SoftmaxGradient()
+        case .layerNorm(let op): op
+        case .layerNormGradient: LayerNormGradient()
+        case .normParameterSums: NormParameterSums()
+        case .groupNorm(let op): op
+        case .groupNormGradient(let op): op
+        case .localResponseNorm(let op): op
+        case .localResponseNormGradient(let op): op
+        case .upsampling(let op): op
+        case .upsamplingGradient(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op

@@ -115,6 +115,24 @@ public struct NetworkScope: Sendable {
         return try apply(.concatenation, to: values)[0]
     }
 
+    /// The channels in parts of so many, one after another: `torch.split` along the channels.
+    ///
+    /// - Throws: `ResinError(.usage)` when they are not as many as the value's.
+    public mutating func split(_ value: ValueID, into counts: [Int]) throws -> [ValueID] {
+        try requireChannels(value, for: "split", "split")
+        guard shape(of: value).channels == counts.reduce(0, +), !counts.contains(where: { $0 < 1 }) else {
+            throw misfit(
+                "split",
+                "its input has \(shape(of: value).channels) channels, which are not "
+                    + counts.map(String.init).joined(separator: " and "))
+        }
+        var first = 0
+        return try counts.map { count in
+            defer { first += count }
+            return try apply(.channelSlice(Op.ChannelSlice(first..<first + count)), to: [value])[0]
+        }
+    }
+
     /// Adds a trained parameter of the layer that is being added, `weight` as `1.0.conv1.weight`.
     public mutating func addParameter(
         _ name: String, _ layout: ParameterLayout, role: Parameter.Role

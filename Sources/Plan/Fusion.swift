@@ -103,7 +103,7 @@ extension Graph {
     fileprivate func hasNarrowExponential(_ node: Node, _ next: Node, _ leastChannels: Int) -> Bool {
         guard case .activation(let activation) = next.op else { return false }
         return switch node.op {
-        case .convolution2D, .groupedConvolution2D, .maxPool2D, .averagePool2D:
+        case .convolution2D, .groupedConvolution2D, .maxPool2D, .averagePool2D, .adaptiveAveragePool2D:
             activation.takesExponential && shape(of: node.outputs[0]).channels < leastChannels
         default: false
         }

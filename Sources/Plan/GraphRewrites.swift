@@ -17,7 +17,7 @@ package struct GraphRewrites: Hashable, Sendable {
 extension Graph {
     func rewritten(_ rewrites: GraphRewrites) -> Graph {
         let joined = rewrites.joinsLoss ? joiningLoss() : self
-        let fused = joined.splittingAtOnce().fused(
+        let fused = joined.joiningPads().splittingAtOnce().fused(
             leastExponentialChannels: rewrites.leastExponentialChannels)
         return rewrites.takesOnlyTaps ? fused.takingOnlyTaps() : fused
     }

@@ -47,3 +47,33 @@ extension Op.ChannelSplit: ReferenceOperator {
         }
     }
 }
+
+extension Op.ChannelPad: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
+        let part = invocation.inputs[0].shape
+        let x = invocation.inputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
+        let y = invocation.outputs[0].floats
+        for pixel in 0..<part.pixels {
+            for c in 0..<count {
+                let value =
+                    channels.contains(c) ? x[pixel * part.channels + c - channels.lowerBound] : 0
+                y[pixel * count + c] = epilogue(Double(value), operands, pixel * count + c)
+            }
+        }
+    }
+}
+
+extension Op.ChannelShuffle: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
+        let shape = invocation.inputs[0].shape
+        let x = invocation.inputs[0].floats
+        let y = invocation.outputs[0].floats
+        let size = shape.channels / groups
+        for pixel in 0..<shape.pixels {
+            for c in 0..<shape.channels {
+                y[pixel * shape.channels + c] = x[pixel * shape.channels + c % groups * size + c / groups]
+            }
+        }
+    }
+}

@@ -83,7 +83,13 @@ extension Op.MaxPool2DGradient: ReferenceOperator {
 extension Op.AveragePool2D: ReferenceOperator {
     /// Number of values that the mean at output (i, j) is over.
     fileprivate func divisor(ofOutput i: Int, _ j: Int, on image: Shape) -> Double {
-        if countsPadding { return Double(window.kernel.area) }
+        if countsPadding {
+            let top = i * window.stride.height - window.padding.height
+            let left = j * window.stride.width - window.padding.width
+            return Double(
+                (min(top + window.kernel.height, image.height + window.padding.height) - top)
+                    * (min(left + window.kernel.width, image.width + window.padding.width) - left))
+        }
         var count = 0
         window.forEachPlace(ofOutput: i, j, on: image) { _, _ in count += 1 }
         return Double(count)
@@ -132,6 +138,73 @@ extension Op.AveragePool2DGradient: ReferenceOperator {
                         forward.window.forEachPlace(ofOutput: i, j, on: inputShape) { _, pixel in
                             for c in 0..<channels {
                                 sums[pixel * channels + c] += Double(dy[start + c]) / divisor
+                            }
+                        }
+                    }
+                }
+                for index in 0..<imageCount {
+                    dx[n * imageCount + index] = epilogue(sums[index], operands, n * imageCount + index)
+                }
+            }
+        }
+    }
+}
+
+/// Part `index` of `parts` of so many places.
+private func part(_ index: Int, of parts: Int, _ places: Int) -> Range<Int> {
+    index * places / parts..<((index + 1) * places + parts - 1) / parts
+}
+
+extension Op.AdaptiveAveragePool2D: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
+        let image = invocation.inputs[0].shape
+        let x = invocation.inputs[0].floats
+        let y = invocation.outputs[0].floats
+        let channels = image.channels
+
+        concurrently(image.images * output.height) { row in
+            let (n, i) = row.quotientAndRemainder(dividingBy: output.height)
+            let rows = part(i, of: output.height, image.height)
+            withAccumulators(channels) { sums in
+                for j in 0..<output.width {
+                    let columns = part(j, of: output.width, image.width)
+                    sums.update(repeating: 0)
+                    for h in rows {
+                        for w in columns {
+                            let pixel = ((n * image.height + h) * image.width + w) * channels
+                            for c in 0..<channels { sums[c] += Double(x[pixel + c]) }
+                        }
+                    }
+                    let start = (row * output.width + j) * channels
+                    let area = Double(rows.count * columns.count)
+                    for c in 0..<channels { y[start + c] = epilogue(sums[c] / area, .init(), start + c) }
+                }
+            }
+        }
+    }
+}
+
+extension Op.AdaptiveAveragePool2DGradient: ReferenceOperator {
+    func execute(_ invocation: Invocation) {
+        let gradient = invocation.inputs[0].shape
+        let dy = invocation.inputs[0].floats
+        let operands = epilogue.operands(of: invocation.inputs)
+        let dx = invocation.outputs[0].floats
+        let channels = inputShape.channels
+        let imageCount = inputShape.count / inputShape.images
+
+        concurrently(inputShape.images) { n in
+            withAccumulators(imageCount) { sums in
+                for i in 0..<gradient.height {
+                    let rows = part(i, of: gradient.height, inputShape.height)
+                    for j in 0..<gradient.width {
+                        let columns = part(j, of: gradient.width, inputShape.width)
+                        let start = ((n * gradient.height + i) * gradient.width + j) * channels
+                        let area = Double(rows.count * columns.count)
+                        for h in rows {
+                            for w in columns {
+                                let pixel = (h * inputShape.width + w) * channels
+                                for c in 0..<channels { sums[pixel + c] += Double(dy[start + c]) / area }
                             }
                         }
                     }

@@ -222,6 +222,8 @@ extension Op {
         case .maxPool2DGradient(let op): op
         case .averagePool2D(let op): op
         case .averagePool2DGradient(let op): op
+        case .adaptiveAveragePool2D(let op): op
+        case .adaptiveAveragePool2DGradient(let op): op
         case .globalAveragePool: GlobalAveragePool()
         case .globalAveragePoolGradient(let op): op
         case .activation(let activation): ActivationForward(activation: activation)
@@ -241,6 +243,19 @@ extension Op {
         case .concatenation: Concatenation()
         case .channelSlice(let op): op
         case .channelSplit(let op): op
+        case .channelPad(let op): op
+        case .channelShuffle(let op): op
+        case .softmax: Softmax()
+        case .softmaxGradient: SoftmaxGradient()
+        case .layerNorm(let op): op
+        case .layerNormGradient: LayerNormGradient()
+        case .normParameterSums: NormParameterSums()
+        case .groupNorm(let op): op
+        case .groupNormGradient(let op): op
+        case .localResponseNorm(let op): op
+        case .localResponseNormGradient(let op): op
+        case .upsampling(let op): op
+        case .upsamplingGradient(let op): op
         case .flatten: Flatten()
         case .unflatten(let op): op
         case .softmaxCrossEntropy(let op): op

@@ -209,6 +209,51 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(try operators(.inference) == [])
     }
 
+    @Test func partsOfTheChannelsArePutSideBySideAgain() throws {
+        let built = try graph {
+            Split([1, 1]) {
+                Identity()
+                Convolution2D(3, kernel: 1)
+            }
+            ChannelShuffle(groups: 2)
+        }
+        #expect(built.graph.parameters.map(\.name).first == "0.0.1.weight")
+        #expect(built.entries.first { $0.row.name == "0.0" }?.row.output == [4, 8, 8])
+        #expect(
+            message { _ = try graph { Split([1, 2]) { for _ in 0..<2 { Identity() } } } }
+                == "layer '0.0' (split): its input has 2 channels, which are not 1 and 2")
+        #expect(message { _ = try graph { ChannelShuffle(groups: 3) } }.contains("are not 3 groups"))
+    }
+
+    @Test func layerScaleBelongsToItsBlockWhereItIsAppliedInPlace() throws {
+        struct Block: Layer {
+            func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+                try LayerScale(initialValue: 0.5).apply(to: input, in: &scope)
+            }
+        }
+        let parameter = try graph { Block() }.graph.parameters[0]
+        #expect(parameter.name == "0.0.layer_scale" && parameter.layout.externalShape == [2, 1, 1])
+        #expect(Initialiser.default.values(for: parameter, index: 0, seed: 1) == [0.5, 0.5])
+    }
+
+    @Test func normsAndUpsamplingHavePyTorchsNamesAndShapes() throws {
+        let built = try graph {
+            LayerNorm()
+            GroupNorm(groups: 2)
+            LocalResponseNorm(size: 5)
+            Upsample(by: 3, .bilinear(alignsCorners: false))
+            AdaptiveAveragePool2D(Extent(7, 5))
+            AveragePool2D(kernel: 2, roundsUp: true)
+        }
+        #expect(
+            built.graph.parameters.map(\.name).prefix(4)
+                == ["0.0.weight", "0.0.bias", "0.1.weight", "0.1.bias"])
+        let outputs = (3..<6).map { index in
+            built.entries.first { $0.row.name == "0.\(index)" }?.row.output
+        }
+        #expect(outputs == [[2, 24, 24], [2, 7, 5], [2, 4, 3]])
+    }
+
     @Test func theGlobalMaximumIsOneNumberAChannel() throws {
         let network = Network(input: ImageShape(channels: 5, side: 8), classes: 5) { GlobalMaxPool2D() }
         #expect(try network.summary().outermost.map(\.output) == [[5]])

@@ -83,6 +83,14 @@ extension DifferenceCase {
                 let op = Op.AveragePool2D(window: window, countsPadding: false)
                 return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
             },
+            DifferenceCase(name: "average pooling, size rounded up", shape: [1, 5, 4, 3]) { graph, x in
+                let op = Op.AveragePool2D(window: Window(kernel: 3, stride: 2, padding: 1), roundsUp: true)
+                return try graph.apply(.averagePool2D(op), to: [x], name: "pool")[0]
+            },
+            DifferenceCase(name: "adaptive average pooling", shape: [2, 5, 3, 2]) { graph, x in
+                let op = Op.AdaptiveAveragePool2D(Extent(3, 2))
+                return try graph.apply(.adaptiveAveragePool2D(op), to: [x], name: "pool")[0]
+            },
             DifferenceCase(name: "global average pooling", shape: [2, 3, 4, 5]) { graph, x in
                 try graph.apply(.globalAveragePool, to: [x], name: "pool")[0]
             },
@@ -151,6 +159,49 @@ extension DifferenceCase {
                 let both = try graph.apply(.concatenation, to: [x, y], name: "first")
                 let z = try graph.convolution(both[0], to: 3, Window(kernel: 1), bias: true)
                 return try graph.apply(.concatenation, to: [both[0], z, x], name: "second")[0]
+            },
+            DifferenceCase(name: "slices of a value, one of them read twice", shape: [2, 3, 2, 5]) {
+                graph, x in
+                let parts = try [0..<2, 2..<5, 1..<4].map { channels in
+                    try graph.apply(.channelSlice(Op.ChannelSlice(channels)), to: [x], name: "slice")[0]
+                }
+                let y = try graph.convolution(parts[0], to: 3, Window(kernel: 1), bias: true)
+                let sum = try graph.apply(.add(Op.Add()), to: [y, parts[1]], name: "add")[0]
+                return try graph.apply(.concatenation, to: [sum, parts[0], parts[2]], name: "concatenation")[
+                    0]
+            },
+            DifferenceCase(name: "channel shuffle", shape: [2, 2, 3, 6]) { graph, x in
+                let op = Op.ChannelShuffle(groups: 3)
+                return try graph.apply(.channelShuffle(op), to: [x], name: "shuffle")[0]
+            },
+            DifferenceCase(name: "softmax", shape: [2, 2, 3, 5]) { graph, x in
+                try graph.apply(.softmax, to: [x], name: "softmax")[0]
+            },
+            DifferenceCase(name: "layer norm", shape: [2, 2, 3, 5]) { graph, x in
+                let parameters = [graph.parameter(.vector(5)), graph.parameter(.vector(5))]
+                let op = Op.LayerNorm(epsilon: 0.01)
+                return try graph.apply(.layerNorm(op), to: [x] + parameters, name: "norm")[0]
+            },
+            DifferenceCase(name: "group norm", shape: [2, 2, 3, 6]) { graph, x in
+                let parameters = [graph.parameter(.vector(6)), graph.parameter(.vector(6))]
+                let op = Op.GroupNorm(groups: 2, epsilon: 0.01)
+                return try graph.apply(.groupNorm(op), to: [x] + parameters, name: "norm")[0]
+            },
+            DifferenceCase(name: "local response norm", shape: [2, 2, 2, 5]) { graph, x in
+                let op = Op.LocalResponseNorm(size: 4, alpha: 2, beta: 0.75, k: 0.5)
+                return try graph.apply(.localResponseNorm(op), to: [x], name: "norm")[0]
+            },
+            DifferenceCase(name: "nearest pixels", shape: [2, 3, 2, 2]) { graph, x in
+                let op = Op.Upsampling(to: Extent(5, 4), .nearest)
+                return try graph.apply(.upsampling(op), to: [x], name: "resize")[0]
+            },
+            DifferenceCase(name: "bilinear resizing", shape: [2, 3, 2, 2]) { graph, x in
+                let op = Op.Upsampling(to: Extent(5, 4), .bilinear(alignsCorners: false))
+                return try graph.apply(.upsampling(op), to: [x], name: "resize")[0]
+            },
+            DifferenceCase(name: "bilinear resizing with aligned corners", shape: [2, 3, 4, 1]) { graph, x in
+                let op = Op.Upsampling(to: Extent(7, 2), .bilinear(alignsCorners: true))
+                return try graph.apply(.upsampling(op), to: [x], name: "resize")[0]
             },
             DifferenceCase(name: "softmax cross-entropy alone", shape: [3, 1, 1, 7]) { _, x in x },
             DifferenceCase(name: "label smoothing", shape: [3, 1, 1, 7], labelSmoothing: 0.3) { _, x in x },

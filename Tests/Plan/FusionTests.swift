@@ -120,11 +120,30 @@ struct FusionTests {
                 GlobalAveragePool2D()
             } == [
                 "0 convolution+relu", "2.0.0 convolution+relu", "2.1.0 convolution+relu",
-                "2.concatenation other", "3 convolution", "4 global average", "loss loss",
+                "2.concatenation concatenation", "3 convolution", "4 global average", "loss loss",
                 "loss loss gradient", "4 global average gradient", "3 filter gradient",
                 "3 input gradient+relu gradient", "2.concatenation split", "2.1.0 input gradient",
                 "2.1.0 filter gradient", "2.0.0 filter gradient",
                 "2.0.0 input gradient+addition, relu gradient", "0 filter gradient",
+            ])
+    }
+
+    @Test("the gradients of the channels' parts are put side by side, not padded and added")
+    func parts() throws {
+        let names = try nodes(.training, differentiated: true) {
+            Convolution2D(8, kernel: 3)
+            Split([3, 5]) {
+                Identity()
+                Convolution2D(5, kernel: 1)
+            }
+            ChannelShuffle(groups: 2)
+            Convolution2D(4, kernel: 1)
+            GlobalAveragePool2D()
+        }
+        #expect(
+            names.filter { $0.hasPrefix("1") } == [
+                "1 split", "1.1 convolution", "1.concatenation concatenation", "1.concatenation split",
+                "1.1 input gradient", "1.1 filter gradient", "1 concatenation",
             ])
     }
 
@@ -190,6 +209,8 @@ extension Op {
         case .globalAveragePool: "global average"
         case .globalAveragePoolGradient: "global average gradient"
         case .channelSplit: "split"
+        case .channelPad: "pad"
+        case .concatenation: "concatenation"
         case .softmaxCrossEntropy: "loss"
         case .softmaxCrossEntropyGradient: "loss gradient"
         case .relu: "relu"

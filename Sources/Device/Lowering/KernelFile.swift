@@ -35,8 +35,10 @@ struct KernelFile: Hashable, Sendable {
         openDimensions: ["batch_norm_normalise": 2, "batch_norm_inference": 2, "batch_norm_gradient": 2],
         vectors: .alignedChannels)
     static let channels = KernelFile(
-        name: "channels", joins: .small, openDimensions: ["copy_channels": 2, "split_channels": 2],
-        vectors: .alignedChannels)
+        name: "channels", joins: .small,
+        openDimensions: [
+            "copy_channels": 2, "split_channels": 2, "pad_channels": 2, "shuffle_channels": 2,
+        ], vectors: .alignedChannels)
     static let channelScaling = KernelFile(
         name: "channel_scaling", joins: .small,
         openDimensions: [
@@ -49,12 +51,18 @@ struct KernelFile: Hashable, Sendable {
             uniqueKeysWithValues: (["clear", "scale", "add", "multiply", "dropout"]
                 + Activation.all.flatMap { [$0.identifier, $0.gradientKernel] }).map { ($0, 1) }),
         vectors: .alignedTensors)
+    static let groupNorm = KernelFile(
+        name: "group_norm", joins: .small,
+        openDimensions: ["group_norm_normalise": 2, "group_norm_gradient": 2], vectors: .alignedChannels)
     static let imageAdjustments = KernelFile(name: "image_adjustments", joins: .photographs)
     static let imageCrop = KernelFile(
         name: "image_crop", joins: .photographs, openDimensions: ["image_crop": 2])
     static let imageNormalisation = KernelFile(
         name: "image_normalisation", joins: .photographs, openDimensions: ["image_normalisation": 2])
     static let input = KernelFile(name: "input", joins: .small)
+    static let localResponseNorm = KernelFile(
+        name: "local_response_norm", joins: .small,
+        openDimensions: ["local_response_norm": 2, "local_response_norm_gradient": 2])
     static let loss = KernelFile(
         name: "loss", preamble: ["labels"], joins: .small, openDimensions: ["channel_activity": 2])
     static let binaryLoss = KernelFile(name: "binary_loss", preamble: ["reduction", "labels"])
@@ -71,17 +79,29 @@ struct KernelFile: Hashable, Sendable {
         openDimensions: [
             "maxpool2d_forward": 2, "maxpool2d_gradient": 2, "averagepool2d_forward": 2,
             "averagepool2d_gradient": 2, "global_averagepool_gradient": 2,
+            "adaptive_averagepool2d_forward": 2, "adaptive_averagepool2d_gradient": 2,
         ], vectors: .alignedChannels)
+
+    static let upsampling = KernelFile(
+        name: "upsampling", joins: .small, openDimensions: ["resize": 2, "resize_gradient": 2],
+        vectors: .alignedChannels)
 
     // Reductions by work-groups, for GPUs.
     static let batchNormReduction = KernelFile(
         name: "batch_norm_reduction", preamble: ["ptx", "last_group", "reduction"], vectors: .alignedChannels)
     static let channelSumsReduction = KernelFile(
         name: "channel_sums_reduction", preamble: ["reduction"], vectors: .alignedChannels)
+    static let groupNormReduction = KernelFile(
+        name: "group_norm_reduction", preamble: ["reduction"], vectors: .alignedChannels)
     static let lossReduction = KernelFile(
         name: "loss_reduction", preamble: ["ptx", "last_group", "reduction", "labels"])
     static let poolingReduction = KernelFile(
         name: "pooling2d_reduction", preamble: ["reduction"], vectors: .alignedChannels)
+
+    // What takes each pixel's channels together, on CPUs and on GPUs.
+    static let pixelwise = KernelFile(name: "pixelwise", joins: .small)
+    static let pixelwiseReduction = KernelFile(
+        name: "pixelwise_reduction", preamble: ["reduction"], vectors: .alignedChannels)
 
     // Convolutions of CPUs; the first serves every device.
     static let gather = KernelFile(name: "convolution2d_gather", preamble: ["patch"], joins: .packed)
@@ -135,8 +155,8 @@ struct KernelFile: Hashable, Sendable {
         .small: (
             ["labels", "update"],
             [
-                batchNorm, channels, channelScaling, filterReduce, elementwise, input, loss, optimizer,
-                pooling,
+                batchNorm, channels, channelScaling, filterReduce, elementwise, groupNorm, input,
+                localResponseNorm, loss, optimizer, pixelwise, pooling, upsampling,
             ]
         ),
         .packed: (["patch"], [gather, packed]),

@@ -40,9 +40,13 @@ extension Lowering {
         case .aligned: return true
         case .alignedTensors: return shapes.allSatisfy { $0.count % traits.lanes == 0 }
         case .alignedChannels:
-            if case .channelSlice(let op) = node.op, op.channels.lowerBound % traits.lanes != 0 {
-                return false
-            }
+            let first =
+                switch node.op {
+                case .channelSlice(let op): op.channels.lowerBound
+                case .channelPad(let op): op.channels.lowerBound
+                default: 0
+                }
+            if first % traits.lanes != 0 { return false }
             return shapes.allSatisfy { $0.channels % traits.lanes == 0 }
         }
     }

@@ -80,7 +80,7 @@ extension Op.BatchNormGradient: DeviceOperator {
 
 extension DeviceForm {
     /// Of a node that sums by channel over the pixels of its first input.
-    fileprivate static func channelReduction(
+    static func channelReduction(
         of shape: Shape, on traits: DeviceTraits, _ lower: @escaping @Sendable (inout Lowering) -> Void
     ) -> DeviceForm {
         switch traits.kind {

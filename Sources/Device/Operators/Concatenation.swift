@@ -55,7 +55,37 @@ extension Op.ChannelSplit: DeviceOperator {
     }
 }
 
+extension Op.ChannelPad: DeviceOperator {
+    func lower(_ lowering: inout Lowering) {
+        lowering.eachPixelsChannels(
+            "pad_channels",
+            [
+                lowering.input(0), lowering.addend(of: epilogue), lowering.operand(of: epilogue),
+                lowering.output(0),
+            ], [.int(channels.count), .int(channels.lowerBound), .int(count), .int(Int(epilogue.code))])
+    }
+}
+
+extension Op.ChannelShuffle: DeviceOperator {
+    func lower(_ lowering: inout Lowering) {
+        lowering.eachPixelsChannels(
+            "shuffle_channels", [lowering.input(0), lowering.output(0)],
+            [.int(lowering.outputShape(0).channels), .int(groups)])
+    }
+}
+
 extension Lowering {
+    /// Launches a kernel of channels.cl over the output's pixels.
+    fileprivate mutating func eachPixelsChannels(
+        _ kernel: String, _ arguments: [Argument], _ constants: [Argument]
+    ) {
+        let shape = outputShape(0)
+        let chunk = traits.kind == .cpu ? max(1, traits.chunkVectors * traits.lanes / shape.channels) : 1
+        launch(
+            kernel, in: .channels, global: [traits.channelWorkers(shape), divide(shape.pixels, by: chunk)],
+            arguments + [.int(shape.pixels)] + constants + [.int(chunk)])
+    }
+
     fileprivate mutating func copyChannels(
         _ channels: Range<Int>, of source: ValueID, to target: ValueID, from first: Int,
         then epilogue: Epilogue = .none

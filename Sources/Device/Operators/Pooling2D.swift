@@ -64,6 +64,28 @@ extension Op.AveragePool2DGradient: DeviceOperator {
     }
 }
 
+extension Op.AdaptiveAveragePool2D: DeviceOperator {
+    func lower(_ lowering: inout Lowering) {
+        let (image, output) = (lowering.inputShape(0), lowering.outputShape(0))
+        var geometry = PoolGeometry(Window(kernel: 1), image: image, output: output)
+        geometry.epilogue = epilogue.code
+        lowering.launch(
+            "adaptive_averagepool2d_forward", in: .pooling, global: lowering.rows(of: output, &geometry),
+            [lowering.input(0), lowering.output(0), .geometry(geometry)])
+    }
+}
+
+extension Op.AdaptiveAveragePool2DGradient: DeviceOperator {
+    func lower(_ lowering: inout Lowering) {
+        var geometry = PoolGeometry(Window(kernel: 1), image: inputShape, output: lowering.inputShape(0))
+        geometry.epilogue = epilogue.code
+        lowering.launch(
+            "adaptive_averagepool2d_gradient", in: .pooling,
+            global: lowering.rows(of: inputShape, &geometry),
+            [lowering.input(0), lowering.operand(of: epilogue), lowering.output(0), .geometry(geometry)])
+    }
+}
+
 extension Op.GlobalAveragePool: DeviceOperator {
     /// On GPUs a group for each image and run of channels.
     func lower(_ lowering: inout Lowering) {

@@ -55,18 +55,18 @@ extension Op {
             return [inputs[0]]
         }
 
-        /// The factors' gradient sums over the pixels that they are the same for.
+        /// The factors' gradient sums over the pixels that they are the same for. It comes first: then dx may take dy's place.
         package func differentiate(_ backward: inout BackwardPass) throws {
             precondition(epilogue == .none, "fusion comes after differentiation")
             let (dy, inputs) = (backward.outputGradient, backward.node.inputs)
-            if backward.wantsGradient(ofInput: 0) {
-                let dx = try backward.apply(.channelScaling(self), to: [dy, inputs[1]])
-                backward.setGradient(ofInput: 0, to: dx[0])
-            }
             if backward.wantsGradient(ofInput: 1) {
                 let op = ChannelProductSum(backward.shape(ofInput: 1))
                 let sums = try backward.apply(.channelProductSum(op), to: [dy, inputs[0]])
                 backward.setGradient(ofInput: 1, to: sums[0])
+            }
+            if backward.wantsGradient(ofInput: 0) {
+                let dx = try backward.apply(.channelScaling(self), to: [dy, inputs[1]])
+                backward.setGradient(ofInput: 0, to: dx[0])
             }
         }
 
@@ -143,14 +143,14 @@ extension Op {
 
         package func differentiate(_ backward: inout BackwardPass) throws {
             let (dy, inputs) = (backward.outputGradient, backward.node.inputs)
-            if backward.wantsGradient(ofInput: 0) {
-                let dx = try backward.apply(.parametricReLUGradient, to: [dy] + inputs)
-                backward.setGradient(ofInput: 0, to: dx[0])
-            }
             if backward.wantsGradient(ofInput: 1) {
                 let op = ChannelProductSum(backward.shape(ofInput: 1), takesNegative: true)
                 let sums = try backward.apply(.channelProductSum(op), to: [dy, inputs[0]])
                 backward.setGradient(ofInput: 1, to: sums[0])
+            }
+            if backward.wantsGradient(ofInput: 0) {
+                let dx = try backward.apply(.parametricReLUGradient, to: [dy] + inputs)
+                backward.setGradient(ofInput: 0, to: dx[0])
             }
         }
 

@@ -31,7 +31,7 @@ extension Op {
         }
     }
 
-    /// Consecutive channels of the input: an input's share of a concatenation's gradient.
+    /// Consecutive channels of the input: a part that a layer takes, or an input's share of a concatenation's gradient.
     /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. The epilogue's operands are
     /// further inputs.
     public struct ChannelSlice: Operator {
@@ -60,6 +60,13 @@ extension Op {
             Cost(bytes: (2 + epilogue.operandCount) * outputs[0].byteCount)
         }
 
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
+            let op = ChannelPad(channels, of: backward.shape(ofInput: 0).channels)
+            let gradient = try backward.apply(.channelPad(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+
         package func with(_ epilogue: Epilogue) -> Op? {
             guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
                 return nil
@@ -67,6 +74,73 @@ extension Op {
             var op = self
             op.epilogue = epilogue
             return .channelSlice(op)
+        }
+    }
+
+    /// The input's channels among so many others that are zero: a slice's gradient.
+    /// `[N, H, W, channels.count]` → `[N, H, W, C]`, or `[N, channels.count]` → `[N, C]`. The epilogue's operands are
+    /// further inputs. `Graph.joiningPads` makes a concatenation of those that are added.
+    public struct ChannelPad: Operator {
+        public var channels: Range<Int>
+        /// C.
+        public var count: Int
+        /// Not an activation.
+        public var epilogue: Epilogue
+
+        public init(_ channels: Range<Int>, of count: Int, epilogue: Epilogue = .none) {
+            precondition(channels.lowerBound >= 0 && channels.upperBound <= count)
+            self.channels = channels
+            self.count = count
+            self.epilogue = epilogue
+        }
+
+        package var summary: String {
+            "channels \(channels.lowerBound) to \(channels.upperBound - 1) of \(count)"
+        }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = inputs[0].shape
+            guard shape.channels == channels.count else {
+                throw ShapeError("its input \(shape) does not have \(channels.count) channels")
+            }
+            return [TensorType(Shape(shape.extents.dropLast() + [count]))]
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
+                return nil
+            }
+            var op = self
+            op.epilogue = epilogue
+            return .channelPad(op)
+        }
+    }
+
+    /// The channels in another order, so that groups of them mix (Zhang et al., "ShuffleNet", CVPR 2018, §3.1): channel c of
+    /// the output is channel c / groups of group c mod groups. Keeps the shape; the gradient is the same with C / groups
+    /// groups.
+    public struct ChannelShuffle: Operator {
+        public var groups: Int
+
+        public init(groups: Int) {
+            precondition(groups > 0, "channels are of at least one group")
+            self.groups = groups
+        }
+
+        package var summary: String { "channel shuffle of \(groups) groups" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            guard inputs[0].shape.channels % groups == 0 else {
+                throw ShapeError(
+                    "the \(inputs[0].shape.channels) channels of its input are not \(groups) groups")
+            }
+            return [inputs[0]]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            let op = ChannelShuffle(groups: backward.shape(ofInput: 0).channels / groups)
+            let gradient = try backward.apply(.channelShuffle(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
         }
     }
 

@@ -84,19 +84,26 @@ extension Op {
         /// Divide by the window's whole area even where it hangs over the edge (PyTorch's
         /// `count_include_pad`, on by default there).
         public var countsPadding: Bool
+        /// PyTorch's `ceil_mode`. Places beyond the padding, which the last windows have then, never count.
+        public var roundsUp: Bool
         /// `.none` or an activation.
         public var epilogue: Epilogue
 
-        public init(window: Window, countsPadding: Bool = true, epilogue: Epilogue = .none) {
+        public init(
+            window: Window, countsPadding: Bool = true, roundsUp: Bool = false, epilogue: Epilogue = .none
+        ) {
             self.window = window
             self.countsPadding = countsPadding
+            self.roundsUp = roundsUp
             self.epilogue = epilogue
         }
 
-        package var summary: String { "\(window.kernel) average pooling\(window.settings)" }
+        package var summary: String {
+            "\(window.kernel) average pooling\(window.settings)\(roundsUp ? ", size rounded up" : "")"
+        }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
-            [TensorType(try pooledShape(window, of: inputs[0].shape))]
+            [TensorType(try pooledShape(window, of: inputs[0].shape, roundsUp: roundsUp))]
         }
 
         package func differentiate(_ backward: inout BackwardPass) throws {
@@ -139,6 +146,72 @@ extension Op {
             var op = self
             op.epilogue = epilogue
             return .averagePool2DGradient(op)
+        }
+    }
+
+    /// The mean of each channel over each of `output`'s height × width parts of the image, PyTorch's
+    /// `adaptive_avg_pool2d`: part i of n of H rows begins at ⌊i · H / n⌋ and ends before ⌈(i + 1) · H / n⌉, so that parts
+    /// share rows where n does not divide H. `[N, H, W, C]` → `[N, output.height, output.width, C]`.
+    public struct AdaptiveAveragePool2D: Operator {
+        public var output: Extent
+        /// `.none` or an activation.
+        public var epilogue: Epilogue
+
+        public init(_ output: Extent, epilogue: Epilogue = .none) {
+            precondition(output.height > 0 && output.width > 0, "an image has at least one part")
+            self.output = output
+            self.epilogue = epilogue
+        }
+
+        package var summary: String { "average pooling to \(output)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            let shape = inputs[0].shape
+            return [
+                TensorType(
+                    Shape(
+                        images: shape.images, height: output.height, width: output.width,
+                        channels: shape.channels))
+            ]
+        }
+
+        package func differentiate(_ backward: inout BackwardPass) throws {
+            precondition(epilogue == .none, "fusion comes after differentiation")
+            let op = AdaptiveAveragePool2DGradient(inputShape: backward.shape(ofInput: 0))
+            let gradient = try backward.apply(
+                .adaptiveAveragePool2DGradient(op), to: [backward.outputGradient])
+            backward.setGradient(ofInput: 0, to: gradient[0])
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activation = epilogue else { return nil }
+            return .adaptiveAveragePool2D(AdaptiveAveragePool2D(output, epilogue: epilogue))
+        }
+    }
+
+    /// Each part's gradient spread evenly over its places. Inputs: dy, and the epilogue's operand, if any; output
+    /// `inputShape`.
+    public struct AdaptiveAveragePool2DGradient: Operator {
+        public var inputShape: Shape
+        /// `.none` or a gradient.
+        public var epilogue: Epilogue
+
+        public init(inputShape: Shape, epilogue: Epilogue = .none) {
+            self.inputShape = inputShape
+            self.epilogue = epilogue
+        }
+
+        package var summary: String { "gradient of average pooling of \(inputShape)" }
+
+        package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
+            [TensorType(inputShape)]
+        }
+
+        package func with(_ epilogue: Epilogue) -> Op? {
+            guard self.epilogue == .none, case .activationGradient = epilogue else { return nil }
+            var op = self
+            op.epilogue = epilogue
+            return .adaptiveAveragePool2DGradient(op)
         }
     }
 

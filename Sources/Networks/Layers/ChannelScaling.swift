@@ -34,6 +34,24 @@ public struct SqueezeExcitation: Layer {
     }
 }
 
+/// Each channel times a number that is learnt and starts small, so that a residual branch begins with little effect
+/// (Touvron et al., "Going deeper with image transformers", ICCV 2021, §2): ConvNeXt's layer scale. Keeps the shape.
+///
+/// Parameter: `layer_scale`, in files `[C, 1, 1]`. torchvision's belongs to the block itself: apply the layer in place,
+/// `LayerScale().apply(to: value, in: &scope)`, for that name.
+public struct LayerScale: Layer {
+    public var initialValue: Float
+
+    public init(initialValue: Float = 1e-6) { self.initialValue = initialValue }
+
+    public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.requireChannels(input, for: "layer scale", "apply it")
+        let factors = scope.addParameter(
+            "layer_scale", .channels(scope.shape(of: input).channels), role: .constant(initialValue))
+        return try scope.apply(.channelScaling(Op.ChannelScaling()), to: [input, factors])[0]
+    }
+}
+
 /// x above zero, else slope · x with a slope a channel that is learnt (He et al., "Delving deep into rectifiers",
 /// ICCV 2015, §2.1): PyTorch's `PReLU(num_parameters=C)`; keeps the shape. Parameter: `weight` `[C]`.
 public struct PReLU: Layer {

@@ -37,30 +37,35 @@ public struct AveragePool2D: Layer {
     public var window: Window
     /// Whether the zeros around the image count in the mean, PyTorch's `count_include_pad`.
     public var countsPadding: Bool
+    /// Whether H′ and W′ are rounded up, the last windows hanging over the edge: PyTorch's `ceil_mode`.
+    public var roundsUp: Bool
 
     /// A square window; without a stride the windows stand side by side.
-    public init(kernel: Int, stride: Int? = nil, padding: Int = 0, countsPadding: Bool = true) {
+    public init(
+        kernel: Int, stride: Int? = nil, padding: Int = 0, countsPadding: Bool = true, roundsUp: Bool = false
+    ) {
         self.init(
             window: Window(kernel: kernel, stride: stride ?? kernel, padding: padding),
-            countsPadding: countsPadding)
+            countsPadding: countsPadding, roundsUp: roundsUp)
     }
 
     /// Any window.
-    public init(window: Window, countsPadding: Bool = true) {
+    public init(window: Window, countsPadding: Bool = true, roundsUp: Bool = false) {
         self.window = window
         self.countsPadding = countsPadding
+        self.roundsUp = roundsUp
     }
 
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         try scope.requireImage(input, for: "average pooling")
-        let op = Op.AveragePool2D(window: window, countsPadding: countsPadding)
+        let op = Op.AveragePool2D(window: window, countsPadding: countsPadding, roundsUp: roundsUp)
         return try scope.apply(.averagePool2D(op), to: [input])[0]
     }
 }
 
 /// The mean of each channel over each of `output`'s height × width parts of the image, PyTorch's
-/// `AdaptiveAvgPool2d` where the parts are equal: C×H×W → C×output. An image of that size passes unchanged; of others
-/// height and width are multiples of the output's.
+/// `AdaptiveAvgPool2d`: C×H×W → C×output. Where the output's sides do not divide the image's, neighbouring parts share
+/// pixels. An image of that size passes unchanged.
 public struct AdaptiveAveragePool2D: Layer {
     public var output: Extent
 
@@ -69,13 +74,12 @@ public struct AdaptiveAveragePool2D: Layer {
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         try scope.requireImage(input, for: "adaptive average pooling")
         let image = scope.shape(of: input)
-        let part = Extent(image.height / output.height, image.width / output.width)
-        guard part.area > 0, image.height % output.height == 0, image.width % output.width == 0 else {
-            throw scope.misfit(
-                "adaptive average pooling",
-                "its input of \(image.height)×\(image.width) pixels is no multiple of \(output)")
+        if Extent(image.height, image.width) == output { return input }
+        guard image.height % output.height == 0, image.width % output.width == 0 else {
+            let op = Op.AdaptiveAveragePool2D(output)
+            return try scope.apply(.adaptiveAveragePool2D(op), to: [input])[0]
         }
-        if part == Extent(1) { return input }
+        let part = Extent(image.height / output.height, image.width / output.width)
         let op = Op.AveragePool2D(window: Window(kernel: part, stride: part))
         return try scope.apply(.averagePool2D(op), to: [input])[0]
     }

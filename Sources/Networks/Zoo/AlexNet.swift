@@ -41,7 +41,7 @@ extension Network {
     }
 
     /// torchvision's AlexNet, the narrower one of Krizhevsky, "One weird trick for parallelizing convolutional
-    /// neural networks" (2014), under torchvision's names. Inputs of 223 to 254 pixels fit: what is left of them is
+    /// neural networks" (2014), under torchvision's names. Inputs of 63 pixels and more fit: what is left of them is
     /// averaged to 6×6.
     static func torchvisionAlexNet(input: ImageShape, classes: Int, dropout: Float) -> Network {
         Network("alexnet", input: input, classes: classes) {

@@ -64,8 +64,8 @@ extension Network {
         }
     }
 
-    /// torchvision's form: the same layers under torchvision's names. Inputs of 224 to 255 pixels fit, and others
-    /// whose last image is a multiple of 7×7, to which it is averaged.
+    /// torchvision's form: the same layers under torchvision's names. Inputs of 32 pixels and more fit: what is left of
+    /// them is averaged to 7×7.
     ///
     /// - Parameter isNormalised: whether a batch norm follows each convolution.
     static func torchvisionVGG(

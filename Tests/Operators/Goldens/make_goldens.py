@@ -149,7 +149,8 @@ def max_pool2d_gradient(settings, x, dy, mask=None):
 
 def average_pool2d(settings, x):
     return [last(F.avg_pool2d(first(x), integers(settings, "kernel"), **window(settings),
-                              count_include_pad=settings["countsPadding"] == [1]))]
+                              count_include_pad=settings["countsPadding"] == [1],
+                              ceil_mode="roundsUp" in settings))]
 
 
 def average_pool2d_gradient(settings, dy, mask=None):
@@ -160,6 +161,14 @@ def pooling_gradient(operation, settings, dy, mask):
     x = torch.zeros(integers(settings, "image"), dtype=torch.float64, requires_grad=True)
     (dx,) = gradients(operation(settings, x)[0], dy, x)
     return [dx if mask is None else dx * (mask > 0)]
+
+
+def adaptive_average_pool2d(settings, x):
+    return [relu(last(F.adaptive_avg_pool2d(first(x), integers(settings, "output"))), settings)]
+
+
+def adaptive_average_pool2d_gradient(settings, dy, mask=None):
+    return pooling_gradient(adaptive_average_pool2d, settings, dy, mask)
 
 
 def global_average_pool(settings, x):
@@ -244,6 +253,76 @@ def concatenation_gradient(settings, dy):
 def slice_sum(settings, x, addend, mask=None):
     start, end = integers(settings, "channels")
     return [(x[..., start:end] + addend) * (1 if mask is None else mask > 0)]
+
+
+def pad_sum(settings, x, addend, mask=None):
+    return [(F.pad(x, integers(settings, "channels")) + addend) * (1 if mask is None else mask > 0)]
+
+
+def joined_pads(settings, *parts):
+    return [F.pad(torch.cat(parts, -1), [0, *integers(settings, "channels")])]
+
+
+def channel_shuffle(settings, x):
+    shuffle = torch.nn.ChannelShuffle(integers(settings, "groups")[0])
+    return [last(shuffle(first(x)), x.dim())]
+
+
+def softmax(settings, x):
+    return [x.softmax(-1)]
+
+
+def softmax_gradient(settings, x, dy):
+    return activation_gradient(lambda x: x.softmax(-1), x, dy)
+
+
+def layer_norm(settings, x, scale, shift):
+    (epsilon,) = settings["epsilon"]
+    inverse_deviation = 1 / torch.sqrt(x.var(-1, unbiased=False) + epsilon)
+    y = F.layer_norm(x, x.shape[-1:], scale, shift, epsilon)
+    return [y, x.mean(-1).reshape(-1), inverse_deviation.reshape(-1)]
+
+
+def layer_norm_gradient(settings, x, scale, shift, dy):
+    for tensor in (x, scale, shift):
+        tensor.requires_grad_()
+    return gradients(layer_norm(settings, x, scale, shift)[0], dy, x, scale, shift)
+
+
+def group_norm(settings, x, scale, shift):
+    (epsilon,), (groups,) = settings["epsilon"], integers(settings, "groups")
+    own = first(x).reshape(len(x), groups, -1)
+    of_channels = lambda statistic: statistic[:, :, None].expand(-1, -1, x.shape[-1] // groups).reshape(-1)
+    inverse_deviation = 1 / torch.sqrt(own.var(-1, unbiased=False) + epsilon)
+    y = last(F.group_norm(first(x), groups, scale, shift, epsilon), x.dim())
+    return [y, of_channels(own.mean(-1)), of_channels(inverse_deviation)]
+
+
+def group_norm_gradient(settings, x, scale, shift, dy):
+    for tensor in (x, scale, shift):
+        tensor.requires_grad_()
+    return gradients(group_norm(settings, x, scale, shift)[0], dy, x, scale, shift)
+
+
+def local_response_norm(settings, x):
+    size, rest = integers(settings, "size")[0], [settings[name][0] for name in ("alpha", "beta", "k")]
+    return [last(F.local_response_norm(first(x), size, *rest), x.dim())]
+
+
+def local_response_norm_gradient(settings, x, dy):
+    x.requires_grad_()
+    return gradients(local_response_norm(settings, x)[0], dy, x)
+
+
+def upsampling(settings, x):
+    method, size = integers(settings, "method")[0], integers(settings, "size")
+    if method == 0:
+        return [last(F.interpolate(first(x), size, mode="nearest"))]
+    return [last(F.interpolate(first(x), size, mode="bilinear", align_corners=method == 2))]
+
+
+def upsampling_gradient(settings, dy):
+    return pooling_gradient(upsampling, settings, dy, None)
 
 
 def branches(settings, x, *tensors):
@@ -542,11 +621,13 @@ OPERATIONS = {
         max_pool2d_gradient, average_pool2d, average_pool2d_gradient, global_average_pool,
         convolution2d_sum, convolution2d_input_gradient_sum, slice_sum, loss_step, convolution2d_norm,
         convolution2d_norm_gradient, branch_gradients,
-        global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
+        adaptive_average_pool2d, adaptive_average_pool2d_gradient, global_average_pool_gradient, batch_norm, batch_norm_gradient, batch_norm_inference, add, dropout,
         concatenation_gradient, branches, image_input, softmax_cross_entropy,
         softmax_cross_entropy_gradient, binary_cross_entropy, binary_cross_entropy_gradient, record_metrics,
         channel_activity, region_sum, shard_metrics, sgd, adam, rmsprop, lamb, lion, moving_average,
-        stochastic_depth, channel_scaling, channel_scaling_gradient, gate_gradient, prelu, prelu_gradient)
+        stochastic_depth, channel_scaling, channel_scaling_gradient, gate_gradient, prelu, prelu_gradient,
+        pad_sum, joined_pads, channel_shuffle, softmax, softmax_gradient, layer_norm, layer_norm_gradient, group_norm,
+        group_norm_gradient, local_response_norm, local_response_norm_gradient, upsampling, upsampling_gradient)
 } | photographs.OPERATIONS | {
     "adamw": adam,
     "exchange": lambda settings, a, b: [b, a],
