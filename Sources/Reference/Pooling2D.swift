@@ -84,11 +84,11 @@ extension Op.AveragePool2D: ReferenceOperator {
     /// Number of values that the mean at output (i, j) is over.
     fileprivate func divisor(ofOutput i: Int, _ j: Int, on image: Shape) -> Double {
         if countsPadding {
-            let top = i * window.stride.height - window.padding.height
-            let left = j * window.stride.width - window.padding.width
+            let top = i * window.stride.height - window.padding.top
+            let left = j * window.stride.width - window.padding.left
             return Double(
-                (min(top + window.kernel.height, image.height + window.padding.height) - top)
-                    * (min(left + window.kernel.width, image.width + window.padding.width) - left))
+                (min(top + window.kernel.height, image.height + window.padding.bottom) - top)
+                    * (min(left + window.kernel.width, image.width + window.padding.right) - left))
         }
         var count = 0
         window.forEachPlace(ofOutput: i, j, on: image) { _, _ in count += 1 }
