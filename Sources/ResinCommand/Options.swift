@@ -191,6 +191,11 @@ struct NetworkArguments: ParsableArguments {
 
     @Option(help: ArgumentHelp("Probability of dropout, in place of the network's own.", valueName: "p"))
     var dropout: Float?
+    @Option(
+        help: ArgumentHelp(
+            "Probability that the last residual branch is left out, in place of the network's own.",
+            valueName: "p"))
+    var stochasticDepth: Float?
 
     @Option(help: ArgumentHelp("NiN: number of 1×1 convolutions in a block, 1 or 2.", valueName: "n"))
     var ones: Int?
@@ -215,6 +220,7 @@ struct NetworkArguments: ParsableArguments {
         NetworkOptions.Name.allCases.filter { name in
             switch name {
             case .dropout: dropout != nil
+            case .stochasticDepth: stochasticDepth != nil
             case .finalReLU: finalRelu != nil
             case .ones: ones != nil
             case .thirdWidth: thirdWidth != nil
@@ -232,6 +238,7 @@ struct NetworkArguments: ParsableArguments {
         var options = defaults
         if let finalRelu { options.hasFinalReLU = finalRelu }
         if let dropout { options.dropout = dropout }
+        if let stochasticDepth { options.stochasticDepth = stochasticDepth }
         if let ones { options.ones = ones }
         if let thirdWidth { options.thirdWidth = thirdWidth }
         if let head { options.head = head }

@@ -136,6 +136,7 @@ private struct Key {
             Key("precision", \.deviceOption.precision),
             Key("final_relu", \.networkArguments.finalRelu),
             Key("dropout", \.networkArguments.dropout),
+            Key("stochastic_depth", \.networkArguments.stochasticDepth),
             Key("ones", \.networkArguments.ones),
             Key("third_width", \.networkArguments.thirdWidth),
             Key("head", \.networkArguments.head),

@@ -38,9 +38,11 @@ struct GoldenTests {
             let largest = exact.logits.reduce(0) { max($0, abs($1)) }
             #expect(result.logits.count == exact.logits.count)
             for (logit, exact) in zip(result.logits, exact.logits) {
-                #expect(abs(Double(logit) - exact) < 1e-4 * largest, "\(mode)")
+                #expect(abs(Double(logit) - exact) < networkCase.logitTolerance * largest, "\(mode)")
             }
-            #expect(abs(result.loss - exact.loss) < 1e-4 * max(largest, exact.loss), "\(mode)")
+            #expect(
+                abs(result.loss - exact.loss) < networkCase.logitTolerance * max(largest, exact.loss),
+                "\(mode)")
             guard mode == .training else { continue }
             #expect(Set(result.gradients.keys) == Set(golden.gradients.keys))
             try check(result.gradients, golden.gradients, within: networkCase.tolerance)

@@ -36,12 +36,16 @@ public struct Bottleneck: Layer {
 
     public var channels: Int
     public var inner: Int
+    public var groups: Int
     public var stride: Int
 
-    /// - Parameter inner: of the narrow convolutions; nil for `channels`.
-    public init(_ channels: Int, inner: Int? = nil, stride: Int = 1) {
+    /// - Parameters:
+    ///   - inner: of the narrow convolutions; nil for `channels`.
+    ///   - groups: of the 3×3 convolution (Xie et al., "Aggregated residual transformations", CVPR 2017).
+    public init(_ channels: Int, inner: Int? = nil, groups: Int = 1, stride: Int = 1) {
         self.channels = channels
         self.inner = inner ?? channels
+        self.groups = groups
         self.stride = stride
     }
 
@@ -50,7 +54,9 @@ public struct Bottleneck: Layer {
             Convolution2D(inner, kernel: 1, bias: false).named("conv1")
             BatchNorm().named("bn1")
             ReLU().named("relu1")
-            Convolution2D(inner, kernel: 3, stride: stride, padding: 1, bias: false).named("conv2")
+            Convolution2D(
+                inner, kernel: 3, stride: stride, padding: 1, groups: groups, bias: false
+            ).named("conv2")
             BatchNorm().named("bn2")
             ReLU().named("relu2")
             Convolution2D(Self.expansion * channels, kernel: 1, bias: false).named("conv3")

@@ -81,6 +81,22 @@ public struct Dense: Layer {
     }
 }
 
+/// A fully connected layer over the channels of each pixel, PyTorch's `Linear` on images whose channels come last: a 1×1
+/// convolution whose `weight` is, in files, `[outputs, C]`. C×H×W → outputs×H×W.
+struct PixelDense: Layer {
+    var outputs: Int
+
+    init(_ outputs: Int) { self.outputs = outputs }
+
+    func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+        try scope.requireImage(input, for: "dense over pixels")
+        let filter = ParameterLayout.dense(
+            outputs: outputs, inputs: scope.shape(of: input).channels, height: 1, width: 1)
+        return try scope.applyConvolution(
+            Window(kernel: 1), groups: 1, filter, outputs: outputs, true, to: input)
+    }
+}
+
 extension NetworkScope {
     fileprivate mutating func applyConvolution(
         _ window: Window, groups: Int = 1, _ filter: ParameterLayout, outputs: Int, _ hasBias: Bool,

@@ -7,6 +7,8 @@ import ResinTensor
 public struct NetworkOptions: Codable, Hashable, Sendable {
     /// Probability of the dropout layers, in 0 ..< 1.
     public var dropout: Float?
+    /// With which probability the last residual branch is left out for an image while training, the others less; in 0 ..< 1.
+    public var stochasticDepth: Float?
     /// Whether NiN has a ReLU before its global pooling. Without it no class can die.
     public var hasFinalReLU: Bool
     /// Number of 1×1 convolutions in each of NiN's blocks: 1, or the paper's 2.
@@ -42,9 +44,10 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
 
     public init(
         dropout: Float? = nil, hasFinalReLU: Bool = true, ones: Int? = nil, thirdWidth: Int? = nil,
-        head: Head? = nil, shortcut: Shortcut? = nil, variant: Variant? = nil
+        head: Head? = nil, shortcut: Shortcut? = nil, variant: Variant? = nil, stochasticDepth: Float? = nil
     ) {
         self.dropout = dropout
+        self.stochasticDepth = stochasticDepth
         self.hasFinalReLU = hasFinalReLU
         self.ones = ones
         self.thirdWidth = thirdWidth
@@ -56,6 +59,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         dropout = try values.optional(.dropout)
+        stochasticDepth = try values.optional(.stochasticDepth)
         hasFinalReLU = try values.value(.hasFinalReLU)
         ones = try values.optional(.ones)
         thirdWidth = try values.optional(.thirdWidth)
@@ -67,6 +71,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
     /// An option as the command line calls it.
     public enum Name: String, CaseIterable, Sendable {
         case dropout = "--dropout"
+        case stochasticDepth = "--stochastic-depth"
         case finalReLU = "--no-final-relu"
         case ones = "--ones"
         case thirdWidth = "--third-width"
@@ -80,6 +85,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
         Name.allCases.filter { name in
             switch name {
             case .dropout: dropout != nil
+            case .stochasticDepth: stochasticDepth != nil
             case .finalReLU: !hasFinalReLU
             case .ones: ones != nil
             case .thirdWidth: thirdWidth != nil
@@ -92,6 +98,9 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
 
     package static let rules: [ValueRule<NetworkOptions>] = [
         ValueRule("dropout", "--dropout", "at least 0 and less than 1", 0...Float(1).nextDown) { $0.dropout },
+        ValueRule(
+            "stochasticDepth", "--stochastic-depth", "at least 0 and less than 1", 0...Float(1).nextDown
+        ) { $0.stochasticDepth },
         ValueRule("hasFinalReLU", "--no-final-relu", "true or false"),
         ValueRule("ones", "--ones", 1...2) { $0.ones },
         ValueRule("thirdWidth", "--third-width", 1...8192) { $0.thirdWidth },

@@ -15,6 +15,12 @@ extension Blueprint {
         paper: "Zagoruyko, Komodakis: Wide residual networks, BMVC 2016", blocks: [3, 4, 6, 3]
     ) { Bottleneck($0, inner: 2 * $0, stride: $1) }
 
+    static let resNeXt50 = bottlenecked(
+        "resnext50_32x4d", "ResNet-50 whose 3×3 convolutions are in 32 groups of 4 channels and more",
+        paper: "Xie et al.: Aggregated residual transformations for deep neural networks, CVPR 2017",
+        blocks: [3, 4, 6, 3]
+    ) { Bottleneck($0, inner: 2 * $0, groups: 32, stride: $1) }
+
     /// - Parameter block: of so many channels and such a stride.
     static func bottlenecked(
         _ name: String, _ description: String, paper: String = residualPaper, blocks: [Int],

@@ -66,9 +66,10 @@ extension Network {
     public static let blueprints: [Blueprint] =
         [.leNet, .alexNet, .nin] + Blueprint.vggs + [
             .googLeNet, .inceptionMNIST, .inceptionV3, .squeezeNet10, .squeezeNet11, .resNet18, .resNet34,
-            .resNet50, .resNet101, .resNet152, .wideResNet50, .residualMNIST, .denseNet, .denseNet121,
-            .denseNet161, .denseNet169, .denseNet201,
-        ]
+            .resNet50, .resNet101, .resNet152, .wideResNet50, .resNeXt50, .residualMNIST, .denseNet,
+            .denseNet121, .denseNet161, .denseNet169, .denseNet201, .mobileNetV2, .shuffleNetV2, .mnasNet10,
+            .mobileNetV3Small, .mobileNetV3Large, .efficientNetLite0,
+        ] + Blueprint.efficientNets + Blueprint.regNets + [.convNeXtTiny]
 
     public static var knownNames: [String] { blueprints.map(\.name) }
 

@@ -49,17 +49,23 @@ def values(name, shape, centre=0.0, radius=1.0):
 
 def fill(network):
     """Filters of variance 2 / fan-in, so that activations neither vanish nor grow."""
-    scales = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, nn.BatchNorm2d)}
+    scales = {f"{name}.weight" for name, module in network.named_modules() if isinstance(module, (nn.BatchNorm2d, nn.LayerNorm))}
     for name, tensor in network.state_dict().items():
         if name.endswith("num_batches_tracked"):
             continue
-        if name in scales or name.endswith("running_var"):
+        if name.endswith("layer_scale"):
+            centre, radius = 0.5, 0.125
+        elif name in scales or name.endswith("running_var"):
             centre, radius = 1.0, 0.25
         elif tensor.ndim > 1:
             centre, radius = 0.0, (6 / tensor[0].numel()) ** 0.5
         else:
             centre, radius = 0.0, 0.125
         tensor.copy_(values(name, tuple(tensor.shape), centre, radius))
+
+
+def torchvisions(name, **settings):
+    return lambda _: getattr(torchvision.models, name)(num_classes=10, **settings)
 
 
 # The cases of NetworkGolden.swift: name, channels, side, module.
@@ -85,10 +91,20 @@ CASES = [
     ("resnet50", 3, 64, lambda channels: TorchvisionResNet(channels, (3, 4, 6, 3), True)),
     ("densenet", 1, 64, densenet),
     ("densenet121", 3, 64, DenseNet121),
-    ("squeezenet1_0", 3, 64, lambda _: torchvision.models.squeezenet1_0(num_classes=10, dropout=0)),
-    ("squeezenet1_1", 3, 64, lambda _: torchvision.models.squeezenet1_1(num_classes=10, dropout=0)),
-    ("inception_v3", 3, 123, lambda _: torchvision.models.inception_v3(
-        num_classes=10, dropout=0, aux_logits=False, init_weights=False)),
+    ("squeezenet1_0", 3, 64, torchvisions("squeezenet1_0", dropout=0)),
+    ("squeezenet1_1", 3, 64, torchvisions("squeezenet1_1", dropout=0)),
+    ("inception_v3", 3, 123, torchvisions("inception_v3", dropout=0, aux_logits=False, init_weights=False)),
+    ("resnext50_32x4d", 3, 64, torchvisions("resnext50_32x4d")),
+    ("mobilenet_v2", 3, 64, torchvisions("mobilenet_v2", dropout=0)),
+    ("shufflenet_v2_x1_0", 3, 64, torchvisions("shufflenet_v2_x1_0")),
+    ("mnasnet1_0", 3, 64, torchvisions("mnasnet1_0", dropout=0)),
+    ("mobilenet_v3_small", 3, 64, torchvisions("mobilenet_v3_small", dropout=0)),
+    ("mobilenet_v3_large", 3, 64, torchvisions("mobilenet_v3_large", dropout=0)),
+    ("efficientnet_b0", 3, 64, torchvisions("efficientnet_b0", dropout=0, stochastic_depth_prob=0)),
+    ("efficientnet_v2_s", 3, 64, torchvisions("efficientnet_v2_s", dropout=0, stochastic_depth_prob=0)),
+    ("regnet_y_400mf", 3, 64, torchvisions("regnet_y_400mf")),
+    ("regnet_x_400mf", 3, 64, torchvisions("regnet_x_400mf")),
+    ("convnext_tiny", 3, 64, torchvisions("convnext_tiny", stochastic_depth_prob=0)),
 ]
 
 # With the others' images, a ReLU or a maximum of these is so close to its switch that rounding decides.
