@@ -98,6 +98,9 @@ static const struct {
     {"convolution2d_gather", (const char[]){
 #embed "cpu/convolution2d_gather.cl"
     , '\0'}},
+    {"convolution2d_group_rows", (const char[]){
+#embed "cpu/convolution2d_group_rows.cl"
+    , '\0'}},
     {"convolution2d_packed", (const char[]){
 #embed "cpu/convolution2d_packed.cl"
     , '\0'}},

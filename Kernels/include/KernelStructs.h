@@ -132,6 +132,23 @@ typedef struct {
     int splits, FIELD(has_bias, hasBias);               // of the filter gradient
 } GroupedGeometry;
 
+// Convolutions in groups on CPUs that copy rows (cpu/convolution2d_group_rows.cl).
+typedef struct {
+    int FIELD(source_height, sourceHeight), FIELD(source_width, sourceWidth), FIELD(source_channels, sourceChannels);
+    int FIELD(result_height, resultHeight), FIELD(result_width, resultWidth), FIELD(result_channels, resultChannels);
+    int outputs;                                        // channels of a group, on the result's side
+    int FIELD(kernel_height, kernelHeight), FIELD(stride_height, strideHeight);
+    int FIELD(dilation_height, dilationHeight), FIELD(padding_height, paddingHeight);
+    int blocks, parts;                                  // of channels; of the rows (n, i) of the result,
+    int rows;                                           // which are so many, or up to the image's end
+    int FIELD(first_column, firstColumn);               // of the source, with which a line begins
+    int FIELD(line_pixels, linePixels), pitch;          // floats from line to line
+    int FIELD(result_columns, resultColumns);           // that runs are taken of, whole runs,
+    int FIELD(hidden_columns, hiddenColumns);           // and of them those before the result's first
+    int FIELD(offset_kind, offsetKind), epilogue;
+    int FIELD(has_bias, hasBias);                       // of the filter gradient
+} GroupRowsGeometry;
+
 // The filter gradient on GPUs.
 typedef struct {
     LAYER_FIELDS

@@ -6,7 +6,7 @@ extension OpCase {
         + ConvolutionConfiguration.groupedForms.flatMap { layer in
             var plain = layer
             plain.fused = false
-            return [layer, plain].flatMap { [$0.sum, $0.inputGradientSum] }
+            return [layer, plain].flatMap { [$0.sum.checked, $0.inputGradientSum.checked] }
                 + Activation.all.filter { $0 == .hardSwish || $0 == .silu }.map { function in
                     var layer = layer
                     layer.activation = function

@@ -125,7 +125,7 @@ public struct FormCheck: Codable, Hashable, Sendable {
             for launch in executor.launches(of: plan) {
                 // Sizes of tiles and the like make programs of their own, but no other form.
                 let definitions = launch.options.filter { option in
-                    ["LANES", "LONG_WORK_ITEMS", "ALIGNED", "MIXED", "TENSOR", "STAGING"].contains {
+                    ["LANES", "LONG_WORK_ITEMS", "ALIGNED", "MIXED", "TENSOR", "STAGING", "SMALL"].contains {
                         option.hasPrefix("-D\($0)=")
                     }
                 }

@@ -133,6 +133,43 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(built.graph.shape(of: built.graph.nodes[1].outputs[0]) == [3, 1, 8, 4])
     }
 
+    @Test func aConvolutionInGroupsHasTheFilterOfAGroupsInputs() throws {
+        let built = try graph {
+            Convolution2D(6, kernel: 3, padding: 1, groups: 2)
+            Convolution2D(12, kernel: 3, stride: 2, padding: 2, groups: 6, dilation: 2, bias: false)
+        }
+        #expect(
+            built.graph.parameters.prefix(3).map(\.layout.externalShape)
+                == [[6, 1, 3, 3], [6], [12, 1, 3, 3]])
+        #expect(built.graph.parameters[0].layout.fans.fanIn == 9)
+        #expect(built.graph.shape(of: built.graph.nodes[1].outputs[0]) == [3, 4, 4, 12])
+        let rows = built.entries.map(\.row).filter { $0.type == "Convolution2D" }
+        #expect(rows.map(\.parameters) == [6 * 9 + 6, 12 * 9])
+        // Of a batch of three.
+        #expect(rows.map(\.multiplyAdds) == [3 * 8 * 8 * 6 * 9, 3 * 4 * 4 * 12 * 9])
+    }
+
+    @Test func poolingRefusesWindowsThatItsKernelsDoNotTake() {
+        for window in [Window(kernel: 3, dilation: 2), Window(kernel: Extent(3), padding: Padding(right: 1))]
+        {
+            let layers: [any Layer] = [MaxPool2D(window: window), AveragePool2D(window: window)]
+            for layer in layers {
+                let error = #expect(throws: ResinError.self) { try graph { layer } }
+                #expect(error?.message.contains("pooling takes the same padding") == true)
+            }
+        }
+    }
+
+    @Test func channelsThatGroupsDoNotDivideAreRefused() throws {
+        for (channels, groups) in [(6, 4), (3, 2)] {
+            let error = #expect(throws: ResinError.self) {
+                try graph { Convolution2D(channels, kernel: 1, groups: groups) }
+            }
+            #expect(error?.kind == .usage)
+            #expect(error?.message.contains("multiples of its \(groups) groups") == true)
+        }
+    }
+
     @Test func aLayerOfOnesOwnIsComposedOfOthers() throws {
         struct Doubled: Layer {
             func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {

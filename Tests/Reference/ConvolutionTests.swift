@@ -85,6 +85,24 @@ import Testing
             try result(of: convolution(Window(kernel: 1), to: 3), on: features, filter) == [1, 2, 3, 3, 4, 7])
     }
 
+    @Test("Of one pixel the one tap on it is left, where the window does not step over it")
+    func onlyTap() {
+        func tap(_ window: Window) -> Int? {
+            let pixel: [Shape] = [[1, 1, 1, 1]]
+            let op = Op.Convolution2D(window: window, outputChannels: 1, hasBias: false)
+            guard
+                case .convolution2D(let taken)? = op.takingOnlyTap(
+                    inputs: pixel, outputs: pixel, alignment: 4)
+            else { return nil }
+            return taken.tap?.index
+        }
+        #expect(tap(Window(kernel: 3, padding: 1)) == 4)
+        #expect(tap(Window(kernel: 3, padding: 2, dilation: 2)) == 4)
+        #expect(tap(Window(kernel: Extent(3), padding: Padding(left: 2, bottom: 2))) == 2)
+        #expect(tap(Window(kernel: 2, padding: 1, dilation: 2)) == nil)
+        #expect(tap(Window(kernel: 3, stride: 10, padding: 3)) == nil)
+    }
+
     func grouped(_ window: Window, _ groups: Int, to channels: Int) -> Op {
         .groupedConvolution2D(
             Op.GroupedConvolution2D(window: window, groups: groups, outputChannels: channels, hasBias: false))

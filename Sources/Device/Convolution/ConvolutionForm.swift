@@ -74,9 +74,15 @@ extension ConvolutionPass {
             [
                 StagedWinogradFilterGradient.self, TiledFilterGradient.self, DirectFilterGradient.self,
             ]
-        case (_, .forward, true): [DepthwiseConvolution.self, GroupedConvolution.self]
-        case (_, .inputGradient, true): [DepthwiseInputGradient.self, GroupedConvolution.self]
-        case (_, .filterGradient, true): [DepthwiseFilterGradient.self, GroupedFilterGradient.self]
+        case (.cpu, .forward, true):
+            [DepthwiseConvolution.self, GroupRowsConvolution.self, GroupedConvolution.self]
+        case (.cpu, .inputGradient, true):
+            [DepthwiseInputGradient.self, GroupRowsConvolution.self, GroupedConvolution.self]
+        case (.cpu, .filterGradient, true):
+            [DepthwiseFilterGradient.self, GroupRowsFilterGradient.self, GroupedFilterGradient.self]
+        case (.gpu, .forward, true): [DepthwiseConvolution.self, GroupedConvolution.self]
+        case (.gpu, .inputGradient, true): [DepthwiseInputGradient.self, GroupedConvolution.self]
+        case (.gpu, .filterGradient, true): [DepthwiseFilterGradient.self, GroupedFilterGradient.self]
         }
     }
 

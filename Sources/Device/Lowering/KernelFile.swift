@@ -119,6 +119,7 @@ struct KernelFile: Hashable, Sendable {
             "depthwise_convolution2d": 2, "depthwise_convolution2d_input_gradient": 2,
             "depthwise_convolution2d_filter_gradient": 1,
         ], vectors: .alignedChannels)
+    static let groupRows = KernelFile(name: "convolution2d_group_rows", preamble: ["patch"])
     /// Where a group's channels are whole vectors the launch says so.
     static let grouped = KernelFile(
         name: "grouped_convolution2d",

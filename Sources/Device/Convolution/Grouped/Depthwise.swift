@@ -24,7 +24,9 @@ private struct DepthwiseRun {
         multiplier = pass.groupChannels.result
         let most =
             switch (traits.kind, traits.lanes) {
-            case (.gpu, _): 4
+            // As many as 128 registers are enough for (.ci/ptx).
+            case (.gpu, _):
+                min(multiplier == 1 ? 4 : 2, (pass.direction == .filterGradient ? 12 : 20) / kernel)
             case (.cpu, 16): 16
             case (.cpu, _): 13 - kernel
             }

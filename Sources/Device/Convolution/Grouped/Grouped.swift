@@ -22,16 +22,25 @@ struct GroupedSplits {
     /// Floats of a part: the filter's sums, and the bias's.
     private let length: Int
 
-    /// - Parameter workItems: of a part, on a GPU.
-    init(_ pass: ConvolutionPass, workItems: Int, _ traits: DeviceTraits) {
+    /// - Parameters:
+    ///   - workItems: of a part, on a GPU.
+    ///   - mostParts: that there can be; nil where it is the rows.
+    init(
+        _ pass: ConvolutionPass, workItems: Int = 1, mostParts: Int? = nil, _ traits: DeviceTraits
+    ) {
         length = pass.filterCount + pass.result.channels
-        let wanted = traits.kind == .cpu ? 32 : divide(Self.busyWorkItems, by: workItems)
-        let most = min(pass.result.images * pass.result.height, Self.mostByteCount / (4 * length))
-        count = max(min(wanted, most), 1)
+        let isCPU = traits.kind == .cpu
+        let wanted = isCPU ? 32 : divide(Self.busyWorkItems, by: workItems)
+        let mostByteCount = isCPU ? Self.cacheByteCount : Self.mostByteCount
+        let most = min(mostParts ?? pass.result.images * pass.result.height, mostByteCount / (4 * length))
+        let count = min(wanted, most)
+        // A GPU's groups are of a power of two of them.
+        self.count = count > Self.parts ? count / Self.parts * Self.parts : max(count, 1)
     }
 
-    /// Work-items that keep a large GPU busy, and the most memory that parts may take.
-    private static let (busyWorkItems, mostByteCount) = (1 << 17, 64 << 20)
+    /// Work-items that keep a large GPU busy, and the most memory that parts may take there; and on a CPU, where they should
+    /// stay in a cache.
+    private static let (busyWorkItems, mostByteCount, cacheByteCount) = (1 << 17, 64 << 20, 8 << 20)
     /// Parts that one launch adds up; where there are many more, another adds to so many first.
     private static let parts = 32
 
