@@ -190,6 +190,7 @@ private func message(_ body: () throws -> Void) -> String {
         let parameter = try graph { PReLU() }.graph.parameters[0]
         #expect(parameter.name == "0.0.weight")
         #expect(Initialiser.xavier.values(for: parameter, index: 0, seed: 1) == [0.25, 0.25])
+        #expect(try graph { PReLU(isShared: true) }.graph.parameters[0].layout == .vector(1))
         #expect(
             message {
                 _ = try graph {
