@@ -46,9 +46,8 @@ __kernel GROUP void channel_products_reduction(__global const activation *restri
 }
 
 // As channel_products_combine.
-__kernel GROUP void channel_products_combine_reduction(__global const float *restrict partial,
-                                                       __global float *restrict sums, int pixels, int channels,
-                                                       int chunk) {
+__kernel GROUP void channel_products_combine_reduction(__global const float *partial, __global float *sums,
+                                                       int pixels, int channels, int chunk) {
     const int channel = GROUP_CHANNEL, left = GROUP_LEFT(channels), chunks = (pixels + chunk - 1) / chunk;
     const int x = get_local_id(0), y = get_local_id(1);
     __local lanes rows[GROUP_Y][GROUP_X];

@@ -25,12 +25,12 @@
 CHANNEL_SCALING_KERNEL(scale_image_channels, activation)
 CHANNEL_SCALING_KERNEL(scale_channels, float)
 
-// y = x where x > 0, else slopes[c] · x, which lets NaN through.
+// y = x where x > 0, else slopes[c] · x, or of one slope slopes[0] · x, which lets NaN through.
 __kernel void parametric_relu(__global const activation *x, __global const float *restrict slopes,
-                              __global activation *y, int pixels, int channels, int chunk) {
+                              __global activation *y, int pixels, int channels, int chunk, int slope_count) {
     CHUNK_OF_PIXELS(first, end, n)
     FOR_EACH_CHANNELS(channel, left, channels) {
-        const lanes slope = load_first(slopes + channel, left);
+        const lanes slope = slope_count == 1 ? (lanes)(slopes[0]) : load_first(slopes + channel, left);
         for (int pixel = first; pixel < end; pixel++) {
             const size_t at = ((size_t)n * pixels + pixel) * channels + channel;
             const lanes value = load_first(x + at, left);
@@ -39,13 +39,13 @@ __kernel void parametric_relu(__global const activation *x, __global const float
     }
 }
 
-// dx = dy where x > 0, else slopes[c] · dy.
+// dx = dy where x > 0, else slopes[c] · dy, or slopes[0] · dy.
 __kernel void parametric_relu_gradient(__global const activation *dy, __global const activation *restrict x,
                                        __global const float *restrict slopes, __global activation *dx, int pixels,
-                                       int channels, int chunk) {
+                                       int channels, int chunk, int slope_count) {
     CHUNK_OF_PIXELS(first, end, n)
     FOR_EACH_CHANNELS(channel, left, channels) {
-        const lanes slope = load_first(slopes + channel, left);
+        const lanes slope = slope_count == 1 ? (lanes)(slopes[0]) : load_first(slopes + channel, left);
         for (int pixel = first; pixel < end; pixel++) {
             const size_t at = ((size_t)n * pixels + pixel) * channels + channel;
             const lanes gradient = load_first(dy + at, left);
@@ -110,11 +110,19 @@ __kernel void channel_products(__global const activation *restrict dy, __global 
     }
 }
 
-// sums[c] = Σ partial[k][c] over the chunks, in order. Work-items: global (channel vectors).
-__kernel void channel_products_combine(__global const float *restrict partial, __global float *restrict sums,
-                                       int pixels, int channels, int chunk) {
+// sums[c] = Σ partial[k][c] over the chunks, in order; they may go to the first chunk's place.
+// Work-items: global (channel vectors).
+__kernel void channel_products_combine(__global const float *partial, __global float *sums, int pixels, int channels,
+                                       int chunk) {
     const int channel = get_global_id(0) * LANES, left = channels - channel, chunks = (pixels + chunk - 1) / chunk;
     lanes sum = (lanes)(0.0f);
     for (int k = 0; k < chunks; k++) sum += load_first(partial + (size_t)k * channels + channel, left);
     store_first(sum, sums + channel, left);
+}
+
+// sum = Σ values[c]. A single work-item.
+__kernel void add_channels(__global const float *restrict values, __global float *restrict sum, int channels) {
+    float total = 0.0f;
+    for (int c = 0; c < channels; c++) total += values[c];
+    sum[0] = total;
 }

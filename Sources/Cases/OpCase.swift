@@ -73,7 +73,7 @@ package struct OpCase: Sendable, CustomStringConvertible {
             case .elementwise: OpCase.elementwise
             case .norms: OpCase.layerNorm + OpCase.groupNorm + OpCase.localResponseNorm
             case .upsampling: OpCase.upsampling
-            case .scaling: OpCase.channelScaling + OpCase.stochasticDepth
+            case .scaling: OpCase.channelScaling + OpCase.sharedSlopes + OpCase.stochasticDepth
             case .concatenation: OpCase.concatenation
             case .input: OpCase.input
             case .photographs: OpCase.photographs

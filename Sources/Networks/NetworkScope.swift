@@ -87,12 +87,32 @@ public struct NetworkScope: Sendable {
     /// - Parameter name: what the operator is called in profiles, one component of its dotted name.
     /// - Throws: `ResinError(.usage)` when the shapes differ.
     public mutating func add(_ first: ValueID, _ second: ValueID, name: String = "add") throws -> ValueID {
+        try combine(first, second, by: .add(Op.Add()), name: name, ("addition", "add"))
+    }
+
+    /// The product of two values of the same shape, element by element.
+    ///
+    /// - Parameter name: what the operator is called in profiles, one component of its dotted name.
+    /// - Throws: `ResinError(.usage)` when the shapes differ.
+    public mutating func multiply(
+        _ first: ValueID, _ second: ValueID, name: String = "multiply"
+    ) throws -> ValueID {
+        try combine(
+            first, second, by: .multiplication(Op.Multiplication()), name: name,
+            ("multiplication", "multiply"))
+    }
+
+    /// - Parameter words: what it is, and what one does.
+    private mutating func combine(
+        _ first: ValueID, _ second: ValueID, by op: Op, name: String, _ words: (noun: String, verb: String)
+    ) throws -> ValueID {
         path.append(name)
         defer { path.removeLast() }
         guard flattenedImages[first] == flattenedImages[second] else {
-            throw misfit("addition", "one of its inputs is a flattened image; add before Flatten()")
+            throw misfit(
+                words.noun, "one of its inputs is a flattened image; \(words.verb) before Flatten()")
         }
-        return try apply(.add(Op.Add()), to: [first, second])[0]
+        return try apply(op, to: [first, second])[0]
     }
 
     /// The channels of all values one after another; of one value, that value.

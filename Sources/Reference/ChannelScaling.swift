@@ -50,6 +50,10 @@ extension Op.ChannelProductSum: ReferenceOperator {
                     let factor = takesNegative && x[index] > 0 ? 0 : Double(x[index])
                     sums[index % channels] += Double(dy[index]) * factor
                 }
+                if isOfAllChannels {
+                    result[0] = Float(sums.reduce(0, +))
+                    return
+                }
                 for c in 0..<channels {
                     result[n * channels + c] = epilogue(sums[c], operands, n * channels + c)
                 }

@@ -16,13 +16,13 @@ extension Op.GroupNorm: ReferenceOperator {
             let (n, group) = index.quotientAndRemainder(dividingBy: groups)
             let own = Group(shape, image: n, channels: group * size..<(group + 1) * size)
             var mean = 0.0
-            own.visit { _, index in mean += Double(x[index]) / own.count }
+            own.forEachValue { _, index in mean += Double(x[index]) / own.count }
             var variance = 0.0
-            own.visit { _, index in
+            own.forEachValue { _, index in
                 variance += (Double(x[index]) - mean) * (Double(x[index]) - mean) / own.count
             }
             let inverse = 1 / (variance + Double(epsilon)).squareRoot()
-            own.visit { c, index in
+            own.forEachValue { c, index in
                 let normal = (Double(x[index]) - mean) * inverse
                 y[index] = Float(Double(scale[c]) * normal + Double(shift[c]))
             }
@@ -54,13 +54,13 @@ extension Op.GroupNormGradient: ReferenceOperator {
             let own = Group(shape, image: n, channels: group * size..<(group + 1) * size)
             var sum = 0.0
             var products = 0.0
-            own.visit { c, index in
+            own.forEachValue { c, index in
                 let gradient = Double(dy[index]) * Double(scale[c])
                 sum += gradient
                 products += gradient * normal(n, c, index)
             }
             let inverse = Double(inverses[n * shape.channels + own.channels.lowerBound])
-            own.visit { c, index in
+            own.forEachValue { c, index in
                 let gradient = Double(dy[index]) * Double(scale[c])
                 let rest = gradient - sum / own.count - normal(n, c, index) * products / own.count
                 dx[index] = Float(inverse * rest)
@@ -68,7 +68,7 @@ extension Op.GroupNormGradient: ReferenceOperator {
         }
         withAccumulators(2 * shape.channels) { sums in
             for n in 0..<shape.images {
-                Group(shape, image: n, channels: 0..<shape.channels).visit { c, index in
+                Group(shape, image: n, channels: 0..<shape.channels).forEachValue { c, index in
                     sums[c] += Double(dy[index]) * normal(n, c, index)
                     sums[shape.channels + c] += Double(dy[index])
                 }
@@ -98,7 +98,7 @@ private struct Group {
     var count: Double { Double(pixels * channels.count) }
 
     @inline(__always)
-    func visit(_ body: (_ channel: Int, _ index: Int) -> Void) {
+    func forEachValue(_ body: (_ channel: Int, _ index: Int) -> Void) {
         for pixel in image * pixels..<(image + 1) * pixels {
             for c in channels { body(c, pixel * shape.channels + c) }
         }

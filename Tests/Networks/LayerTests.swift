@@ -180,6 +180,12 @@ private func message(_ body: () throws -> Void) -> String {
         }
         let nodes = try graph { Doubled() }.graph.nodes
         #expect(nodes.map(\.name) == ["0.0.left", "0.0.right", "0.0.add", "1", "2"])
+        struct Gated: Layer {
+            func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+                try scope.multiply(input, scope.apply(Sigmoid(), to: input, name: "gate"))
+            }
+        }
+        #expect(try graph { Gated() }.graph.nodes.prefix(2).map(\.name) == ["0.0.gate", "0.0.multiply"])
     }
 
     @Test func branchesPutTheirChannelsSideBySideAndNamedLayersKeepTheirNames() throws {
@@ -221,6 +227,7 @@ private func message(_ body: () throws -> Void) -> String {
         let parameter = try graph { PReLU() }.graph.parameters[0]
         #expect(parameter.name == "0.0.weight")
         #expect(Initialiser.xavier.values(for: parameter, index: 0, seed: 1) == [0.25, 0.25])
+        #expect(try graph { PReLU(isShared: true) }.graph.parameters[0].layout == .vector(1))
         #expect(
             message {
                 _ = try graph {

@@ -138,6 +138,9 @@ extension DifferenceCase {
             DifferenceCase(name: "PReLU", shape: [2, 3, 2, 3]) { graph, x in
                 try graph.apply(.parametricReLU, to: [x, graph.parameter(.vector(3))], name: "prelu")[0]
             },
+            DifferenceCase(name: "PReLU of one slope", shape: [2, 3, 2, 3]) { graph, x in
+                try graph.apply(.parametricReLU, to: [x, graph.parameter(.vector(1))], name: "prelu")[0]
+            },
             DifferenceCase(name: "stochastic depth of a convolution", shape: [5, 2, 2, 2]) { graph, x in
                 let y = try graph.convolution(x, to: 2, Window(kernel: 1), bias: true)
                 let op = Op.StochasticDepth(probability: 0.4, node: 1)

@@ -128,6 +128,25 @@ struct FusionTests {
             ])
     }
 
+    @Test("a gate joins its convolution, its gradient the sums, and the channels' scaling what is behind it")
+    func gate() throws {
+        let names = try nodes(.training, differentiated: true) {
+            Convolution2D(16, kernel: 3)
+            ReLU()
+            SqueezeExcitation(squeeze: 4)
+            Convolution2D(4, kernel: 1)
+            GlobalAveragePool2D()
+        }
+        #expect(
+            names.filter { $0.hasPrefix("2") } == [
+                "2.avgpool global average", "2 other", "2.fc1 convolution+relu",
+                "2.fc2 convolution+sigmoid", "2 channel scaling", "2 channel sums+sigmoid gradient",
+                "2.fc2 filter gradient", "2.fc2 input gradient+relu gradient", "2.fc1 input gradient",
+                "2.fc1 filter gradient", "2 other", "2.avgpool global average gradient",
+                "2 channel scaling+addition, relu gradient",
+            ])
+    }
+
     @Test("the gradients of the channels' parts are put side by side, not padded and added")
     func parts() throws {
         let names = try nodes(.training, differentiated: true) {
@@ -209,6 +228,8 @@ extension Op {
         case .globalAveragePool: "global average"
         case .globalAveragePoolGradient: "global average gradient"
         case .channelSplit: "split"
+        case .channelScaling(let op): "channel scaling" + op.epilogue.suffix
+        case .channelProductSum(let op): "channel sums" + op.epilogue.suffix
         case .channelPad: "pad"
         case .concatenation: "concatenation"
         case .softmaxCrossEntropy: "loss"

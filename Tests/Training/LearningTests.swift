@@ -35,6 +35,64 @@ struct LearningTests {
         #expect(last.accuracy > 0.7)
     }
 
+    /// The layers that torchvision's later networks have, one of each.
+    private static let later = Network("later", input: ImageShape(channels: 1, side: 28), classes: 10) {
+        Convolution2D(16, kernel: 4, stride: 4)
+        LayerNorm()
+        Scaled()
+        Split([8, 8]) {
+            Identity()
+            Sequential {
+                Convolution2D(8, kernel: 1)
+                GroupNorm(groups: 2)
+                PReLU()
+            }
+        }
+        ChannelShuffle(groups: 2)
+        SqueezeExcitation(squeeze: 4, activation: SiLU(), gate: HardSigmoid())
+        Upsample(by: 2, .bilinear(alignsCorners: false))
+        LocalResponseNorm(size: 5)
+        AveragePool2D(kernel: 3, stride: 2, roundsUp: true)
+        AdaptiveAveragePool2D(Extent(5))
+        ELU()
+        Flatten()
+        Dense(10)
+    }
+
+    /// A residual block with a scaled branch that is dropped now and then.
+    private struct Scaled: Layer {
+        func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
+            var branch = try scope.apply(Convolution2D(16, kernel: 3, padding: 1), to: input, name: "conv")
+            branch = try scope.apply(GELU(), to: branch, name: "gelu")
+            branch = try LayerScale(initialValue: 0.5).apply(to: branch, in: &scope)
+            branch = try scope.apply(StochasticDepth(0.2), to: branch, name: "depth")
+            return try scope.add(input, branch)
+        }
+    }
+
+    @Test(
+        "a network of layers as later networks have them learns, on the device as on the reference",
+        .needsDevice)
+    func learnsWithLaterLayers() throws {
+        let dataset = try Dataset.glyphs(seed: 1, trainCount: 128, testCount: 20)
+        func losses(_ device: ComputeDevice, _ precision: Precision) throws -> [Double] {
+            var configuration = TrainingConfiguration(
+                Self.later, dataset, batch: 16, .adam(learningRate: 0.01))
+            configuration.precision = precision
+            let trainer = try Trainer(Self.later, dataset, configuration, device: device)
+            return try (0..<10).map { _ in try #require(try trainer.trainEpoch()).loss }
+        }
+        let exact = try losses(referenceDevice, .float32)
+        #expect(exact[9] < exact[0] / 2)
+        for device in openCLDevices.prefix(1) {
+            let own = try losses(device, .float32)
+            #expect(abs(own[0] - exact[0]) < 1e-3 * exact[0])
+            #expect(own[9] < own[0] / 2)
+            #expect(try losses(device, .float32) == own)
+        }
+        #expect(abs(try losses(referenceDevice, .mixed)[0] - exact[0]) < 0.05 * exact[0])
+    }
+
     /// What NVIDIA's drivers ask for: no allocation above a quarter of the memory.
     @Test("an arena in several allocations gives the same bits", .needsDevice)
     func allocations() throws {

@@ -29,7 +29,8 @@ extension Op.ParametricReLU: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.eachPixelOfImages(
             "parametric_relu", separately: false,
-            [lowering.input(0), lowering.input(1), lowering.output(0)])
+            [lowering.input(0), lowering.input(1), lowering.output(0)],
+            [.int(lowering.inputShape(1).count)])
     }
 }
 
@@ -37,7 +38,7 @@ extension Op.ParametricReLUGradient: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         lowering.eachPixelOfImages(
             "parametric_relu_gradient", separately: false,
-            (0..<3).map(lowering.input) + [lowering.output(0)])
+            (0..<3).map(lowering.input) + [lowering.output(0)], [.int(lowering.inputShape(2).count)])
     }
 }
 
@@ -86,11 +87,12 @@ extension Op.ChannelProductSum: DeviceOperator {
         }
     }
 
-    /// Chunks of all images' pixels, and the chunks' sums.
+    /// Chunks of all images' pixels, and the chunks' sums: those of all channels go to the first chunk's place.
     private func sumAll(_ lowering: inout Lowering) {
         let (shape, traits) = (lowering.inputShape(0), lowering.traits)
         let inputs = [lowering.input(0), lowering.input(1), .workspace]
-        let results = [Launch.Argument.workspace, lowering.output(0)]
+        let addsChannels = isOfAllChannels && shape.channels > 1
+        let results = [Launch.Argument.workspace, addsChannels ? .workspace : lowering.output(0)]
         let taken = [Launch.Argument.int(takesNegative ? 1 : 0)]
         switch traits.kind {
         case .cpu:
@@ -112,6 +114,10 @@ extension Op.ChannelProductSum: DeviceOperator {
             launch("channel_products_reduction", chunks: chunks.count, inputs + chunks.arguments + taken)
             launch("channel_products_combine_reduction", chunks: 1, results + chunks.arguments)
         }
+        guard addsChannels else { return }
+        lowering.launch(
+            "add_channels", in: .channelScaling, global: [1],
+            [.workspace, lowering.output(0), .int(shape.channels)])
     }
 }
 

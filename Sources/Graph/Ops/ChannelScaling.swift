@@ -82,7 +82,7 @@ extension Op {
     /// a slope.
     ///
     /// Inputs: dy and x `[N, H, W, C]` or `[N, C]`, and the epilogue's operand, if any; output `[N, C]` or
-    /// `[N, 1, 1, C]`, and over all images `[C]`, float32.
+    /// `[N, 1, 1, C]`, and over all images `[C]`, or of a slope that all channels share `[1]`, float32.
     public struct ChannelProductSum: Operator {
         package var result: Shape
         /// Whether min(x, 0) is taken for x.
@@ -97,11 +97,14 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        /// Whether the channels' sums are added, too.
+        package var isOfAllChannels: Bool { takesNegative && result == [1] }
+
         package var summary: String { "sums of products by channel" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
             let shape = inputs[0].shape
-            guard shape == inputs[1].shape, result.channels == shape.channels,
+            guard shape == inputs[1].shape, result.channels == shape.channels || isOfAllChannels,
                 result.rank == 1 || result.pixels == shape.images
             else {
                 throw ShapeError("\(result) are not sums by channel of \(shape) and \(inputs[1].shape)")
@@ -127,16 +130,17 @@ extension Op {
         }
     }
 
-    /// x above zero, else slope · x, with a slope a channel that is learnt: PReLU (He et al., "Delving deep into
-    /// rectifiers", ICCV 2015, §2.1). Inputs: x, slopes `[C]`; output like x.
+    /// x above zero, else slope · x, with a slope a channel that is learnt, or one for all: PReLU (He et al., "Delving
+    /// deep into rectifiers", ICCV 2015, §2.1). Inputs: x, slopes `[C]` or `[1]`; output like x.
     package struct ParametricReLU: Operator {
         package init() {}
 
         package var summary: String { "PReLU" }
+        package var keepsFeaturesInPlace: Bool { true }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
-            guard inputs[1].shape == [inputs[0].shape.channels] else {
-                throw ShapeError("\(inputs[0].shape) needs a slope a channel, not \(inputs[1].shape)")
+            guard inputs[1].shape == [inputs[0].shape.channels] || inputs[1].shape == [1] else {
+                throw ShapeError("\(inputs[0].shape) needs a slope a channel, or one, not \(inputs[1].shape)")
             }
             return [inputs[0]]
         }

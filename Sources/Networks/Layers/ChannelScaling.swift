@@ -52,17 +52,23 @@ public struct LayerScale: Layer {
     }
 }
 
-/// x above zero, else slope · x with a slope a channel that is learnt (He et al., "Delving deep into rectifiers",
-/// ICCV 2015, §2.1): PyTorch's `PReLU(num_parameters=C)`; keeps the shape. Parameter: `weight` `[C]`.
+/// x above zero, else slope · x with a slope that is learnt, a channel's own or one for all (He et al., "Delving deep into
+/// rectifiers", ICCV 2015, §2.1): PyTorch's `PReLU`, whose default is one. Keeps the shape. Parameter: `weight` `[C]` or
+/// `[1]`.
 public struct PReLU: Layer {
+    public var isShared: Bool
     public var initialSlope: Float
 
-    public init(initialSlope: Float = 0.25) { self.initialSlope = initialSlope }
+    /// - Parameter isShared: whether all channels have one slope.
+    public init(isShared: Bool = false, initialSlope: Float = 0.25) {
+        self.isShared = isShared
+        self.initialSlope = initialSlope
+    }
 
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
-        try scope.requireChannels(input, for: "PReLU", "apply it")
-        let channels = scope.shape(of: input).channels
-        let slopes = scope.addParameter("weight", .vector(channels), role: .constant(initialSlope))
+        if !isShared { try scope.requireChannels(input, for: "PReLU", "apply it") }
+        let count = isShared ? 1 : scope.shape(of: input).channels
+        let slopes = scope.addParameter("weight", .vector(count), role: .constant(initialSlope))
         return try scope.apply(.parametricReLU, to: [input, slopes])[0]
     }
 }

@@ -69,7 +69,10 @@ public struct AveragePool2D: Layer {
 public struct AdaptiveAveragePool2D: Layer {
     public var output: Extent
 
-    public init(_ output: Extent) { self.output = output }
+    public init(_ output: Extent) {
+        precondition(output.height > 0 && output.width > 0, "an image has at least one part")
+        self.output = output
+    }
 
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         try scope.requireImage(input, for: "adaptive average pooling")
