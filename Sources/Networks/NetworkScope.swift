@@ -201,5 +201,8 @@ public struct NetworkScope: Sendable {
         throw misfit(layer, "its input is a flattened image; \(advice) before Flatten()")
     }
 
-    private func qualified(_ name: String) -> String { (path + [name]).joined(separator: ".") }
+    /// - Parameter name: empty for what has the layer's own name.
+    private func qualified(_ name: String) -> String {
+        (path + (name.isEmpty ? [] : [name])).joined(separator: ".")
+    }
 }

@@ -272,7 +272,7 @@ private func message(_ body: () throws -> Void) -> String {
     @Test func layerScaleBelongsToItsBlockWhereItIsAppliedInPlace() throws {
         struct Block: Layer {
             func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
-                try LayerScale(initialValue: 0.5).apply(to: input, in: &scope)
+                try scope.apply(LayerScale(initialValue: 0.5), to: input, name: "layer_scale")
             }
         }
         let parameter = try graph { Block() }.graph.parameters[0]

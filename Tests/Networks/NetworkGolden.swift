@@ -41,13 +41,17 @@ struct NetworkCase: Sendable, CustomStringConvertible {
     var logitTolerance: Double
     /// What the images are made from.
     var images: String
+    /// In which it can be compared.
+    var modes: [NetworkScope.Mode]
 
     init(
         _ name: String, _ channels: Int, _ side: Int, of network: String? = nil,
         _ options: NetworkOptions = NetworkOptions(), tolerance: Double = 1e-3,
-        logits logitTolerance: Double = 1e-4, images: String = "images"
+        logits logitTolerance: Double = 1e-4, images: String = "images",
+        modes: [NetworkScope.Mode] = [.inference, .training]
     ) {
         description = name
+        self.modes = modes
         self.logitTolerance = logitTolerance
         self.tolerance = tolerance
         self.images = images
@@ -89,22 +93,24 @@ struct NetworkCase: Sendable, CustomStringConvertible {
         NetworkCase("densenet121", 3, 64, tolerance: 0.05),
         NetworkCase("squeezenet1_0", 3, 64, NetworkOptions(dropout: 0)),
         NetworkCase("squeezenet1_1", 3, 64, NetworkOptions(dropout: 0)),
-        // Its last batch norms see 8 values at this size: PyTorch's own float32 is off by 0.2 on other images.
+        // Their last batch norms see 8 values at this size: PyTorch's own float32 is off by 0.2 (Inception on other images),
+        // 0.17, 0.02 and 0.1.
         NetworkCase(
             "inception_v3", 3, 123, NetworkOptions(dropout: 0), tolerance: 0.2, logits: 1e-3, images: "i3"),
         NetworkCase("resnext50_32x4d", 3, 64, tolerance: 0.25),
-        NetworkCase("mobilenet_v2", 3, 64, NetworkOptions(dropout: 0), tolerance: 0.05),
-        NetworkCase("shufflenet_v2_x1_0", 3, 64, tolerance: 0.05),
-        NetworkCase("mnasnet1_0", 3, 64, NetworkOptions(dropout: 0), tolerance: 0.05),
-        NetworkCase("mobilenet_v3_small", 3, 64, NetworkOptions(dropout: 0), tolerance: 0.05),
-        NetworkCase("mobilenet_v3_large", 3, 64, NetworkOptions(dropout: 0), tolerance: 0.05),
+        NetworkCase("regnet_y_400mf", 3, 64, tolerance: 0.1),
+        NetworkCase("regnet_x_400mf", 3, 64, tolerance: 0.25, logits: 1e-3),
+        NetworkCase("mobilenet_v2", 3, 64, NetworkOptions(dropout: 0)),
+        NetworkCase("shufflenet_v2_x1_0", 3, 64),
+        NetworkCase("mnasnet1_0", 3, 64, NetworkOptions(dropout: 0)),
+        NetworkCase("mobilenet_v3_small", 3, 64, NetworkOptions(dropout: 0), images: "i2"),
+        NetworkCase("mobilenet_v3_large", 3, 64, NetworkOptions(dropout: 0)),
+        NetworkCase("efficientnet_b0", 3, 64, NetworkOptions(dropout: 0, stochasticDepth: 0)),
+        // Forty blocks without the batch's statistics: PyTorch's own float32 predicts nothing of its float64's.
         NetworkCase(
-            "efficientnet_b0", 3, 64, NetworkOptions(dropout: 0, stochasticDepth: 0), tolerance: 0.05),
-        NetworkCase(
-            "efficientnet_v2_s", 3, 64, NetworkOptions(dropout: 0, stochasticDepth: 0), tolerance: 0.05),
-        NetworkCase("regnet_y_400mf", 3, 64, tolerance: 0.05),
-        NetworkCase("regnet_x_400mf", 3, 64, tolerance: 0.05),
-        NetworkCase("convnext_tiny", 3, 64, NetworkOptions(stochasticDepth: 0), tolerance: 0.01),
+            "efficientnet_v2_s", 3, 64, NetworkOptions(dropout: 0, stochasticDepth: 0), tolerance: 0.01,
+            modes: [.training]),
+        NetworkCase("convnext_tiny", 3, 64, NetworkOptions(stochasticDepth: 0)),
     ]
 }
 

@@ -64,7 +64,7 @@ struct LearningTests {
         func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
             var branch = try scope.apply(Convolution2D(16, kernel: 3, padding: 1), to: input, name: "conv")
             branch = try scope.apply(GELU(), to: branch, name: "gelu")
-            branch = try LayerScale(initialValue: 0.5).apply(to: branch, in: &scope)
+            branch = try scope.apply(LayerScale(initialValue: 0.5), to: branch, name: "layer_scale")
             branch = try scope.apply(StochasticDepth(0.2), to: branch, name: "depth")
             return try scope.add(input, branch)
         }

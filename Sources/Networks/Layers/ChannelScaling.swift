@@ -37,8 +37,7 @@ public struct SqueezeExcitation: Layer {
 /// Each channel times a number that is learnt and starts small, so that a residual branch begins with little effect
 /// (Touvron et al., "Going deeper with image transformers", ICCV 2021, §2): ConvNeXt's layer scale. Keeps the shape.
 ///
-/// Parameter: `layer_scale`, in files `[C, 1, 1]`. torchvision's belongs to the block itself: apply the layer in place,
-/// `LayerScale().apply(to: value, in: &scope)`, for that name.
+/// Parameter: of the layer's own name, which is `layer_scale` in torchvision; in files `[C, 1, 1]`.
 public struct LayerScale: Layer {
     public var initialValue: Float
 
@@ -47,7 +46,7 @@ public struct LayerScale: Layer {
     public func apply(to input: ValueID, in scope: inout NetworkScope) throws -> ValueID {
         try scope.requireChannels(input, for: "layer scale", "apply it")
         let factors = scope.addParameter(
-            "layer_scale", .channels(scope.shape(of: input).channels), role: .constant(initialValue))
+            "", .channels(scope.shape(of: input).channels), role: .constant(initialValue))
         return try scope.apply(.channelScaling(Op.ChannelScaling()), to: [input, factors])[0]
     }
 }

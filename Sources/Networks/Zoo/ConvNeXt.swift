@@ -66,7 +66,7 @@ private struct ConvNeXtBlock: Layer {
             PixelDense(channels).named("5")
         }
         let value = try scope.apply(branch, to: input, name: "block")
-        let scaled = try LayerScale().apply(to: value, in: &scope)
+        let scaled = try scope.apply(LayerScale(), to: value, name: "layer_scale")
         return try scope.add(
             scope.apply(StochasticDepth(dropped), to: scaled, name: "stochastic_depth"), input)
     }

@@ -108,7 +108,8 @@ CASES = [
 ]
 
 # With the others' images, a ReLU or a maximum of these is so close to its switch that rounding decides.
-IMAGES = {"googlenet": "i2", "googlenet, torchvision": "i3", "resnet34, torchvision": "i2", "inception_v3": "i3"}
+IMAGES = {"googlenet": "i2", "googlenet, torchvision": "i3", "resnet34, torchvision": "i2", "inception_v3": "i3",
+          "mobilenet_v3_small": "i2"}
 
 
 def run(network, images, training):
