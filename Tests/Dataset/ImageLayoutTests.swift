@@ -204,6 +204,21 @@ import Testing
     }
 
     @Test(
+        "Labels are numbers of sets of classes where a line has several; others may have fewer, or none",
+        arguments: [
+            "path,label1,label_2\nimages/1.png,b,a\nimages/2.png,a,\nimages/3.png,,\nimages/4.png,a,b\n",
+            "images/1.png,b,a\nimages/2.png,a\nimages/3.png,\nimages/4.png,a,b,a\n",
+        ])
+    func severalLabels(text: String) throws {
+        let set = try load(try table(text), split: 0.5)
+        #expect(set.classNames == ["a", "b"])
+        #expect(set.labelSets?.sets == [[], [0], [0, 1]])
+        #expect(set.train.count == 2 && set.test.count == 2)
+        let labels = zip(greys(set.train) + greys(set.test), set.train.labels + set.test.labels)
+        #expect(labels.sorted { $0.0 < $1.0 }.map { $0.1 } == [2, 1, 0, 2])
+    }
+
+    @Test(
         "What is wrong in a table is named with its line",
         arguments: [
             ("images/1.png,a\n../secret.png,b\n", "line 2: '../secret.png' is no path in the table's folder"),
@@ -211,7 +226,6 @@ import Testing
             ("images/1.png,a\nimages/../../x.png,b\n", "line 2:"),
             ("images/1.png,a\nimages/2.png\n", "line 2: a path and a label are expected"),
             ("images/1.png,a\nimages/2.png,\n", "line 2: has no label"),
-            ("images/1.png,a\nimages/2.png,a,b\n", "line 2: has 2 labels"),
             ("images/1.png,a\n\"images/2.png,b\n", "line 2: a quote is not closed"),
             ("one,two,three\nimages/1.png,a,b\n", "line 1: has the columns one, two, three"),
             ("", "lists no images"), ("path,label\n", "lists no images"),
