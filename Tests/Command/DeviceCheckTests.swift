@@ -114,7 +114,7 @@ extension CommandTests {
         func operators() throws {
             let outcome = try success(of: Self.program("--operators", "--json", cache: Folder()))
             let families = try #require(try Self.rows(outcome).first?.operators)
-            #expect(families.count == 17)
+            #expect(families.count == 21)
             for family in families {
                 #expect(family.failure == nil, "\(family)")
                 let optional = [
