@@ -76,6 +76,8 @@ private let inGroups: [ConvolutionConfiguration] = [
     .init([1, 10, 11, 64], to: 128, 3, padding: 1, groups: 2, bias: true, gives: 10, 11),
     .init([2, 8, 7, 144], to: 144, 3, padding: 1, groups: 6, gives: 8, 7),
     .init([3, 6, 6, 64], to: 64, 1, groups: 4, bias: true, fused: true, gives: 6, 6),
+    // Enough rows that a GPU adds up their sums by two launches.
+    .init([3, 48, 6, 16], to: 16, 3, padding: 1, groups: 4, bias: true, gives: 48, 6).checked,
     // Inputs and outputs that differ, that no vector divides, one output a group.
     .init([2, 6, 7, 12], to: 18, 3, padding: 1, groups: 6, bias: true, fused: true, gives: 6, 7).checked,
     .init([2, 7, 6, 30], to: 10, 3, padding: 1, groups: 10, gives: 7, 6),
