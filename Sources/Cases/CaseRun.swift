@@ -82,7 +82,13 @@ extension OpCase {
                 case .float32: try executor.write(values, to: region)
                 case .bfloat16, .float16:
                     try executor.write(values.map(type.elementType.bits(of:)), to: region)
-                case .int32: try executor.write(values.map { Int32($0) }, to: region)
+                case .int32:
+                    // A float does not hold every word.
+                    if case .words(let words) = input.data {
+                        try executor.write(words, to: region)
+                    } else {
+                        try executor.write(values.map { Int32($0) }, to: region)
+                    }
                 case .uint8: try executor.write(values.map { UInt8($0) }, to: region)
                 }
             case .samples(let split, _):
