@@ -54,7 +54,7 @@ class Resin:
     def bench(self, work, steps, *options, **settings):
         """`resin bench` of a piece of work, as its JSON says it."""
         return json.loads(self.run(
-            "bench", work.network, "--input", f"1x{work.side}x{work.side}", "--batch", work.batch, "--mode", work.mode,
+            "bench", *work.options, "--batch", work.batch, "--mode", work.mode,
             "--steps", steps, "--json", *options, *self.device, **settings))  # fmt: skip
 
     def calibrate(self):
@@ -62,8 +62,7 @@ class Resin:
 
     def summary(self, work, batch):
         return json.loads(self.run(
-            "summary", work.network, "--input", f"1x{work.side}x{work.side}", "--batch", batch, "--json",
-            *self.device))  # fmt: skip
+            "summary", *work.options, "--batch", batch, "--json", *self.device))  # fmt: skip
 
 
 class Peer:
@@ -72,7 +71,8 @@ class Peer:
     def __init__(self, name, work, threads, timeout=600):
         self.name = name
         self.log = tempfile.TemporaryFile("w+")
-        command = [sys.executable, PEER, name, work.mode, work.network, work.side, work.batch, threads]
+        command = [sys.executable, PEER, name, work.mode, work.network, work.channels, work.side, work.batch,
+                   threads]
         self.process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
             env={**os.environ, "RESIN_PEER_STARTED": repr(time.monotonic())})  # fmt: skip

@@ -1,6 +1,6 @@
 """One of Resin's peers, timed in a process of its own: started by measure.py, which speaks to it in JSON lines.
 
-    python3 peer.py PEER MODE NETWORK SIDE BATCH THREADS
+    python3 peer.py PEER MODE NETWORK CHANNELS SIDE BATCH THREADS
 
 PEER is one of TRAINING or INFERENCE below; MODE train or infer. Takes two steps to warm up and prints when the first was
 done; then, for each number of seconds that it reads, it takes steps for so long, at least three, and prints images a
@@ -23,9 +23,17 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "Tests/Networks/Goldens"
 CLASSES = 10
 
 
-def make_network(name, side):
-    """The zoo's network with the book's dropout, one channel and ten classes: what `resin bench` times."""
+def make_network(name, channels, side):
+    """The zoo's network with ten classes, what `resin bench` times: with the book's dropout and one channel, or torchvision's
+    with three."""
     import networks
+
+    if channels == 3:
+        import torchvision
+
+        # Auxiliary heads are no part of what is compared.
+        more = {"aux_logits": False, "init_weights": True} if name in ["googlenet", "inception_v3"] else {}
+        return getattr(torchvision.models, name)(num_classes=CLASSES, **more)
 
     makers = {
         "nin": lambda: networks.nin(1, dropout=0.5),
@@ -43,14 +51,14 @@ def make_network(name, side):
 class Setting:
     """A network with a batch of noise."""
 
-    def __init__(self, network, side, batch, threads):
+    def __init__(self, network, channels, side, batch, threads):
         import torch
 
         torch.manual_seed(0)
         torch.set_num_threads(threads)
         self.threads = threads
-        self.network = make_network(network, side)
-        self.images = torch.randn(batch, 1, side, side)
+        self.network = make_network(network, channels, side)
+        self.images = torch.randn(batch, channels, side, side)
         self.labels = torch.randint(0, CLASSES, (batch,))
         self.parameters = sum(parameter.numel() for parameter in self.network.parameters())
 
@@ -170,8 +178,8 @@ def main():
     # Libraries print what they like; the answers go where standard output went.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    peer, mode, network, side, batch, threads = sys.argv[1:]
-    setting = Setting(network, int(side), int(batch), int(threads))
+    peer, mode, network, channels, side, batch, threads = sys.argv[1:]
+    setting = Setting(network, *map(int, [channels, side, batch, threads]))
     step = {"train": TRAINING, "infer": INFERENCE}[mode][peer](setting)
     step()
     # The parent's clock when it started this process: it is one clock for all processes.

@@ -31,7 +31,7 @@ def profiles(works, resin):
         yield f"{work.name}, batch {work.batch}, {work.mode}"
         try:
             yield from resin.run(
-                "bench", work.network, "--input", f"1x{work.side}x{work.side}", "--batch", work.batch, "--mode",
+                "bench", *work.options, "--batch", work.batch, "--mode",
                 work.mode, "--steps", 3, "--profile", *resin.device).splitlines()  # fmt: skip
         except Failure as failure:
             yield f"failed: {failure}"

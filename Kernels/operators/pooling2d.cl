@@ -6,6 +6,20 @@
 //
 // The gradients gather: each pixel of the image looks at the windows above it, so no two work-items add to
 // one place and the order of summation is fixed.
+//
+// Constants, where they are not usual: DILATION_HEIGHT and DILATION_WIDTH, pixels from one of a max pooling window's
+// places to the next; PADDING_BOTTOM and PADDING_RIGHT, where an average's padding is another at the end.
+
+#ifndef DILATION_HEIGHT
+#define DILATION_HEIGHT 1
+#endif
+#ifndef DILATION_WIDTH
+#define DILATION_WIDTH 1
+#endif
+#ifndef PADDING_BOTTOM
+#define PADDING_BOTTOM g.padding_height
+#define PADDING_RIGHT g.padding_width
+#endif
 
 #if LONG_WORK_ITEMS
 #define FOR_EACH_ROW(row)                                                                           \
@@ -79,8 +93,8 @@ static inline void store_first_bytes(int_lanes value, __global uchar *pointer, i
 // Whether the windows are whole and side by side, and one work-item makes a row of results, or of gradients under one
 // row of windows.
 static inline bool windows_side_by_side(const PoolGeometry *g) {
-    return LONG_WORK_ITEMS && g->kernel_width == g->stride_width && g->padding_width + g->padding_height == 0 &&
-           g->output_width * g->stride_width == g->width &&
+    return LONG_WORK_ITEMS && DILATION_HEIGHT * DILATION_WIDTH == 1 && g->kernel_width == g->stride_width &&
+           g->padding_width + g->padding_height == 0 && g->output_width * g->stride_width == g->width &&
            (g->output_height - 1) * g->stride_height + g->kernel_height <= g->height;
 }
 
@@ -97,6 +111,9 @@ static inline int room_at(int place, int length, int left, const PoolGeometry *g
         best = select(best, (value), wins);                             \
         winner = select(winner, (int_lanes)(place), wins);              \
     }
+
+// Steps of that many pixels until the pixel is reached, or passed.
+#define STEPS(pixels, dilation) (((pixels) + (dilation) - 1) / (dilation))
 
 // y = max under the window, then the epilogue; `indices` gets the winner's place kh · kernel width + kw.
 __kernel void maxpool2d_forward(__global const activation *restrict x, __global activation *restrict y,
@@ -125,14 +142,18 @@ __kernel void maxpool2d_forward(__global const activation *restrict x, __global 
         }
         FOR_EACH_PIXEL(j, g.output_width) {
             const int top = i * g.stride_height - g.padding_height, left_edge = j * g.stride_width - g.padding_width;
-            const int first_row = max(0, -top), first_column = max(0, -left_edge);
+            const int first_row = STEPS(max(0, -top), DILATION_HEIGHT);
+            const int first_column = STEPS(max(0, -left_edge), DILATION_WIDTH);
+            const int end_row = min(g.kernel_height, STEPS(g.height - top, DILATION_HEIGHT));
+            const int end_column = min(g.kernel_width, STEPS(g.width - left_edge, DILATION_WIDTH));
             const size_t result = ((size_t)row * g.output_width + j) * g.channels;
             FOR_EACH_CHANNELS(channel, left, g.channels) {
                 lanes best = (lanes)(-INFINITY);
                 int_lanes winner = (int_lanes)(first_row * g.kernel_width + first_column);
-                for (int kh = first_row; kh < min(g.kernel_height, g.height - top); kh++) {
-                    for (int kw = first_column; kw < min(g.kernel_width, g.width - left_edge); kw++) {
-                        const size_t at = ((size_t)n * g.height + top + kh) * g.width + left_edge + kw;
+                for (int kh = first_row; kh < end_row; kh++) {
+                    for (int kw = first_column; kw < end_column; kw++) {
+                        const size_t line = (size_t)n * g.height + top + kh * DILATION_HEIGHT;
+                        const size_t at = line * g.width + left_edge + kw * DILATION_WIDTH;
                         const lanes value = load_first(x + at * g.channels + channel, left);
                         TAKE_GREATER(best, winner, value, kh * g.kernel_width + kw)
                     }
@@ -145,7 +166,7 @@ __kernel void maxpool2d_forward(__global const activation *restrict x, __global 
     }
 }
 
-// The windows i that cover a place: ⌈(place + padding − kernel + 1) / stride⌉ … ⌊(place + padding) / stride⌋.
+// The windows i that reach over a place: ⌈(place + padding − extent + 1) / stride⌉ … ⌊(place + padding) / stride⌋.
 typedef struct {
     int first, end;
 } Windows;
@@ -154,13 +175,15 @@ typedef struct {
 // above the quotient's last whole number is far enough from the next for a float's rounding.
 static inline int divided(int a, int stride) { return (int)((a + 0.5f) * (1.0f / stride)); }
 
-static inline Windows windows_over(int place, int kernel_size, int stride, int padding, int windows) {
-    return (Windows){max(0, divided(place + padding - kernel_size + stride, stride)),
+static inline Windows windows_over(int place, int extent, int stride, int padding, int windows) {
+    return (Windows){max(0, divided(place + padding - extent + stride, stride)),
                      min(windows, divided(place + padding, stride) + 1)};
 }
 
-#define WINDOW_ROWS(y) windows_over(y, g.kernel_height, g.stride_height, g.padding_height, g.output_height)
-#define WINDOW_COLUMNS(x) windows_over(x, g.kernel_width, g.stride_width, g.padding_width, g.output_width)
+#define WINDOW_ROWS(y)                                                                                        \
+    windows_over(y, (g.kernel_height - 1) * DILATION_HEIGHT + 1, g.stride_height, g.padding_height, g.output_height)
+#define WINDOW_COLUMNS(x)                                                                                     \
+    windows_over(x, (g.kernel_width - 1) * DILATION_WIDTH + 1, g.stride_width, g.padding_width, g.output_width)
 #define FOR_EACH_WINDOW(i, j)                          \
     for (int i = rows.first; i < rows.end; i++)        \
         for (int j = columns.first; j < columns.end; j++)
@@ -197,8 +220,10 @@ __kernel void maxpool2d_gradient(__global const activation *restrict dy, __globa
             FOR_EACH_CHANNELS(channel, left, g.channels) {
                 lanes sum = (lanes)(0.0f);
                 FOR_EACH_WINDOW(i, j) {
-                    const int place = (y + g.padding_height - i * g.stride_height) * g.kernel_width + x +
-                                      g.padding_width - j * g.stride_width;
+                    const int down = y + g.padding_height - i * g.stride_height;
+                    const int across = x + g.padding_width - j * g.stride_width;
+                    if (down % DILATION_HEIGHT || across % DILATION_WIDTH) continue;
+                    const int place = down / DILATION_HEIGHT * g.kernel_width + across / DILATION_WIDTH;
                     const size_t at = (((size_t)n * g.output_height + i) * g.output_width + j) * g.channels + channel;
                     const int_lanes won = load_first_bytes(indices + at, left) == (int_lanes)(place);
                     lanes gradient = select((lanes)(0.0f), load_first(dy + at, left), won);
@@ -216,8 +241,8 @@ __kernel void maxpool2d_gradient(__global const activation *restrict dy, __globa
 static inline int window_area(int i, int j, const PoolGeometry g) {
     const int top = i * g.stride_height - g.padding_height, left = j * g.stride_width - g.padding_width;
     if (g.counts_padding)
-        return (min(top + g.kernel_height, g.height + g.padding_height) - top) *
-               (min(left + g.kernel_width, g.width + g.padding_width) - left);
+        return (min(top + g.kernel_height, g.height + PADDING_BOTTOM) - top) *
+               (min(left + g.kernel_width, g.width + PADDING_RIGHT) - left);
     return (min(top + g.kernel_height, g.height) - max(top, 0)) *
            (min(left + g.kernel_width, g.width) - max(left, 0));
 }

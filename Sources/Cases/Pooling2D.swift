@@ -20,12 +20,14 @@ struct PoolingConfiguration: Checkable, Sendable {
     /// - Parameter gives: output height and width.
     init(
         network: String = "", _ input: Shape, _ kernel: Extent, stride: Extent = 1, padding: Extent = 0,
-        fused: Bool = false, countsPadding: Bool = true, roundsUp: Bool = false, data: CaseData = .uniform,
+        sides: Padding? = nil, dilation: Extent = 1, fused: Bool = false, countsPadding: Bool = true,
+        roundsUp: Bool = false, data: CaseData = .uniform,
         gives height: Int, _ width: Int
     ) {
         self.network = network
         self.input = input
-        window = Window(kernel: kernel, stride: stride, padding: padding)
+        window = Window(
+            kernel: kernel, stride: stride, padding: sides ?? Padding(padding), dilation: dilation)
         self.fused = fused
         self.countsPadding = countsPadding
         self.roundsUp = roundsUp
@@ -41,11 +43,13 @@ struct PoolingConfiguration: Checkable, Sendable {
     }
 
     private var settings: [String: [Double]] {
-        let settings: [String: [Double]] = [
+        var settings: [String: [Double]] = [
             "stride": window.stride.doubles, "padding": window.padding.doubles,
             "kernel": window.kernel.doubles, "countsPadding": [countsPadding ? 1 : 0],
         ]
-        return roundsUp ? settings.merging(["roundsUp": [1]]) { $1 } : settings
+        if roundsUp { settings["roundsUp"] = [1] }
+        if window.dilation != 1 { settings["dilation"] = window.dilation.doubles }
+        return settings
     }
 
     var maxCases: [OpCase] {

@@ -1,3 +1,5 @@
+import ResinGraph
+
 /// Every max pooling layer that is checked, with the output's height and width written beside it.
 let maxPoolConfigurations: [PoolingConfiguration] = [
     // Network in Network at 224, and ResNet-18's.
@@ -39,6 +41,15 @@ let maxPoolConfigurations: [PoolingConfiguration] = [
     .init([2, 7, 10, 5], 3, stride: 2, padding: 1, fused: true, roundsUp: true, gives: 4, 6),
     .init([1, 2, 5, 3], 3, stride: 2, roundsUp: true, gives: 1, 2),
     .init([2, 7, 9, 5], 2, stride: 4, roundsUp: true, gives: 2, 3),
+    // Dilated, with and without a place on the padding; and paddings that differ from side to side.
+    .init([2, 12, 11, 7], 3, padding: 1, dilation: 2, fused: true, gives: 10, 9).checked,
+    .init([2, 14, 13, 33], 2, stride: 2, dilation: [3, 2], data: .integers, gives: 6, 6),
+    .init([1, 13, 17, 5], [3, 2], stride: [2, 3], padding: [3, 1], dilation: [3, 2], gives: 7, 6),
+    .init([2, 16, 9, 17], 3, stride: 3, padding: 1, dilation: 2, fused: true, roundsUp: true, gives: 6, 3),
+    .init([1, 5, 7, 3], 3, padding: 3, dilation: 3, gives: 5, 7),
+    .init([2, 12, 10, 20], 3, stride: 2, sides: Padding(bottom: 1, right: 1), gives: 6, 5).checked,
+    .init([2, 9, 8, 5], 4, sides: Padding(top: 2, left: 0, bottom: 1, right: 2), fused: true, gives: 9, 7),
+    .init([2, 8, 6, 33], 2, stride: 2, sides: Padding(bottom: 1), data: .integers, gives: 4, 3),
     // Windows, strides and paddings that differ in height and width.
     .init([2, 11, 9, 7], [1, 3], padding: [0, 1], gives: 11, 9),
     .init([2, 11, 9, 7], [3, 1], padding: [1, 0], fused: true, gives: 11, 9),
@@ -114,6 +125,14 @@ let averagePoolConfigurations: [PoolingConfiguration] = [
     .init([2, 8, 7, 5], 2, stride: 2, countsPadding: false, roundsUp: true, gives: 4, 4),
     .init([1, 2, 5, 3], 3, stride: 2, roundsUp: true, gives: 1, 2),
     .init([2, 7, 9, 5], 2, stride: 4, roundsUp: true, gives: 2, 3),
+    // Paddings that differ from side to side, counted and not.
+    .init([2, 12, 10, 20], 3, stride: 2, sides: Padding(bottom: 1, right: 1), fused: true, gives: 6, 5)
+        .checked,
+    .init([2, 9, 8, 5], 4, sides: Padding(top: 2, left: 0, bottom: 1, right: 2), gives: 9, 7),
+    .init(
+        [2, 9, 8, 33], 4, sides: Padding(top: 2, left: 0, bottom: 1, right: 2), countsPadding: false,
+        gives: 9, 7),
+    .init([2, 8, 6, 3], 2, stride: 2, sides: Padding(top: 1, right: 1), countsPadding: false, gives: 4, 3),
     // Windows, strides and paddings that differ in height and width.
     .init([2, 11, 9, 7], [1, 3], padding: [0, 1], countsPadding: false, gives: 11, 9),
     .init([2, 11, 9, 7], [3, 1], padding: [1, 0], gives: 11, 9),

@@ -20,6 +20,11 @@ struct CheckpointArguments: ParsableArguments {
     var mean: String?
     @Option(help: ArgumentHelp("With --network: standard deviation a channel.", valueName: "list"))
     var std: String?
+    @Option(
+        help: ArgumentHelp(
+            "With --network: what the weights were trained for, cross-entropy (default) or binary.",
+            valueName: "loss"))
+    var loss: TrainingConfiguration.LossFunction?
 
     /// The file of the weights.
     var path: String {
@@ -42,8 +47,8 @@ struct CheckpointArguments: ParsableArguments {
     /// anything, or where options say what the weights are of.
     func savedConfiguration(_ file: Safetensors) throws -> TrainingConfiguration? {
         guard network == nil else { return nil }
-        guard mean == nil && std == nil else {
-            throw ResinError(.usage, "--mean and --std go with --network, for a bare file of weights")
+        guard mean == nil && std == nil && loss == nil else {
+            throw ResinError(.usage, "--mean, --std and --loss go with --network, for a bare file of weights")
         }
         guard let run else { return try file.configuration(from: path) }
         let saved = try run.configuration(as: TrainingConfiguration.self)
@@ -108,7 +113,7 @@ struct CheckpointArguments: ParsableArguments {
             standardDeviation: dataset.standardDeviation, epochs: 1, batch: 128, optimizer: recipe.optimizer)
         configuration.imageSize = [dataset.train.height, dataset.train.width]
         if dataset.train is any PhotographSource { configuration.fit = .crop }
-        try applyMean(to: &configuration)
+        try applyOptions(to: &configuration)
         return (model, dataset, configuration)
     }
 
@@ -136,17 +141,18 @@ struct CheckpointArguments: ParsableArguments {
         configuration.options = options
         configuration.imageSize = [model.input.height, model.input.width]
         configuration.fit = .crop
-        try applyMean(to: &configuration)
+        try applyOptions(to: &configuration)
         return (model, configuration)
     }
 
-    private func applyMean(to configuration: inout TrainingConfiguration) throws {
+    private func applyOptions(to configuration: inout TrainingConfiguration) throws {
         if let mean {
             let (mean, std) = try TrainCommand.mean(mean, channels: configuration.input.channels)
             configuration.mean = mean
             if let std { configuration.standardDeviation = std }
         }
         if let std { configuration.standardDeviation = try TrainCommand.numbers("--std", std) }
+        if let loss { configuration.loss = loss }
         try configuration.check()
     }
 }

@@ -196,6 +196,10 @@ struct NetworkArguments: ParsableArguments {
             "Probability that the last residual branch is left out, in place of the network's own.",
             valueName: "p"))
     var stochasticDepth: Float?
+    @Option(
+        help: ArgumentHelp(
+            "MobileNet, MnasNet, ShuffleNet: channels, as a multiple of the usual.", valueName: "x"))
+    var width: Double?
 
     @Option(help: ArgumentHelp("NiN: number of 1×1 convolutions in a block, 1 or 2.", valueName: "n"))
     var ones: Int?
@@ -221,6 +225,7 @@ struct NetworkArguments: ParsableArguments {
             switch name {
             case .dropout: dropout != nil
             case .stochasticDepth: stochasticDepth != nil
+            case .width: width != nil
             case .finalReLU: finalRelu != nil
             case .ones: ones != nil
             case .thirdWidth: thirdWidth != nil
@@ -239,6 +244,7 @@ struct NetworkArguments: ParsableArguments {
         if let finalRelu { options.hasFinalReLU = finalRelu }
         if let dropout { options.dropout = dropout }
         if let stochasticDepth { options.stochasticDepth = stochasticDepth }
+        if let width { options.width = width }
         if let ones { options.ones = ones }
         if let thirdWidth { options.thirdWidth = thirdWidth }
         if let head { options.head = head }

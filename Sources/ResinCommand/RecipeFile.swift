@@ -137,6 +137,7 @@ private struct Key {
             Key("final_relu", \.networkArguments.finalRelu),
             Key("dropout", \.networkArguments.dropout),
             Key("stochastic_depth", \.networkArguments.stochasticDepth),
+            Key("width", \.networkArguments.width),
             Key("ones", \.networkArguments.ones),
             Key("third_width", \.networkArguments.thirdWidth),
             Key("head", \.networkArguments.head),

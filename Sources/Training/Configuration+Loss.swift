@@ -79,8 +79,8 @@ extension TrainingConfiguration {
         guard loss == .binary else {
             throw ResinError(
                 .usage,
-                "images of \(dataset.name) have several labels, or none; cross-entropy is of one label an image: train "
-                    + "with --loss binary, or use a table with one label in each line")
+                "images of \(dataset.name) have several labels, or none; cross-entropy is of one label an image: "
+                    + "give --loss binary, or use a table with one label in each line")
         }
         guard sampler != .balanced else {
             throw ResinError(

@@ -12,6 +12,33 @@ public struct Recipe: Sendable {
     public var initialiser: Initialiser = .xavier
     public var options = NetworkOptions()
     public var labelSmoothing: Float = 0
+    private var family = Family.residual
+
+    /// Networks that torchvision's references train alike.
+    private enum Family {
+        /// With batch norm: ResNet and those that came of it.
+        case residual
+        /// Without: it takes a tenth of the rate.
+        case plain
+        /// Depthwise convolutions, whose few weights need less decay.
+        case mobile
+        /// Layer norm, and AdamW.
+        case transformerLike
+
+        init(_ network: String) {
+            func isOne(of names: String...) -> Bool { names.contains { network.hasPrefix($0) } }
+            self =
+                if isOne(of: "convnext") {
+                    .transformerLike
+                } else if isOne(of: "mobilenet", "mnasnet", "shufflenet", "efficientnet") {
+                    .mobile
+                } else if isOne(of: "alexnet", "vgg", "squeezenet") && !network.hasSuffix("_bn") {
+                    .plain
+                } else {
+                    .residual
+                }
+        }
+    }
 
     /// The books' recipes ("Dive into Deep Learning", 7.6 for LeNet, 8.3 for NiN and 8.6 for ResNet-18), and for the
     /// built-in set smaller images and Adam, so that a CPU is done in a minute or two.
@@ -37,6 +64,7 @@ public struct Recipe: Sendable {
         default:
             self.init(side: 96, epochs: 10, batch: 256, optimizer: .sgd(learningRate: 0.05))
         }
+        family = Family(network)
         switch (network, variant) {
         case ("inception-mnist", _), ("residual-mnist", _): side = 28
         // The smallest sides that they take.
@@ -50,8 +78,10 @@ public struct Recipe: Sendable {
         }
     }
 
-    /// For a folder of photographs, which may be few: SGD with momentum, its rate in proportion to the batch (Goyal et al.,
-    /// "Accurate, large minibatch SGD", 2017).
+    /// For a folder of photographs, which may be few: what torchvision's references train the network's family with. SGD has
+    /// momentum, and its rate is in proportion to the batch (Goyal et al., "Accurate, large minibatch SGD", 2017), AdamW's
+    /// to the batch's square root (Malladi et al., "On the SDEs and scaling rules for adaptive gradient algorithms",
+    /// NeurIPS 2022).
     ///
     /// - Parameters:
     ///   - count: training images.
@@ -61,10 +91,24 @@ public struct Recipe: Sendable {
         // Eight steps an epoch, but batches of which batch norm can learn something.
         while recipe.batch > 32 || (recipe.batch > 8 && 8 * recipe.batch > count) { recipe.batch /= 2 }
         recipe.batch = min(recipe.batch, count)
-        recipe.optimizer = .sgd(
-            learningRate: 0.1 * Float(givenBatch ?? recipe.batch) / 256, momentum: 0.9, weightDecay: 1e-4)
+        let images = Float(givenBatch ?? recipe.batch)
+        func sgd(rate: Float, decay: Float) -> OptimizerSettings {
+            .sgd(learningRate: rate * images / 256, momentum: 0.9, weightDecay: decay)
+        }
         recipe.schedule = Schedule()
         recipe.initialiser = .kaiming
+        switch family {
+        case .residual: recipe.optimizer = sgd(rate: 0.1, decay: 1e-4)
+        case .plain: recipe.optimizer = sgd(rate: 0.01, decay: 1e-4)
+        case .mobile:
+            recipe.optimizer = sgd(rate: 0.1, decay: 4e-5)
+            recipe.schedule = Schedule(.cosine, warmupEpochs: 1)
+        case .transformerLike:
+            recipe.optimizer = .adamW(learningRate: 0.001 * (images / 1024).squareRoot(), weightDecay: 0.05)
+            recipe.optimizer.decays = .filters
+            recipe.schedule = Schedule(.cosine, warmupEpochs: 1)
+            recipe.labelSmoothing = 0.1
+        }
         return recipe
     }
 

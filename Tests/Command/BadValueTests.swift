@@ -251,6 +251,9 @@ extension CommandTests {
                 (["nin", "--nesterov"], "--nesterov needs"),
                 (["lenet", "--final-relu"], "lenet has no option"),
                 (["lenet", "--dropout", "0"], "lenet has no option --dropout"),
+                (["resnet18", "--width", "0.5"], "resnet18 has no option --width; networks that have it:"),
+                (["mobilenet_v2", "--width", "9"], "--width is 9.0; it must be from 0.1 to 4"),
+                (["shufflenet_v2_x1_0", "--width", "0.7"], "it must be 0.5, 1, 1.5 or 2 for shufflenet"),
                 (["lenet", "--overwrite"], "--overwrite replaces the run in --out"),
                 (["lenet", "--split", "0.5"], "has test images of its own"),
             ])

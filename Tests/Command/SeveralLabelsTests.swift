@@ -81,6 +81,16 @@ extension CommandTests {
                 try success(of: Program("predict", folder / "alone.safetensors", folder / "set/3-0.png"))
                     .output
                     == success(of: Program("predict", folder / "run", folder / "set/3-0.png")).output)
+            // Options say the same of a file that does not.
+            let bare = [
+                "--network", "lenet", "--data", folder / "set/t.csv", "--split", "0.25", "--loss", "binary",
+                "--json",
+            ]
+            let again = try success(of: Program(["evaluate", folder / "alone.safetensors"] + bare)).json()
+            let found = try #require((again as? [String: Any])?["multi_label"] as? [String: Any])
+            #expect((found["mean_average_precision"] as? Double ?? 0) > 0.9)
+            try expectRefusal(
+                64, "--loss", "--network", by: Program("evaluate", folder / "run", "--loss", "binary"))
             let report = try #require(folder.text("run/report.html"))
             for words in ["Mean average precision", "average precision", "as the network saw them"] {
                 #expect(report.contains(words), "\(words)")

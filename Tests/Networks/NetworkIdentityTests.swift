@@ -64,6 +64,9 @@ struct NetworkIdentityTests {
             Difference(
                 name: "residual-mnist", options: NetworkOptions(shortcut: .convolution),
                 words: "the weights of residual-mnist --shortcut conv"),
+            Difference(
+                name: "mobilenet_v2", side: 64, options: NetworkOptions(width: 0.5),
+                words: "the weights of mobilenet_v2 --width 0.5"),
         ])
     func difference(_ file: Difference) throws {
         let network = Network.leNet()

@@ -62,18 +62,31 @@ import Testing
         ] + torchvision
 
     /// Those that have torchvision's form alone, with its own number of channels and classes.
-    static let torchvision = [
-        ("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496), ("inception_v3", 23_834_568),
-        ("resnet101", 44_549_160), ("resnet152", 60_192_808), ("wide_resnet50_2", 68_883_240),
-        ("densenet161", 28_681_000), ("densenet169", 14_149_480), ("densenet201", 20_013_928),
-        ("vgg11_bn", 132_868_840), ("vgg13_bn", 133_053_736), ("vgg16_bn", 138_365_992),
-        ("vgg19_bn", 143_678_248), ("resnext50_32x4d", 25_028_904), ("mobilenet_v2", 3_504_872),
-        ("shufflenet_v2_x1_0", 2_278_604), ("mnasnet1_0", 4_383_312), ("mobilenet_v3_small", 2_542_856),
-        ("mobilenet_v3_large", 5_483_032), ("efficientnet_lite0", 4_652_008), ("efficientnet_b0", 5_288_548),
-        ("efficientnet_b1", 7_794_184), ("efficientnet_b2", 9_109_994), ("efficientnet_b3", 12_233_232),
-        ("efficientnet_v2_s", 21_458_488), ("regnet_y_400mf", 4_344_144), ("regnet_x_400mf", 5_495_976),
-        ("regnet_y_1_6gf", 11_202_430), ("convnext_tiny", 28_589_128),
-    ].map { Count(network: $0, channels: 3, classes: 1000, count: $1) }
+    static let torchvision =
+        [
+            ("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496), ("inception_v3", 23_834_568),
+            ("resnet101", 44_549_160), ("resnet152", 60_192_808), ("wide_resnet50_2", 68_883_240),
+            ("densenet161", 28_681_000), ("densenet169", 14_149_480), ("densenet201", 20_013_928),
+            ("vgg11_bn", 132_868_840), ("vgg13_bn", 133_053_736), ("vgg16_bn", 138_365_992),
+            ("vgg19_bn", 143_678_248), ("resnext50_32x4d", 25_028_904), ("mobilenet_v2", 3_504_872),
+            ("shufflenet_v2_x1_0", 2_278_604), ("mnasnet1_0", 4_383_312), ("mobilenet_v3_small", 2_542_856),
+            ("mobilenet_v3_large", 5_483_032), ("efficientnet_lite0", 4_652_008),
+            ("efficientnet_b0", 5_288_548),
+            ("efficientnet_b1", 7_794_184), ("efficientnet_b2", 9_109_994), ("efficientnet_b3", 12_233_232),
+            ("efficientnet_v2_s", 21_458_488), ("regnet_y_400mf", 4_344_144), ("regnet_x_400mf", 5_495_976),
+            ("regnet_y_1_6gf", 11_202_430), ("convnext_tiny", 28_589_128),
+        ].map { Count(network: $0, channels: 3, classes: 1000, count: $1) } + widths
+
+    /// torchvision's mobilenet_v2(width_mult=0.35), mnasnet0_5, shufflenet_v2_x2_0 and so on.
+    static let widths = [
+        ("mobilenet_v2", 0.35, 1_677_128), ("mobilenet_v2", 1.4, 6_108_776),
+        ("mobilenet_v3_small", 0.5, 917_264), ("mobilenet_v3_large", 0.75, 3_377_576),
+        ("mnasnet1_0", 0.5, 2_218_512), ("mnasnet1_0", 0.75, 3_170_208), ("mnasnet1_0", 1.3, 6_282_256),
+        ("shufflenet_v2_x1_0", 0.5, 1_366_792), ("shufflenet_v2_x1_0", 1.5, 3_503_624),
+        ("shufflenet_v2_x1_0", 2, 7_393_996),
+    ].map {
+        Count(network: $0, channels: 3, classes: 1000, options: NetworkOptions(width: $1), count: $2)
+    }
 
     @Test("Parameter counts are the books' and torchvision's", arguments: counts)
     func parameters(_ expected: Count) throws {

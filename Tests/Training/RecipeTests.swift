@@ -13,6 +13,21 @@ struct RecipeTests {
         if let parameters = known[name] { #expect(summary.parameters == parameters) }
     }
 
+    @Test(
+        "Photographs are learnt as torchvision's references learn them, by family",
+        arguments: [
+            ("resnet18", OptimizerSettings.Name.sgd, Float(0.0125), Float(1e-4)),
+            ("vgg11", .sgd, 0.00125, 1e-4), ("vgg11_bn", .sgd, 0.0125, 1e-4),
+            ("squeezenet1_1", .sgd, 0.00125, 1e-4), ("mobilenet_v2", .sgd, 0.0125, 4e-5),
+            ("efficientnet_b0", .sgd, 0.0125, 4e-5), ("convnext_tiny", .adamw, 0.000176777, 0.05),
+        ])
+    func photographs(name: String, optimizer: OptimizerSettings.Name, rate: Float, decay: Float) {
+        let recipe = Recipe(network: name, data: "flowers").forPhotographs(count: 5000)
+        #expect(recipe.batch == 32 && recipe.optimizer.name == optimizer)
+        #expect(abs(recipe.optimizer.learningRate / rate - 1) < 1e-5)
+        #expect(recipe.optimizer.weightDecay == decay)
+    }
+
     @Test("The built-in images stay small where a network lets them")
     func sides() {
         func side(_ network: String) -> Int { Recipe(network: network, data: "glyphs").side }

@@ -14,13 +14,22 @@ extension PoolGeometry {
     }
 }
 
+extension Window {
+    /// What pooling's kernels are built for, where it is not usual.
+    fileprivate var definitions: [(String, Int)] {
+        let ends = [("PADDING_BOTTOM", padding.bottom), ("PADDING_RIGHT", padding.right)]
+        return DilatedTaps(dilation).definitions + (padding.isSymmetric ? [] : ends)
+    }
+}
+
 extension Op.MaxPool2D: DeviceOperator {
     func lower(_ lowering: inout Lowering) {
         var geometry = PoolGeometry(window, image: lowering.inputShape(0), output: lowering.outputShape(0))
         geometry.givesIndices = givesIndices ? 1 : 0
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "maxpool2d_forward", in: .pooling, global: lowering.rows(of: lowering.outputShape(0), &geometry),
+            "maxpool2d_forward", in: .pooling, defining: window.definitions,
+            global: lowering.rows(of: lowering.outputShape(0), &geometry),
             [
                 lowering.input(0), lowering.output(0), givesIndices ? lowering.output(1) : .zeros,
                 .geometry(geometry),
@@ -33,7 +42,8 @@ extension Op.MaxPool2DGradient: DeviceOperator {
         var geometry = PoolGeometry(window, image: inputShape, output: lowering.inputShape(0))
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "maxpool2d_gradient", in: .pooling, global: lowering.rows(of: inputShape, &geometry),
+            "maxpool2d_gradient", in: .pooling, defining: window.definitions,
+            global: lowering.rows(of: inputShape, &geometry),
             [
                 lowering.input(0), lowering.input(1), lowering.operand(of: epilogue), lowering.output(0),
                 .geometry(geometry),
@@ -47,7 +57,7 @@ extension Op.AveragePool2D: DeviceOperator {
         geometry.countsPadding = countsPadding ? 1 : 0
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "averagepool2d_forward", in: .pooling,
+            "averagepool2d_forward", in: .pooling, defining: window.definitions,
             global: lowering.rows(of: lowering.outputShape(0), &geometry),
             [lowering.input(0), lowering.output(0), .geometry(geometry)])
     }
@@ -59,7 +69,8 @@ extension Op.AveragePool2DGradient: DeviceOperator {
         geometry.countsPadding = forward.countsPadding ? 1 : 0
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "averagepool2d_gradient", in: .pooling, global: lowering.rows(of: inputShape, &geometry),
+            "averagepool2d_gradient", in: .pooling, defining: forward.window.definitions,
+            global: lowering.rows(of: inputShape, &geometry),
             [lowering.input(0), lowering.operand(of: epilogue), lowering.output(0), .geometry(geometry)])
     }
 }

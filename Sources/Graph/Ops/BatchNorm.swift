@@ -9,7 +9,7 @@ extension Op {
     ///
     /// Inputs: x `[N, H, W, C]`, scale, shift, running mean, running variance `[C]`, the last two updated in
     /// place, and what the epilogue adds, if anything; outputs: y, and for the gradient the batch's mean and 1 / √(variance + epsilon) `[C]`.
-    public struct BatchNorm: Operator {
+    public struct BatchNorm: TakesForwardEpilogue {
         public var epsilon: Float
         public var momentum: Float
         /// Not a gradient.
@@ -21,6 +21,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        package var op: Op { .batchNorm(self) }
         package var summary: String { "batch norm" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -45,20 +46,11 @@ extension Op {
         }
 
         package var keepsFeaturesInPlace: Bool { true }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .batchNorm(op)
-        }
     }
 
     /// Batch normalisation with the running statistics, for prediction. Inputs: x, scale, shift, running
     /// mean, running variance, and what the epilogue adds, if anything; output y.
-    public struct BatchNormInference: Operator {
+    public struct BatchNormInference: TakesForwardEpilogue {
         public var epsilon: Float
         /// Not a gradient.
         public var epilogue: Epilogue
@@ -68,6 +60,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        package var op: Op { .batchNormInference(self) }
         package var summary: String { "batch norm (running statistics)" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
@@ -89,15 +82,6 @@ extension Op {
 
         package var inPlaceInputs: [Int] { [0] }
         package var keepsFeaturesInPlace: Bool { true }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .batchNormInference(op)
-        }
     }
 
     /// With x̂ = (x − mean) · inverse deviation and n values a channel:

@@ -2,11 +2,12 @@ import ResinTensor
 
 extension Op {
     /// a · b, element by element, of the same shape. The epilogue's operands are further inputs.
-    public struct Multiplication: Operator {
+    public struct Multiplication: StoringOperator {
         public var epilogue: Epilogue
 
         public init(epilogue: Epilogue = .none) { self.epilogue = epilogue }
 
+        package var op: Op { .multiplication(self) }
         package var summary: String { "multiplication" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -28,11 +29,6 @@ extension Op {
 
         package var inPlaceInputs: [Int] { [0, 1] }
         package var keepsFeaturesInPlace: Bool { true }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue) else { return nil }
-            return .multiplication(Multiplication(epilogue: epilogue))
-        }
     }
 
     /// Each channel times a number: an image's own, as in squeeze-and-excitation (Hu, Shen and Sun, CVPR 2018), or one
@@ -40,11 +36,12 @@ extension Op {
     ///
     /// Inputs: x `[N, H, W, C]` or `[N, C]`, the factors `[N, C]`, `[N, 1, 1, C]`, or for all images `[C]`, and the
     /// epilogue's operands; output like x.
-    public struct ChannelScaling: Operator {
+    public struct ChannelScaling: StoringOperator {
         public var epilogue: Epilogue
 
         public init(epilogue: Epilogue = .none) { self.epilogue = epilogue }
 
+        package var op: Op { .channelScaling(self) }
         package var summary: String { "channel scaling" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -71,11 +68,6 @@ extension Op {
         }
 
         package var inPlaceInputs: [Int] { [0] }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue) else { return nil }
-            return .channelScaling(ChannelScaling(epilogue: epilogue))
-        }
     }
 
     /// Σ dy · x by channel, over each image's pixels or over all: what the gradient of a channel's factor is, or that of
@@ -83,7 +75,7 @@ extension Op {
     ///
     /// Inputs: dy and x `[N, H, W, C]` or `[N, C]`, and the epilogue's operand, if any; output `[N, C]` or
     /// `[N, 1, 1, C]`, and over all images `[C]`, or of a slope that all channels share `[1]`, float32.
-    public struct ChannelProductSum: Operator {
+    public struct ChannelProductSum: StoringOperator {
         package var result: Shape
         /// Whether min(x, 0) is taken for x.
         package var takesNegative: Bool
@@ -100,6 +92,7 @@ extension Op {
         /// Whether the channels' sums are added, too.
         package var isOfAllChannels: Bool { takesNegative && result == [1] }
 
+        package var op: Op { .channelProductSum(self) }
         package var summary: String { "sums of products by channel" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -120,13 +113,9 @@ extension Op {
 
         package var givesActivation: Bool { result.rank > 1 }
 
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, result.rank > 1, case .activationGradient = epilogue else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .channelProductSum(op)
+        package func epilogue(followedBy next: Epilogue) -> Epilogue? {
+            guard epilogue == .none, result.rank > 1, case .activationGradient = next else { return nil }
+            return next
         }
     }
 

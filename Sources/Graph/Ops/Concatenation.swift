@@ -34,7 +34,7 @@ extension Op {
     /// Consecutive channels of the input: a part that a layer takes, or an input's share of a concatenation's gradient.
     /// `[N, H, W, C]` → `[N, H, W, channels.count]`, or `[N, F]` → `[N, channels.count]`. The epilogue's operands are
     /// further inputs.
-    public struct ChannelSlice: Operator {
+    public struct ChannelSlice: TakesOperands {
         public var channels: Range<Int>
         /// Not an activation.
         public var epilogue: Epilogue
@@ -45,6 +45,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        package var op: Op { .channelSlice(self) }
         package var summary: String { "channels \(channels.lowerBound) to \(channels.upperBound - 1)" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -66,21 +67,12 @@ extension Op {
             let gradient = try backward.apply(.channelPad(op), to: [backward.outputGradient])
             backward.setGradient(ofInput: 0, to: gradient[0])
         }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .channelSlice(op)
-        }
     }
 
     /// The input's channels among so many others that are zero: a slice's gradient.
     /// `[N, H, W, channels.count]` → `[N, H, W, C]`, or `[N, channels.count]` → `[N, C]`. The epilogue's operands are
     /// further inputs. `Graph.joiningPads` makes a concatenation of those that are added.
-    public struct ChannelPad: Operator {
+    public struct ChannelPad: TakesOperands {
         public var channels: Range<Int>
         /// C.
         public var count: Int
@@ -94,6 +86,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        package var op: Op { .channelPad(self) }
         package var summary: String {
             "channels \(channels.lowerBound) to \(channels.upperBound - 1) of \(count)"
         }
@@ -104,15 +97,6 @@ extension Op {
                 throw ShapeError("its input \(shape) does not have \(channels.count) channels")
             }
             return [TensorType(Shape(shape.extents.dropLast() + [count]))]
-        }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .channelPad(op)
         }
     }
 

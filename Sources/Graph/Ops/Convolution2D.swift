@@ -9,12 +9,10 @@ extension Op {
     /// (`ParameterLayout.filter`), bias `[O]` if any; output `[N, H′, W′, O]`. A folded batch norm adds its inputs after
     /// these: scale, shift, running mean, running variance; then come the epilogue's. Over `[N, features]` with a 1×1
     /// window it is the dense layer.
-    public struct Convolution2D: Operator {
+    public struct Convolution2D: ForwardConvolution {
         public var window: Window
         public var outputChannels: Int
         public var hasBias: Bool
-        /// The epsilon of the batch norm with running statistics that fusion folded into this convolution: y is
-        /// multiplied by scale / √(variance + epsilon) and offset once more.
         package var foldedNormEpsilon: Float?
         /// The tap that is left of the filter, where the plan found that all others see nothing but padding.
         package var tap: FilterTap?
@@ -28,11 +26,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
-        /// Where in the node's inputs a folded batch norm's begin.
-        package var foldedNormInputs: Range<Int> {
-            let first = hasBias ? 3 : 2
-            return foldedNormEpsilon == nil ? first..<first : first..<first + 4
-        }
+        package var op: Op { .convolution2D(self) }
 
         package var summary: String {
             let norm = foldedNormEpsilon == nil ? "" : " with batch norm"
@@ -79,26 +73,6 @@ extension Op {
             if hasBias { backward.setGradient(ofInput: 2, to: gradients[1]) }
         }
 
-        package var filterInput: Int? { 1 }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .convolution2D(op)
-        }
-
-        /// Not where an activation stands between.
-        package func folding(_ norm: BatchNormInference) -> Op? {
-            guard epilogue == .none, foldedNormEpsilon == nil else { return nil }
-            var op = self
-            op.foldedNormEpsilon = norm.epsilon
-            op.epilogue = norm.epilogue
-            return .convolution2D(op)
-        }
-
         package func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op? {
             guard let tap = FilterTap(only: window, image: inputs[0], result: outputs[0], alignment) else {
                 return nil
@@ -114,7 +88,7 @@ extension Op {
     ///     dx[n, y, x, c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  i·s + kh·d = y + top, and so for j, kw, x
     ///
     /// Inputs: dy `[N, H′, W′, O]`, w, and the epilogue's operands, if any; output: `inputShape`.
-    public struct Convolution2DInputGradient: Operator {
+    public struct Convolution2DInputGradient: TakesOperands {
         public var window: Window
         public var inputShape: Shape
         /// As the convolution's.
@@ -140,16 +114,8 @@ extension Op {
                 bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
         }
 
+        package var op: Op { .convolution2DInputGradient(self) }
         package var filterInput: Int? { 1 }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .convolution2DInputGradient(op)
-        }
 
         package func takingOnlyTap(inputs: [Shape], outputs: [Shape], alignment: Int) -> Op? {
             guard let tap = FilterTap(only: window, image: inputShape, result: inputs[0], alignment) else {

@@ -22,11 +22,12 @@ extension Op {
 
     /// a + b, of the same shape: the residual connection, and the sum of a value's gradients. A
     /// gradient's operand is a third input.
-    public struct Add: Operator {
+    public struct Add: StoringOperator {
         public var epilogue: Epilogue
 
         public init(epilogue: Epilogue = .none) { self.epilogue = epilogue }
 
+        package var op: Op { .add(self) }
         package var summary: String { "addition" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] {
@@ -47,11 +48,8 @@ extension Op {
         package var keepsFeaturesInPlace: Bool { true }
         package var asEpilogue: Epilogue? { .sum(then: epilogue) }
 
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, !epilogue.adds else { return nil }
-            var op = self
-            op.epilogue = epilogue
-            return .add(op)
+        package func epilogue(followedBy next: Epilogue) -> Epilogue? {
+            epilogue == .none && !next.adds ? next : nil
         }
     }
 
@@ -59,7 +57,7 @@ extension Op {
     /// (Srivastava et al., JMLR 2014). Which ones follows from seed, step, `node` and the element's index
     /// alone, so the gradient, the same operator on dy, needs no mask from the forward pass. A gradient's operand is
     /// a second input.
-    public struct Dropout: Operator {
+    public struct Dropout: TakesActivationGradient {
         public var probability: Float
         /// Tells the network's dropout layers apart.
         public var node: UInt32
@@ -77,6 +75,7 @@ extension Op {
         /// `Float` holds.
         package var threshold: UInt32 { UInt32(probability * 0x1p32) }
 
+        package var op: Op { .dropout(self) }
         package var summary: String { "dropout \(probability)" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
@@ -89,13 +88,6 @@ extension Op {
 
         package var inPlaceInputs: [Int] { [0] }
         package var keepsFeaturesInPlace: Bool { true }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard self.epilogue == .none, case .activationGradient = epilogue else { return nil }
-            var op = self
-            op.epilogue = epilogue
-            return .dropout(op)
-        }
     }
 
     /// The same elements seen as `[N, H·W·C]`; costs nothing.

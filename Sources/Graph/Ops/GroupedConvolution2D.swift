@@ -12,13 +12,12 @@ extension Op {
     ///
     /// Inputs: x `[N, H, W, C]`, w `[kernel height, kernel width, C/G, O]` (`ParameterLayout.filter` of C/G inputs), bias
     /// `[O]` if any; output `[N, H′, W′, O]`. A folded batch norm and the epilogue add inputs as in `Convolution2D`.
-    public struct GroupedConvolution2D: Operator {
+    public struct GroupedConvolution2D: ForwardConvolution {
         public var window: Window
         /// More than one; divides the channels on both sides.
         public var groups: Int
         public var outputChannels: Int
         public var hasBias: Bool
-        /// As in `Convolution2D`.
         package var foldedNormEpsilon: Float?
         /// Not a gradient.
         public var epilogue: Epilogue
@@ -34,11 +33,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
-        /// Where in the node's inputs a folded batch norm's begin.
-        package var foldedNormInputs: Range<Int> {
-            let first = hasBias ? 3 : 2
-            return foldedNormEpsilon == nil ? first..<first : first..<first + 4
-        }
+        package var op: Op { .groupedConvolution2D(self) }
 
         package var summary: String {
             let norm = foldedNormEpsilon == nil ? "" : " with batch norm"
@@ -93,26 +88,6 @@ extension Op {
             backward.setGradient(ofInput: 1, to: gradients[0])
             if hasBias { backward.setGradient(ofInput: 2, to: gradients[1]) }
         }
-
-        package var filterInput: Int? { 1 }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), !epilogue.readsOperand else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .groupedConvolution2D(op)
-        }
-
-        /// Not where an activation stands between.
-        package func folding(_ norm: BatchNormInference) -> Op? {
-            guard epilogue == .none, foldedNormEpsilon == nil else { return nil }
-            var op = self
-            op.foldedNormEpsilon = norm.epsilon
-            op.epilogue = norm.epilogue
-            return .groupedConvolution2D(op)
-        }
     }
 
     /// The grouped convolution's gradient with respect to its image:
@@ -120,7 +95,7 @@ extension Op {
     ///     dx[n, y, x, g·C/G + c] = Σ dy[n, i, j, o] · w[kh, kw, c, o],  o of group g,  i·s + kh·d = y + top, and so for j
     ///
     /// Inputs: dy `[N, H′, W′, O]`, w, and the epilogue's operands, if any; output: `inputShape`.
-    public struct GroupedConvolution2DInputGradient: Operator {
+    public struct GroupedConvolution2DInputGradient: TakesOperands {
         public var window: Window
         public var groups: Int
         public var inputShape: Shape
@@ -148,16 +123,8 @@ extension Op {
                 bytes: (inputs + outputs).reduce(0) { $0 + $1.byteCount })
         }
 
+        package var op: Op { .groupedConvolution2DInputGradient(self) }
         package var filterInput: Int? { 1 }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue), epilogue.operandCount > 0 else {
-                return nil
-            }
-            var op = self
-            op.epilogue = epilogue
-            return .groupedConvolution2DInputGradient(op)
-        }
     }
 
     /// The grouped convolution's gradient with respect to its filter and bias, with o of group g:

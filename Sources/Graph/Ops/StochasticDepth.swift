@@ -5,7 +5,7 @@ extension Op {
     /// block's branch passes before it is added (Huang et al., "Deep networks with stochastic depth", ECCV 2016), in
     /// torchvision's form, `StochasticDepth` of mode "row". Which ones follows from seed, step, `node` and the image's
     /// place in the batch, so the gradient is the same operator on dy. The epilogue's operands are further inputs.
-    public struct StochasticDepth: Operator {
+    public struct StochasticDepth: StoringOperator {
         /// That of dropout with one element an image.
         package var dropout: Dropout
         public var epilogue: Epilogue
@@ -16,6 +16,7 @@ extension Op {
             self.epilogue = epilogue
         }
 
+        package var op: Op { .stochasticDepth(self) }
         package var summary: String { "stochastic depth \(dropout.probability)" }
 
         package func outputTypes(for inputs: [TensorType]) throws -> [TensorType] { [inputs[0]] }
@@ -28,12 +29,5 @@ extension Op {
 
         package var inPlaceInputs: [Int] { [0] }
         package var keepsFeaturesInPlace: Bool { true }
-
-        package func with(_ epilogue: Epilogue) -> Op? {
-            guard let epilogue = self.epilogue.followed(by: epilogue) else { return nil }
-            var op = self
-            op.epilogue = epilogue
-            return .stochasticDepth(op)
-        }
     }
 }

@@ -3,17 +3,21 @@ import ResinTensor
 
 /// The largest value under a window, channel by channel.
 ///
-/// C×H×W → C×H′×W′ with H′ = ⌊(H + 2·padding − kernel) / stride⌋ + 1. Padding never wins; it is at most half
-/// of the window, and the window has at most 256 places.
+/// C×H×W → C×H′×W′ with H′ = ⌊(H + paddings − extent) / stride⌋ + 1, where the window's extent is
+/// (kernel − 1) · dilation + 1, and so for W′. Padding never wins; on no side it is more than half of the extent. The
+/// window has at most 256 places.
 public struct MaxPool2D: Layer {
     public var window: Window
     /// Whether H′ and W′ are rounded up, the last windows hanging over the edge: PyTorch's `ceil_mode`.
     public var roundsUp: Bool
 
     /// A square window; without a stride the windows stand side by side.
-    public init(kernel: Int, stride: Int? = nil, padding: Int = 0, roundsUp: Bool = false) {
+    public init(
+        kernel: Int, stride: Int? = nil, padding: Int = 0, dilation: Int = 1, roundsUp: Bool = false
+    ) {
         self.init(
-            window: Window(kernel: kernel, stride: stride ?? kernel, padding: padding), roundsUp: roundsUp)
+            window: Window(kernel: kernel, stride: stride ?? kernel, padding: padding, dilation: dilation),
+            roundsUp: roundsUp)
     }
 
     /// Any window.
@@ -32,7 +36,8 @@ public struct MaxPool2D: Layer {
 
 /// The mean under a window, channel by channel.
 ///
-/// C×H×W → C×H′×W′ with H′ = ⌊(H + 2·padding − kernel) / stride⌋ + 1; padding is at most half of the window.
+/// C×H×W → C×H′×W′ with H′ = ⌊(H + paddings − kernel) / stride⌋ + 1; on no side the padding is more than half of the
+/// window, and there is no dilation.
 public struct AveragePool2D: Layer {
     public var window: Window
     /// Whether the zeros around the image count in the mean, PyTorch's `count_include_pad`.

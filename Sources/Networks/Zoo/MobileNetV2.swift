@@ -5,15 +5,19 @@ extension Blueprint {
     static let mobileNetV2 = Blueprint(
         "mobilenet_v2", description: "Seventeen inverted residuals of depthwise convolutions",
         paper: "Sandler et al.: MobileNetV2: inverted residuals and linear bottlenecks, CVPR 2018",
-        defaultInput: ImageShape(channels: 3, side: 224), options: [.dropout], variants: [.torchvision]
+        defaultInput: ImageShape(channels: 3, side: 224), options: [.dropout, .width],
+        variants: [.torchvision]
     ) { input, classes, options in
-        .mobileNetV2(input: input, classes: classes, dropout: options.dropout ?? 0.2)
+        .mobileNetV2(
+            width: options.width ?? 1, input: input, classes: classes, dropout: options.dropout ?? 0.2)
     }
 }
 
 extension Network {
     /// MobileNetV2 (Sandler et al., CVPR 2018, Table 2) in torchvision's form, under torchvision's names. Any input fits.
-    static func mobileNetV2(input: ImageShape, classes: Int, dropout: Float) -> Network {
+    static func mobileNetV2(
+        width: Double, input: ImageShape, classes: Int, dropout: Float
+    ) -> Network {
         // Expansion, channels, blocks, stride.
         let stages = [
             (1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
@@ -21,14 +25,16 @@ extension Network {
         ]
         return Network("mobilenet_v2", input: input, classes: classes) {
             Sequential {
-                ConvolutionNormActivation(32, kernel: 3, stride: 2, ReLU6())
+                ConvolutionNormActivation(.channels(32 * width), kernel: 3, stride: 2, ReLU6())
                 for (expansion, channels, count, stride) in stages {
                     for block in 0..<count {
                         InvertedResidual(
-                            channels, expansion: expansion, stride: block == 0 ? stride : 1)
+                            .channels(Double(channels) * width), expansion: expansion,
+                            stride: block == 0 ? stride : 1)
                     }
                 }
-                ConvolutionNormActivation(1280, ReLU6())
+                // The classifier's features do not shrink (§6.1).
+                ConvolutionNormActivation(.channels(1280 * max(1, width)), ReLU6())
             }.named("features")
             GlobalAveragePool2D().named("avgpool")
             Sequential {

@@ -11,10 +11,14 @@ extension Blueprint {
             description:
                 "\(stages.count) inverted residuals found by search, with hard swish and squeeze and excitation",
             paper: "Howard et al.: Searching for MobileNetV3, ICCV 2019",
-            defaultInput: ImageShape(channels: 3, side: 224), options: [.dropout], variants: [.torchvision]
+            defaultInput: ImageShape(channels: 3, side: 224), options: [.dropout, .width],
+            variants: [.torchvision]
         ) { input, classes, options in
-            .mobileNetV3(
-                name, stages, last: last, input: input, classes: classes, dropout: options.dropout ?? 0.2)
+            let width = options.width ?? 1
+            return .mobileNetV3(
+                name, stages.map { $0.scaled(by: width) }, first: .channels(16 * width),
+                last: .channels(Double(last) * width), input: input, classes: classes,
+                dropout: options.dropout ?? 0.2)
         }
     }
 }
@@ -28,6 +32,14 @@ private struct MobileStage {
     init(_ kernel: Int, _ expanded: Int, _ channels: Int, squeezes: Bool, isHard: Bool, _ stride: Int) {
         (self.kernel, self.expanded, self.channels) = (kernel, expanded, channels)
         (self.squeezes, self.isHard, self.stride) = (squeezes, isHard, stride)
+    }
+
+    /// With so many times the channels.
+    func scaled(by width: Double) -> MobileStage {
+        var stage = self
+        (stage.expanded, stage.channels) =
+            (.channels(Double(expanded) * width), .channels(Double(channels) * width))
+        return stage
     }
 
     static let large: [MobileStage] = [
@@ -66,13 +78,16 @@ private struct MobileStage {
 extension Network {
     /// MobileNetV3 (Howard et al., ICCV 2019) in torchvision's form, under torchvision's names. Any input fits.
     ///
-    /// - Parameter last: features of the layer before the classifier.
+    /// - Parameters:
+    ///   - first: channels of the first convolution.
+    ///   - last: features of the layer before the classifier.
     fileprivate static func mobileNetV3(
-        _ name: String, _ stages: [MobileStage], last: Int, input: ImageShape, classes: Int, dropout: Float
+        _ name: String, _ stages: [MobileStage], first: Int, last: Int, input: ImageShape, classes: Int,
+        dropout: Float
     ) -> Network {
         Network(name, input: input, classes: classes) {
             Sequential {
-                ConvolutionNormActivation(16, kernel: 3, stride: 2, norm: MobileBlock.norm, HardSwish())
+                ConvolutionNormActivation(first, kernel: 3, stride: 2, norm: MobileBlock.norm, HardSwish())
                 for stage in stages { MobileBlock(stage: stage) }
                 ConvolutionNormActivation(
                     6 * stages.last!.channels, norm: MobileBlock.norm, HardSwish())

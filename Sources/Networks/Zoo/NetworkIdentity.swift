@@ -115,6 +115,8 @@ extension Blueprint {
                 }
             }
         }
+        // What torchvision, timm and Keras have weights of.
+        vary(.width, [nil, 0.25, 0.35, 0.5, 0.75, 1.3, 1.4, 1.5, 2].map { width in { $0.width = width } })
         vary(.ones, [{ $0.ones = 2 }, { $0.ones = 1 }])
         vary(.thirdWidth, [{ $0.thirdWidth = shapes["4.0.weight"]?.first ?? 384 }])
         vary(.shortcut, [{ $0.shortcut = .identity }, { $0.shortcut = .convolution }])
@@ -130,6 +132,7 @@ extension NetworkOptions {
             if let value, value != other { arguments.append("\(option.rawValue) \(value)") }
         }
         add(.variant, variant?.rawValue, other.variant?.rawValue)
+        add(.width, width.map { "\($0)" }, other.width.map { "\($0)" })
         add(.ones, ones.map(String.init), other.ones.map(String.init))
         add(.thirdWidth, thirdWidth.map(String.init), other.thirdWidth.map(String.init))
         add(.shortcut, shortcut?.rawValue, other.shortcut?.rawValue)

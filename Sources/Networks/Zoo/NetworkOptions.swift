@@ -9,6 +9,8 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
     public var dropout: Float?
     /// With which probability the last residual branch is left out for an image while training, the others less; in 0 ..< 1.
     public var stochasticDepth: Float?
+    /// How many times their usual channels the layers of MobileNet, MnasNet and ShuffleNet have, rounded to a multiple of 8.
+    public var width: Double?
     /// Whether NiN has a ReLU before its global pooling. Without it no class can die.
     public var hasFinalReLU: Bool
     /// Number of 1×1 convolutions in each of NiN's blocks: 1, or the paper's 2.
@@ -44,10 +46,12 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
 
     public init(
         dropout: Float? = nil, hasFinalReLU: Bool = true, ones: Int? = nil, thirdWidth: Int? = nil,
-        head: Head? = nil, shortcut: Shortcut? = nil, variant: Variant? = nil, stochasticDepth: Float? = nil
+        head: Head? = nil, shortcut: Shortcut? = nil, variant: Variant? = nil, stochasticDepth: Float? = nil,
+        width: Double? = nil
     ) {
         self.dropout = dropout
         self.stochasticDepth = stochasticDepth
+        self.width = width
         self.hasFinalReLU = hasFinalReLU
         self.ones = ones
         self.thirdWidth = thirdWidth
@@ -60,6 +64,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         dropout = try values.optional(.dropout)
         stochasticDepth = try values.optional(.stochasticDepth)
+        width = try values.optional(.width)
         hasFinalReLU = try values.value(.hasFinalReLU)
         ones = try values.optional(.ones)
         thirdWidth = try values.optional(.thirdWidth)
@@ -72,6 +77,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
     public enum Name: String, CaseIterable, Sendable {
         case dropout = "--dropout"
         case stochasticDepth = "--stochastic-depth"
+        case width = "--width"
         case finalReLU = "--no-final-relu"
         case ones = "--ones"
         case thirdWidth = "--third-width"
@@ -86,6 +92,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
             switch name {
             case .dropout: dropout != nil
             case .stochasticDepth: stochasticDepth != nil
+            case .width: width != nil
             case .finalReLU: !hasFinalReLU
             case .ones: ones != nil
             case .thirdWidth: thirdWidth != nil
@@ -101,6 +108,7 @@ public struct NetworkOptions: Codable, Hashable, Sendable {
         ValueRule(
             "stochasticDepth", "--stochastic-depth", "at least 0 and less than 1", 0...Float(1).nextDown
         ) { $0.stochasticDepth },
+        ValueRule("width", "--width", "from 0.1 to 4, such as 0.5", 0.1...4) { $0.width },
         ValueRule("hasFinalReLU", "--no-final-relu", "true or false"),
         ValueRule("ones", "--ones", 1...2) { $0.ones },
         ValueRule("thirdWidth", "--third-width", 1...8192) { $0.thirdWidth },

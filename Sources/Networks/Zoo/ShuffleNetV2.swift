@@ -6,22 +6,36 @@ extension Blueprint {
         "shufflenet_v2_x1_0", description: "Sixteen units of two halves whose channels are shuffled",
         paper:
             "Ma et al.: ShuffleNet V2: practical guidelines for efficient CNN architecture design, ECCV 2018",
-        defaultInput: ImageShape(channels: 3, side: 224), variants: [.torchvision]
-    ) { input, classes, _ in .shuffleNetV2(input: input, classes: classes) }
+        defaultInput: ImageShape(channels: 3, side: 224), options: [.width], variants: [.torchvision]
+    ) { input, classes, options in
+        try .shuffleNetV2(width: options.width ?? 1, input: input, classes: classes)
+    }
 }
 
 extension Network {
-    /// ShuffleNetV2 1× (Ma et al., ECCV 2018, Table 5) in torchvision's form, under torchvision's names. Any input fits.
-    static func shuffleNetV2(input: ImageShape, classes: Int) -> Network {
-        Network("shufflenet_v2_x1_0", input: input, classes: classes) {
+    /// ShuffleNetV2 (Ma et al., ECCV 2018, Table 5) in torchvision's form, under torchvision's names. Any input fits.
+    ///
+    /// - Throws: `ResinError(.usage)` for a width that the paper's table does not have.
+    static func shuffleNetV2(width: Double, input: ImageShape, classes: Int) throws -> Network {
+        let widths: [Double: (stages: [Int], last: Int)] = [
+            0.5: ([48, 96, 192], 1024), 1: ([116, 232, 464], 1024), 1.5: ([176, 352, 704], 1024),
+            2: ([244, 488, 976], 2048),
+        ]
+        guard let (stages, last) = widths[width] else {
+            throw ResinError(
+                .usage, "--width is \(width); it must be 0.5, 1, 1.5 or 2 for shufflenet_v2_x1_0")
+        }
+        return Network("shufflenet_v2_x1_0", input: input, classes: classes) {
             ConvolutionNormActivation(24, kernel: 3, stride: 2, ReLU()).named("conv1")
             MaxPool2D(kernel: 3, stride: 2, padding: 1).named("maxpool")
-            for (name, count, channels) in [("stage2", 4, 116), ("stage3", 8, 232), ("stage4", 4, 464)] {
+            for (index, count) in [4, 8, 4].enumerated() {
                 Sequential {
-                    for unit in 0..<count { ShuffleUnit(channels: channels, stride: unit == 0 ? 2 : 1) }
-                }.named(name)
+                    for unit in 0..<count {
+                        ShuffleUnit(channels: stages[index], stride: unit == 0 ? 2 : 1)
+                    }
+                }.named("stage\(index + 2)")
             }
-            ConvolutionNormActivation(1024, ReLU()).named("conv5")
+            ConvolutionNormActivation(last, ReLU()).named("conv5")
             GlobalAveragePool2D().named("avgpool")
             Dense(classes).named("fc")
         }

@@ -92,12 +92,16 @@ def window(settings):
     return {"stride": integers(settings, "stride"), "padding": integers(settings, "padding")}
 
 
-def convolve(settings, images, w, bias=None):
+def padded(settings, images, value=0.0):
     """Images are channels first; padding is that of each axis, or top, left, bottom and right."""
     top, left, bottom, right = (2 * integers(settings, "padding"))[:4]
+    return F.pad(images, (left, right, top, bottom), value=value)
+
+
+def convolve(settings, images, w, bias=None):
     dilation = integers(settings, "dilation") if "dilation" in settings else 1
     groups = int(settings.get("groups", [1])[0])
-    return F.conv2d(F.pad(images, (left, right, top, bottom)), w, bias, integers(settings, "stride"),
+    return F.conv2d(padded(settings, images), w, bias, integers(settings, "stride"),
                     dilation=dilation, groups=groups)
 
 
@@ -136,8 +140,13 @@ def convolution2d_gradients(settings, x, dy, w, mask=None):
 
 
 def max_pool2d(settings, x):
-    ceil = "roundsUp" in settings
-    return [last(F.max_pool2d(first(x), integers(settings, "kernel"), ceil_mode=ceil, **window(settings)))]
+    kernel = integers(settings, "kernel")
+    dilation = integers(settings, "dilation") if "dilation" in settings else 1
+    if "roundsUp" in settings:
+        return [last(F.max_pool2d(first(x), kernel, dilation=dilation, ceil_mode=True, **window(settings)))]
+    # PyTorch's own padding is the same on both sides, and at most half of the window without its dilation.
+    images = padded(settings, first(x), -np.inf)
+    return [last(F.max_pool2d(images, kernel, integers(settings, "stride"), dilation=dilation))]
 
 
 def max_pool2d_gradient(settings, x, dy, mask=None):
@@ -148,9 +157,14 @@ def max_pool2d_gradient(settings, x, dy, mask=None):
 
 
 def average_pool2d(settings, x):
-    return [last(F.avg_pool2d(first(x), integers(settings, "kernel"), **window(settings),
-                              count_include_pad=settings["countsPadding"] == [1],
-                              ceil_mode="roundsUp" in settings))]
+    images, kernel = first(x), integers(settings, "kernel")
+    counts = settings["countsPadding"] == [1]
+    if len(integers(settings, "padding")) == 2:
+        return [last(F.avg_pool2d(images, kernel, **window(settings), count_include_pad=counts,
+                                  ceil_mode="roundsUp" in settings))]
+    means, shares = (F.avg_pool2d(padded(settings, values), kernel, integers(settings, "stride"))
+                     for values in (images, torch.ones_like(images)))
+    return [last(means if counts else means / shares)]
 
 
 def average_pool2d_gradient(settings, dy, mask=None):
