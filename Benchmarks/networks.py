@@ -2,7 +2,7 @@
 """Makes docs/networks.md of what `resin networks` and `resin summary` say, and of images a second as they were timed.
 
     Benchmarks/networks.py              from .build/release/resin
-    Benchmarks/networks.py --time       times all networks first, alone: half an hour; Benchmarks/results/networks.json
+    Benchmarks/networks.py --time       times all networks first, alone: half an hour; kept as networks.json among the results
 """
 import datetime
 import json
@@ -14,7 +14,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESIN = ROOT / ".build/release/resin"
-TIMES = ROOT / "Benchmarks/results/networks.json"
+TIMES = ROOT / "Benchmarks/results" / "networks.json"
 BATCH = 16
 HEAD = """# The networks
 

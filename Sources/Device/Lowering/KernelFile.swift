@@ -165,9 +165,12 @@ struct KernelFile: Hashable, Sendable {
     ]
 
     /// The files of a program with this one's kernels, in their order.
-    func files(on kind: DeviceTraits.Kind) -> [String] {
+    ///
+    /// - Parameter isUsual: whether the program is built without a definition of its own. All small kernels are compiled in
+    ///   a second, one file's in a tenth: what is built for a few of them is built of their file alone.
+    func files(on kind: DeviceTraits.Kind, isUsual: Bool = true) -> [String] {
         let own: [String]
-        if kind == .cpu, let family = joins.flatMap({ Self.families[$0] }) {
+        if kind == .cpu, isUsual || joins != .small, let family = joins.flatMap({ Self.families[$0] }) {
             own = family.preamble + family.files.map(\.name)
         } else {
             own = preamble + [name]

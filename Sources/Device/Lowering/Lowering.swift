@@ -71,7 +71,9 @@ struct Lowering {
         launches.append(
             Launch(
                 kernel: kernel,
-                program: ProgramKey(files: file.files(on: traits.kind), options: traits.options + options),
+                program: ProgramKey(
+                    files: file.files(on: traits.kind, isUsual: options.isEmpty),
+                    options: traits.options + options),
                 arguments: arguments, global: global, local: local, node: nodeIndex,
                 readsWeightsAlone: readsWeightsAlone))
     }
