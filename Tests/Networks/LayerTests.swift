@@ -149,15 +149,30 @@ private func message(_ body: () throws -> Void) -> String {
         #expect(rows.map(\.multiplyAdds) == [3 * 8 * 8 * 6 * 9, 3 * 4 * 4 * 12 * 9])
     }
 
-    @Test func poolingRefusesWindowsThatItsKernelsDoNotTake() {
-        for window in [Window(kernel: 3, dilation: 2), Window(kernel: Extent(3), padding: Padding(right: 1))]
-        {
-            let layers: [any Layer] = [MaxPool2D(window: window), AveragePool2D(window: window)]
-            for layer in layers {
-                let error = #expect(throws: ResinError.self) { try graph { layer } }
-                #expect(error?.message.contains("pooling takes the same padding") == true)
-            }
+    @Test func poolingTakesDilationAndAPaddingOnEachSide() throws {
+        let built = try graph {
+            MaxPool2D(kernel: 3, stride: 1, padding: 2, dilation: 2)
+            AveragePool2D(window: Window(kernel: Extent(3), padding: Padding(bottom: 1, right: 1)))
         }
+        let sizes = built.graph.nodes.prefix(2).map { built.graph.shape(of: $0.outputs[0]) }
+        #expect(sizes == [[3, 8, 8, 2], [3, 7, 7, 2]])
+    }
+
+    @Test(
+        "Windows that mean nothing are refused",
+        arguments: [
+            (AveragePool2D(window: Window(kernel: 3, dilation: 2)), "average pooling has no dilation"),
+            (MaxPool2D(window: Window(kernel: Extent(3), padding: Padding(right: 2))), "more than half"),
+            (
+                AveragePool2D(window: Window(kernel: Extent(2), padding: Padding(bottom: 2))),
+                "more than half"
+            ),
+            // Of places 18 apart one lies before the image, and one behind it.
+            (MaxPool2D(kernel: 2, stride: 1, padding: 9, dilation: 18), "sees nothing but padding"),
+        ] as [(any Layer, String)])
+    func poolingRefuses(_ layer: any Layer, words: String) {
+        let error = #expect(throws: ResinError.self) { try graph { layer } }
+        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
     }
 
     @Test func channelsThatGroupsDoNotDivideAreRefused() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import ResinCases
 import ResinDevice
 import ResinGraph
@@ -7,6 +8,13 @@ import ResinTestDevices
 import Testing
 
 extension OpCase {
+    /// What runs where a form differs from another that has all cases: those that are checked, or with
+    /// RESIN_ALL_CASES=1 all.
+    static func inDepth(_ cases: [OpCase]) -> [OpCase] {
+        let takesAll = ProcessInfo.processInfo.environment["RESIN_ALL_CASES"] == "1"
+        return takesAll ? cases : cases.filter(\.isChecked)
+    }
+
     /// Its outputs on a device's executor, which is shared.
     ///
     /// PoCL takes seconds to optimise a GPU's tiled kernel, and a tenth of one where it need not: what is not large runs

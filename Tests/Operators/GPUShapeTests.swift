@@ -16,7 +16,7 @@ struct GPUShapeTests {
     func agreement(of opCase: OpCase) throws { try expectAgreement(of: opCase, .gpu()) }
 
     /// Fewer rows to reduce, and groups that end inside a run of channels.
-    @Test("Small groups agree too", arguments: OpCase.batchNorm)
+    @Test("Small groups agree too", arguments: OpCase.inDepth(OpCase.batchNorm))
     func smallGroups(of opCase: OpCase) throws {
         var traits = DeviceTraits.gpu()
         traits.groupWorkItems = 32
@@ -26,7 +26,7 @@ struct GPUShapeTests {
     @Test(
         "The last group of a launch combines to the same bits as another launch",
         .enabled(if: DeviceTraits.gpu().fence != nil, "the device has no fence between groups"),
-        arguments: OpCase.batchNorm)
+        arguments: OpCase.inDepth(OpCase.batchNorm))
     func lastGroup(of opCase: OpCase) throws {
         var withoutFence = DeviceTraits.gpu()
         withoutFence.fence = nil

@@ -10,14 +10,10 @@ import Testing
 /// other is asked for.
 @Suite(.needsDevice)
 struct MixedPrecisionTests {
-    /// All in bfloat16, but of layers with other activations than ReLU one for each function, a layer of another form for the
-    /// next: what is stored does not depend on both. In float16, which differs in conversions alone, those that the check
-    /// of a device runs. Every other program takes a compiler a third of a second.
+    /// Those that the check of a device runs, an edge of each kind: 16 bits differ in how a value is loaded and stored, not
+    /// in which. Every program takes a compiler a third of a second.
     private static func inBoth(_ cases: [OpCase]) -> [(OpCase, Precision)] {
-        let leftOut = Set(ConvolutionConfiguration.activated.map(\.forward.name))
-            .subtracting(ConvolutionConfiguration.activatedInTurn.map(\.forward.name))
-        return cases.filter { !leftOut.contains($0.name) }.map { ($0, .mixed) }
-            + cases.filter(\.isChecked).map { ($0, .mixedFloat16) }
+        OpCase.inDepth(cases).map { ($0, .mixed) } + cases.filter(\.isChecked).map { ($0, .mixedFloat16) }
     }
 
     /// Where both round the same numbers they give the same: sums of integers that float32 holds.

@@ -9,10 +9,12 @@ extension Lowering {
     /// The groups of a kernel that does not care how large they are, and the global size that they divide. On a CPU
     /// every work-item is a group, the cheapest to start. On a GPU a group has `groupWorkItems`, as many side by side
     /// along channels as one access to memory serves: left alone, drivers take what divides the global size, which
-    /// for an odd one is a single work-item. PoCL compiles a kernel for each size of a group: where its compiler need not
-    /// optimise, because time does not matter, all are alike.
+    /// for an odd one is a single work-item. PoCL compiles a kernel for each size of a group: where its compiler
+    /// need not optimise, because time does not matter, all are alike.
     func groups(of kernel: String, in file: KernelFile, _ global: [Int]) -> (global: [Int], local: [Int]) {
-        if traits.kind == .cpu || !traits.isOptimised { return (global, [Int](repeating: 1, count: global.count)) }
+        if traits.kind == .cpu || !traits.isOptimised {
+            return (global, [Int](repeating: 1, count: global.count))
+        }
         let open = file.openDimensions[kernel] ?? 0
         var left = traits.groupWorkItems
         var local: [Int] = []

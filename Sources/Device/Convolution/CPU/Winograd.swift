@@ -24,7 +24,8 @@ struct WinogradConvolution: ConvolutionForm {
         guard let convolution = pass.convolution,
             let tiling = WinogradTiling(
                 convolution.window, image: convolution.source, result: convolution.target, traits),
-            tiling.tilesOfChoice >= 48
+            // A predictor, whose forms are chosen for so many images, transforms filters once.
+            tiling.tilesOfChoice >= (traits.imagesOfChoice == nil ? 48 : 16)
         else { return nil }
         self.tiling = tiling
         self.convolution = convolution
