@@ -30,9 +30,9 @@ files load with `--weights` and in `predict` ([weights](weights.md)). `efficient
 MobileNet, MnasNet and ShuffleNet take `--width X`, torchvision's `width_mult`: so `mnasnet1_0 --width 0.5` is its `mnasnet0_5`,
 and `shufflenet_v2_x1_0 --width 2` its `shufflenet_v2_x2_0`.
 
-| network | form | input | classes | parameters | multiply-adds | training, MB | prediction, MB | training, images/s | prediction, images/s | paper |
-|---|---|---|---|---|---|---|---|---|---|---|
 """
+COLUMNS = ["network", "form", "input", "classes", "parameters", "multiply-adds", "training, MB", "prediction, MB"]
+SPEEDS = ["training, images/s", "prediction, images/s"]
 
 
 def resin(*arguments):
@@ -82,8 +82,12 @@ def row(network, variant, shape, classes, speed):
     cells = [
         f"`{network['name']}`", variant or "", shape.replace("x", "×"), f"{classes:,}", f"{summary['parameters']:,}",
         f"{summary['multiply_adds'] / 1e6:,.1f} M", f"{memory['training_bytes'] / 1e6:,.0f}",
-        f"{memory['inference_bytes'] / 1e6:,.0f}", *(f"{speed[mode]:,}" if speed else "" for mode in ["train", "infer"]),
+        f"{memory['inference_bytes'] / 1e6:,.0f}", *(f"{speed[mode]:,}" for mode in ["train", "infer"] if speed),
         network["paper"]]
+    return line(cells)
+
+
+def line(cells):
     return "| " + " | ".join(cells) + " |\n"
 
 
@@ -95,7 +99,9 @@ def main():
         f"Images a second are those of steps of {made['batch']} images with ten classes, float32, timed on {made['date']} on "
         f"{made['device']} ({made['processor']}, {os.cpu_count()} cores).")
     table = [row(*each, made["speeds"].get(key(*each[:2]))) for each in rows()]
-    (ROOT / "docs/networks.md").write_text(HEAD.replace("{times}", times) + "".join(table))
+    columns = [*COLUMNS, *(SPEEDS if made["speeds"] else []), "paper"]
+    head = HEAD.replace(" {times}", times and f" {times}") + line(columns) + "|" + "---|" * len(columns) + "\n"
+    (ROOT / "docs/networks.md").write_text(head + "".join(table))
 
 
 main()
