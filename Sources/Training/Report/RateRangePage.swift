@@ -17,7 +17,7 @@ public struct RateRangePage {
 
     private var markup: Markup {
         let lead =
-            range.suggestion.map { "Suggested: --lr \(short($0))." }
+            range.suggestion.map { "Suggested: --lr \(short($0)), the square in the curve." }
             ?? "The loss never falls: there is no rate to suggest."
         let end = range.divergedRate.map { " It diverges at \(short($0))." } ?? ""
         return """
@@ -83,7 +83,7 @@ public struct RateRangePage {
         return """
             <svg viewBox="0 0 \(width) \(height)" role="img" aria-label="Loss by learning rate; the table below has the numbers">
             <title>Loss by learning rate</title>
-            <text class="name" x="\(left)" y="16">Smoothed loss; the square is the suggested rate</text>
+            <text class="name" x="\(left)" y="16">Smoothed loss</text>
             \(y.values.map { horizontal(y.text($0), at: place($0)) })
             \(powers.map { vertical("1e\($0)", at: x(pow(10, Double($0)))) })
             <text class="tick" x="\(left + (width - left - right) / 2)" y="\(height - 5)" text-anchor="middle">learning rate</text>
