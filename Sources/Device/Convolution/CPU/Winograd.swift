@@ -24,8 +24,7 @@ struct WinogradConvolution: ConvolutionForm {
         guard let convolution = pass.convolution,
             let tiling = WinogradTiling(
                 convolution.window, image: convolution.source, result: convolution.target, traits),
-            // A predictor, whose forms are chosen for so many images, transforms filters once.
-            tiling.tilesOfChoice >= (traits.imagesOfChoice == nil ? 48 : 16)
+            tiling.tilesOfChoice >= 48
         else { return nil }
         self.tiling = tiling
         self.convolution = convolution
