@@ -72,7 +72,8 @@ def take_times():
     processor = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
     made = {
         "date": datetime.date.today().isoformat(), "device": resin("devices")[0]["name"],
-        "processor": processor.group(1) if processor else "unknown", "batch": BATCH, "speeds": speeds}
+        "processor": processor.group(1) if processor else "unknown", "cores": os.cpu_count(), "batch": BATCH,
+        "speeds": speeds}
     TIMES.write_text(json.dumps(made, indent=1) + "\n")
 
 
@@ -97,7 +98,7 @@ def main():
     made = json.loads(TIMES.read_text()) if TIMES.exists() else {"speeds": {}}
     times = "" if not made["speeds"] else (
         f"Images a second are those of steps of {made['batch']} images with ten classes, float32, timed on {made['date']} on "
-        f"{made['device']} ({made['processor']}, {os.cpu_count()} cores).")
+        f"{made['device']} ({made['processor']}, {made['cores']} cores).")
     table = [row(*each, made["speeds"].get(key(*each[:2]))) for each in rows()]
     columns = [*COLUMNS, *(SPEEDS if made["speeds"] else []), "paper"]
     head = HEAD.replace(" {times}", times and f" {times}") + line(columns) + "|" + "---|" * len(columns) + "\n"

@@ -166,8 +166,8 @@ struct KernelFile: Hashable, Sendable {
 
     /// The files of a program with this one's kernels, in their order.
     ///
-    /// - Parameter isUsual: whether the program is built without a definition of its own. All small kernels are compiled in
-    ///   a second, one file's in a tenth: what is built for a few of them is built of their file alone.
+    /// - Parameter isUsual: whether the program is built without a definition of its own. All small kernels together take a
+    ///   compiler more than a second: what is built for a few of them is built of their file alone.
     func files(on kind: DeviceTraits.Kind, isUsual: Bool = true) -> [String] {
         let own: [String]
         if kind == .cpu, isUsual || joins != .small, let family = joins.flatMap({ Self.families[$0] }) {
