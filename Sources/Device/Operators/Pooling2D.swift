@@ -15,10 +15,12 @@ extension PoolGeometry {
 }
 
 extension Window {
-    /// What pooling's kernels are built for, where it is not usual.
-    fileprivate var definitions: [(String, Int)] {
-        let ends = [("PADDING_BOTTOM", padding.bottom), ("PADDING_RIGHT", padding.right)]
-        return DilatedTaps(dilation).definitions + (padding.isSymmetric ? [] : ends)
+    /// What max pooling's kernels are built for, where it is not usual.
+    fileprivate var dilations: [(String, Int)] { DilatedTaps(dilation).definitions }
+
+    /// What average pooling's are.
+    fileprivate var endPaddings: [(String, Int)] {
+        padding.isSymmetric ? [] : [("PADDING_BOTTOM", padding.bottom), ("PADDING_RIGHT", padding.right)]
     }
 }
 
@@ -28,7 +30,7 @@ extension Op.MaxPool2D: DeviceOperator {
         geometry.givesIndices = givesIndices ? 1 : 0
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "maxpool2d_forward", in: .pooling, defining: window.definitions,
+            "maxpool2d_forward", in: .pooling, defining: window.dilations,
             global: lowering.rows(of: lowering.outputShape(0), &geometry),
             [
                 lowering.input(0), lowering.output(0), givesIndices ? lowering.output(1) : .zeros,
@@ -42,7 +44,7 @@ extension Op.MaxPool2DGradient: DeviceOperator {
         var geometry = PoolGeometry(window, image: inputShape, output: lowering.inputShape(0))
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "maxpool2d_gradient", in: .pooling, defining: window.definitions,
+            "maxpool2d_gradient", in: .pooling, defining: window.dilations,
             global: lowering.rows(of: inputShape, &geometry),
             [
                 lowering.input(0), lowering.input(1), lowering.operand(of: epilogue), lowering.output(0),
@@ -57,7 +59,7 @@ extension Op.AveragePool2D: DeviceOperator {
         geometry.countsPadding = countsPadding ? 1 : 0
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "averagepool2d_forward", in: .pooling, defining: window.definitions,
+            "averagepool2d_forward", in: .pooling, defining: window.endPaddings,
             global: lowering.rows(of: lowering.outputShape(0), &geometry),
             [lowering.input(0), lowering.output(0), .geometry(geometry)])
     }
@@ -69,7 +71,7 @@ extension Op.AveragePool2DGradient: DeviceOperator {
         geometry.countsPadding = forward.countsPadding ? 1 : 0
         geometry.epilogue = epilogue.code
         lowering.launch(
-            "averagepool2d_gradient", in: .pooling, defining: forward.window.definitions,
+            "averagepool2d_gradient", in: .pooling, defining: forward.window.endPaddings,
             global: lowering.rows(of: inputShape, &geometry),
             [lowering.input(0), lowering.operand(of: epilogue), lowering.output(0), .geometry(geometry)])
     }
