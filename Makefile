@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libjpeg62-turbo-dev libwebp-dev curl
 
-.PHONY: help setup build run own test fuzz lint layers format bench carry simulate portability ptx goldens clean
+.PHONY: help setup build run own test fuzz lint layers format bench carry simulate portability ptx goldens protobuf clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -68,6 +68,10 @@ goldens:              ## make the operators' and networks' PyTorch goldens anew 
 	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests
 	python3 Tests/Operators/Goldens/make_goldens.py /tmp/cases.jsonl
 	python3 Tests/Networks/Goldens/make_goldens.py
+
+protobuf:             ## make the Swift of Sources/Protobuf anew from its .proto files
+	@.ci/install protobuf-compiler
+	@.ci/protobuf $(SWIFT)
 
 clean:                ## remove what the build made
 	rm -rf .build carry

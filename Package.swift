@@ -24,7 +24,8 @@ let package = Package(
         .executable(name: "resin", targets: ["ResinCommand"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.30.0"),
     ],
     targets: [
         .target(name: "CActiveWait", path: "Sources/CActiveWait"),
@@ -34,6 +35,10 @@ let package = Package(
         .target(name: "CImageCodecs", path: "Sources/CImageCodecs"),
         .target(name: "ResinKernels", path: "Kernels"),
 
+        // Generated from the .proto files in it (`make protobuf`).
+        .target(
+            name: "ResinProtobuf", dependencies: [.product(name: "SwiftProtobuf", package: "swift-protobuf")],
+            path: "Sources/Protobuf", exclude: ["onnx.proto", "tensorboard.proto"]),
         module("OpenCL", ["COpenCL"]),
         module("Tensor", []),
         module("Dataset", ["ResinTensor", "CZlib", "CImageCodecs"]),
@@ -43,7 +48,12 @@ let package = Package(
         module("Cases", ["ResinPlan", "ResinGraph", "ResinTensor"]),
         module("Reference", ["ResinPlan", "ResinGraph", "ResinTensor"]),
         module("Device", ["ResinPlan", "ResinGraph", "ResinTensor", "ResinOpenCL", "ResinKernels"]),
-        module("Training", ["ResinPlan", "ResinNetworks", "ResinDataset", "ResinGraph", "ResinTensor"]),
+        module(
+            "Training",
+            [
+                "ResinPlan", "ResinNetworks", "ResinDataset", "ResinGraph", "ResinTensor", "ResinProtobuf",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
         .target(
             name: "Resin",
             dependencies: [
@@ -108,7 +118,8 @@ let package = Package(
             "Training",
             [
                 "Resin", "ResinTestDevices", "ResinTraining", "ResinDataset", "ResinDevice", "ResinNetworks",
-                "ResinOpenCL", "ResinPlan", "ResinGraph", "ResinTensor",
+                "ResinOpenCL", "ResinPlan", "ResinGraph", "ResinTensor", "ResinProtobuf",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], exclude: ["Goldens"]),
         tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
