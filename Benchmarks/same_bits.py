@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Whether two builds of resin train to the same bits: SHA-256 of last.safetensors after 20 steps, by network, kernels and
-precision, on the first OpenCL CPU.
+"""Whether two builds of resin train to the same bits: SHA-256 of the tensors of last.safetensors after 20 steps, by network,
+kernels and precision, on the first OpenCL CPU.
 
     Benchmarks/same_bits.py OLD NEW [--networks lenet,nin] [--kernels cpu,gpu,tensor-cores]
                             [--precisions float32,mixed,mixed-float16] [--steps 20]
@@ -11,8 +11,10 @@ with 1 where a pair differs or a run fails.
 import argparse
 import hashlib
 import itertools
+import json
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,6 +32,20 @@ NETWORKS = {
 FORMS = [("cpu", "float32")] + list(itertools.product(["gpu", "tensor-cores"], ["float32", "mixed", "mixed-float16"]))
 
 
+def tensors_hash(path):
+    """Of names, types, shapes and values; what else a build says of its weights in their file's metadata is no part of it."""
+    data = path.read_bytes()
+    length = struct.unpack_from("<Q", data)[0]
+    header = json.loads(data[8:8 + length])
+    header.pop("__metadata__", None)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(header.items()):
+        begin, end = (8 + length + offset for offset in tensor["data_offsets"])
+        digest.update(json.dumps([name, tensor["dtype"], tensor["shape"]]).encode())
+        digest.update(data[begin:end])
+    return digest.hexdigest()
+
+
 def trained(program, network, kernels, precision, steps):
     """The hash of what a run leaves, or what it says where it fails."""
     options = NETWORKS[network]
@@ -42,7 +58,7 @@ def trained(program, network, kernels, precision, steps):
             env={**os.environ, "RESIN_KERNELS": "" if kernels == "cpu" else kernels})
         if run.returncode != 0:
             return f"exit {run.returncode}: {run.stderr.strip().splitlines()[-1:]}"
-        return hashlib.sha256(pathlib.Path(folder, "run", "last.safetensors").read_bytes()).hexdigest()
+        return tensors_hash(pathlib.Path(folder, "run", "last.safetensors"))
 
 
 def main():

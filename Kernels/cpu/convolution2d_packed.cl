@@ -38,6 +38,24 @@ static inline void copy_patch(__local float *patch, __global const float *restri
     }
 }
 
+// The same of a filter's whole rows as the vectors of `packed` that are this pixel's, `stride` floats apart, where channels
+// fill vectors: nothing is copied twice.
+static inline void pack_patch(__local float *packed, int stride, __global const float *restrict x, int pixel,
+                              const PatchGeometry *g) {
+    const int j = pixel % g->output_width, i = pixel / g->output_width % g->output_height;
+    const int n = pixel / (g->output_width * g->output_height);
+    for (int t = 0; t < g->kernel_height; t++) {
+        const int y = i * g->stride_height - g->padding_height + t;
+        for (int u = 0; u < g->kernel_width; u++) {
+            const int column = j * g->stride_width - g->padding_width + u;
+            const bool is_inside = (uint)y < (uint)g->height && (uint)column < (uint)g->width;
+            __global const float *values = x + (((long)n * g->height + y) * g->width + column) * g->channels;
+            for (int c = 0; c < g->channels; c += LANES, packed += stride)
+                STORE(is_inside ? LOAD(values + c) : (lanes)(0.0f), packed);
+        }
+    }
+}
+
 // sums += ROWS values from `values`, LANES apart, for each of `count` rows of the filter.
 #define ACCUMULATE(sums, values, w, count)                                                  \
     for (int lane = 0; lane < (count); lane++) {                                            \
@@ -50,15 +68,16 @@ static inline void copy_patch(__local float *patch, __global const float *restri
         (w) += TILE_CHANNELS;                                                               \
     }
 
-// Forward and input gradient of stride 1. A work-item packs its block's patches, then goes through the channel tiles
-// with ROWS × COLUMNS vectors of sums in registers. Work-items: global (blocks).
-// Local: packed [vectors of k][block][LANES], line [pitch].
+// Forward and input gradient of stride 1. A work-item packs its block's patches, then goes through its group of channel
+// tiles, `chunk` vectors of k at a time, so that a piece of the filter is read from memory once for all of the block's
+// pixels: ROWS × COLUMNS vectors of sums are in registers, the block's others wait in cache and go on where they were.
+// Work-items: global (blocks, groups). Local: packed [vectors of k][block][LANES], line [pitch], totals [block][TILE_CHANNELS].
 __kernel WORK_GROUP
 void convolution2d_packed(__global const float *restrict x, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict addend,
                           __global const float *restrict mask,
                           __global float *restrict y, __local float *restrict packed, __local float *restrict line,
-                          const PatchGeometry g) {
+                          __local float *restrict totals, const PatchGeometry g) {
     const int pixels = g.images * g.output_height * g.output_width;
     const int first = get_global_id(0) * g.block;
     const int length = g.kernel_height * g.kernel_width * g.channels;
@@ -71,6 +90,8 @@ void convolution2d_packed(__global const float *restrict x, __global const float
             for (int vector = 0; vector * LANES < length; vector++)
                 STORE(load_first(values + vector * LANES, length - vector * LANES),
                       packed + (vector * g.block + p) * LANES);
+        } else if (g.channels % LANES == 0) {
+            pack_patch(packed + p * LANES, g.block * LANES, x, pixel, &g);
         } else {
             copy_patch(line, x, pixel, 0, g.kernel_height, &g);
             for (int vector = 0; vector * LANES < length; vector++)
@@ -78,19 +99,40 @@ void convolution2d_packed(__global const float *restrict x, __global const float
         }
     }
 
-    __global const float *tile_filter = filter;
-    for (int tile_channel = 0; tile_channel < g.output_channels; tile_channel += TILE_CHANNELS) {
-        for (int p = 0; p < min(g.block, pixels - first); p += ROWS) {
+    const int first_tile = get_global_id(1) * g.group_tiles, block_pixels = min(g.block, pixels - first);
+    const int tiles = min(g.group_tiles, (g.output_channels + TILE_CHANNELS - 1) / TILE_CHANNELS - first_tile);
+    const int chunks = max((whole + g.chunk - 1) / g.chunk, 1);
+    const int prefetched = (g.chunk * ROWS + block_pixels - 1) / block_pixels;
+    for (int step = 0; step < tiles * chunks; step++) {
+        const int tile_channel = (first_tile + step / chunks) * TILE_CHANNELS;
+        const int from = step % chunks * g.chunk, end = min(from + g.chunk, whole);
+        __global const float *chunk_filter = filter + (size_t)length * tile_channel + from * LANES * TILE_CHANNELS;
+        for (int p = 0; p < block_pixels; p += ROWS) {
             // The next block of pixels comes into the cache while this one is multiplied.
-            if (is_pointwise(&g) && tile_channel == 0 && first + g.block + p + ROWS <= pixels)
+            if (is_pointwise(&g) && tile_channel == 0 && from == 0 && first + g.block + p + ROWS <= pixels)
                 prefetch_floats(x + (size_t)(first + g.block + p) * length, ROWS * length);
+            // So do the next rows of the filter, some with each piece of this.
+            if (g.chunk < whole && step + 1 < tiles * chunks)
+                prefetch_floats(chunk_filter + (g.chunk + p / ROWS * prefetched) * LANES * TILE_CHANNELS,
+                                prefetched * LANES * TILE_CHANNELS);
+            __local float *total = totals + p * TILE_CHANNELS;
             lanes sums[ROWS][COLUMNS];
-            UNROLL for (int m = 0; m < ROWS; m++)
-                UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
-            __local const float *values = packed + p * LANES;
-            __global const float *w = tile_filter;
-            for (int vector = 0; vector < whole; vector++, values += g.block * LANES)
+            if (from == 0) {
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = (lanes)(0.0f);
+            } else {
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) sums[m][v] = LOAD(total + m * TILE_CHANNELS + v * LANES);
+            }
+            __local const float *values = packed + (from * g.block + p) * LANES;
+            __global const float *w = chunk_filter;
+            for (int vector = from; vector < end; vector++, values += g.block * LANES)
                 _Pragma("unroll 4") ACCUMULATE(sums, values, w, LANES)
+            if (end < whole) {
+                UNROLL for (int m = 0; m < ROWS; m++)
+                    UNROLL for (int v = 0; v < COLUMNS; v++) STORE(sums[m][v], total + m * TILE_CHANNELS + v * LANES);
+                continue;
+            }
             ACCUMULATE(sums, values, w, rest)
             lanes results[ROWS][COLUMNS];
             COPY_TILE(results, sums)
@@ -128,7 +170,6 @@ void convolution2d_packed(__global const float *restrict x, __global const float
                                     y + at, count);
                 }
         }
-        tile_filter += (size_t)length * TILE_CHANNELS;
     }
 }
 

@@ -32,8 +32,9 @@ struct PackedConvolution: ConvolutionForm {
 
     private let tile: ConvolutionTile
     private let convolution: (window: Window, source: Shape, target: Shape)
-    /// Pixels whose patches a work-item packs; results do not depend on it.
+    /// Pixels whose patches a work-item packs, and channel tiles that it makes of them; results depend on neither.
     private var block: Int
+    private var groupTiles: Int
     private let pixels: Int
     /// Floats of a patch.
     private let length: Int
@@ -48,12 +49,17 @@ struct PackedConvolution: ConvolutionForm {
         pixels = result.images * result.height * result.width
         length = window.kernel.area * image.channels
         workspaceByteCount = tile.packedByteCount(taps: window.kernel.area, reduced: image.channels)
-        block = 0
+        (block, groupTiles) = (0, tile.tiles)
         for most in [72, 48, 24, tile.pixels] {
-            block = max(most / tile.pixels, 1) * tile.pixels
-            let hasWorkForAll = divide(pixels, by: block) >= 4 * traits.computeUnits
+            let blocks = divide(pixels, by: max(most / tile.pixels, 1) * tile.pixels)
+            block = divide(pixels, by: blocks).roundedUp(toMultipleOf: tile.pixels)
+            // Few pixels are packed once for each of some groups of channels rather than in small blocks, for each of which
+            // the whole filter would be read.
+            let groups = min(divide((blocks > 1 ? 2 : 1) * traits.computeUnits, by: blocks), 4, tile.tiles)
+            groupTiles = divide(tile.tiles, by: groups)
+            let hasWorkForAll = blocks * divide(tile.tiles, by: groupTiles) >= traits.computeUnits
             if (hasWorkForAll || most == tile.pixels)
-                && packedByteCount + lineByteCount <= traits.localMemoryByteCount
+                && localByteCounts.reduce(0, +) <= traits.localMemoryByteCount
             {
                 return
             }
@@ -64,8 +70,18 @@ struct PackedConvolution: ConvolutionForm {
     var writesChannelViews: Bool { true }
 
     private var packedByteCount: Int { 4 * divide(length, by: tile.lanes) * tile.lanes * block }
-    /// A patch, and what copying it may write behind it.
-    private var lineByteCount: Int { 4 * pitch }
+    /// Of the patches, of one patch with what copying it may write behind it, and of sums that wait.
+    private var localByteCounts: [Int] {
+        [packedByteCount, 4 * pitch, chunk < length / tile.lanes ? 4 * block * tile.columns * tile.lanes : 4]
+    }
+    /// Vectors of a patch at a time: so many that a tile's filter for them stays in a core's nearest cache for all of a
+    /// block's pixels; all where the whole tile's filter stays in the one behind.
+    private var chunk: Int {
+        let bytesAVector = 4 * tile.columns * tile.lanes * tile.lanes
+        let vectors = divide(length, by: tile.lanes)
+        return block == tile.pixels || vectors * bytesAVector <= 256 << 10
+            ? vectors : max((32 << 10) / bytesAVector, 1)
+    }
     private var pitch: Int { length.roundedUp(toMultipleOf: tile.lanes) + tile.lanes }
 
     func lower(_ pass: ConvolutionPass, _ lowering: inout Lowering) {
@@ -76,15 +92,16 @@ struct PackedConvolution: ConvolutionForm {
             block: block)
         geometry.offsetKind = offset.kind
         geometry.epilogue = pass.epilogue.code
+        geometry.groupTiles = Int32(groupTiles)
+        geometry.chunk = Int32(chunk)
         geometry.setResult(lowering.pixelLayout(of: lowering.node.outputs[0]))
         lowering.launch(
             "convolution2d_packed", in: .packed, defining: tile.definitions,
-            global: [divide(pixels, by: block)],
+            global: [divide(pixels, by: block), divide(tile.tiles, by: groupTiles)],
             [
                 lowering.input(0), filter, offset.argument, lowering.addend(of: pass.epilogue),
                 lowering.operand(of: pass.epilogue), lowering.output(0),
-                .local(byteCount: packedByteCount), .local(byteCount: lineByteCount), .geometry(geometry),
-            ])
+            ] + localByteCounts.map { .local(byteCount: $0) } + [.geometry(geometry)])
     }
 }
 
