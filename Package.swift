@@ -54,10 +54,17 @@ let package = Package(
                 "ResinPlan", "ResinNetworks", "ResinDataset", "ResinGraph", "ResinTensor", "ResinProtobuf",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ]),
+        module(
+            "Interchange",
+            [
+                "ResinTraining", "ResinNetworks", "ResinGraph", "ResinTensor", "ResinProtobuf",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
         .target(
             name: "Resin",
             dependencies: [
-                "ResinTraining", "ResinDevice", "ResinReference", "ResinCases", "ResinPlan", "ResinNetworks",
+                "ResinInterchange", "ResinTraining", "ResinDevice", "ResinReference", "ResinCases",
+                "ResinPlan", "ResinNetworks",
                 "ResinDataset", "ResinGraph", "ResinTensor", "ResinOpenCL",
             ],
             path: "Sources/Resin"),

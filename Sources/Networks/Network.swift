@@ -26,6 +26,8 @@ public struct Network: Sendable {
     public internal(set) var frozenParameters: Set<String> = []
     /// The same network for other images and classes; nil where it is one's own.
     var remake: (@Sendable (ImageShape, _ classes: Int) throws -> Network)?
+    /// Stands for the layers where they are not one after another.
+    private var root: (any Layer)?
 
     public init(
         _ name: String = "network", input: ImageShape, classes: Int,
@@ -36,6 +38,18 @@ public struct Network: Sendable {
         self.input = input
         self.classCount = classes
         self.layers = Sequential(layers())
+    }
+
+    /// A network of one layer, whose own layers are called as it calls them.
+    ///
+    /// - Parameter remake: makes the same for other images and classes.
+    package init(
+        _ name: String, input: ImageShape, classes: Int, root: any Layer,
+        remake: @escaping @Sendable (ImageShape, _ classes: Int) throws -> Network
+    ) {
+        self.init(name, input: input, classes: classes) {}
+        self.root = root
+        self.remake = remake
     }
 
     /// Shapes, parameters and multiply-adds, layer by layer, for one image.
@@ -80,7 +94,7 @@ public struct Network: Sendable {
         behind images: ValueID, in graph: Graph, mode: NetworkScope.Mode
     ) throws -> NetworkGraph {
         var scope = NetworkScope(graph: graph, mode: mode, frozen: frozenParameters)
-        let logits = try layers.apply(to: images, in: &scope)
+        let logits = try (root ?? layers).apply(to: images, in: &scope)
         let shape = scope.shape(of: logits)
         guard shape.rank == 2 else {
             throw ResinError(

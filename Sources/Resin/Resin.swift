@@ -2,6 +2,7 @@
 
 @_exported import ResinDataset
 @_exported import ResinGraph
+@_exported import ResinInterchange
 @_exported import ResinNetworks
 @_exported import ResinPlan
 @_exported import ResinTensor

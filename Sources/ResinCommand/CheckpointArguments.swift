@@ -88,6 +88,17 @@ struct CheckpointArguments: ParsableArguments {
         return weights
     }
 
+    /// The network that the options name, which a bare file of weights needs.
+    func bareNetwork() throws -> String {
+        guard let network else {
+            throw ResinError(
+                .usage,
+                "there is no config.json beside \(path), and it does not say itself what it is; say with --network "
+                    + "which network the weights are of")
+        }
+        return network
+    }
+
     /// What runs a bare file of weights: the network that the options name, as a recipe would feed it with a
     /// data set's images.
     ///
@@ -95,12 +106,7 @@ struct CheckpointArguments: ParsableArguments {
     func bareModel(
         data: String, load: (_ side: Int) throws -> Dataset
     ) throws -> (Network, Dataset, TrainingConfiguration) {
-        guard let network else {
-            throw ResinError(
-                .usage,
-                "there is no config.json beside \(path), and it does not say itself what it is; say with --network "
-                    + "which network the weights are of")
-        }
+        let network = try bareNetwork()
         let options = try networkArguments.options(over: NetworkOptions(), for: network)
         let recipe = Recipe(network: network, data: data, variant: options.variant)
         let dataset = try load(try input.map(ImageShape.init(parsing:))?.height ?? recipe.side)

@@ -60,8 +60,8 @@ struct ResinCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, RateRangeCommand.self, EvaluateCommand.self, PredictCommand.self,
-            SummaryCommand.self,
-            ExplainCommand.self, BenchCommand.self, DatasetsCommand.self, DevicesCommand.self,
+            ExportCommand.self, SummaryCommand.self, ExplainCommand.self, BenchCommand.self,
+            DatasetsCommand.self, DevicesCommand.self,
             NetworksCommand.self,
             KernelsCommand.self, CheckOneCommand.self, TimePredictionsCommand.self,
         ])

@@ -18,10 +18,7 @@ struct PredictCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Classes to name an image (default: 5).", valueName: "n"))
     var top: Int?
-    @Option(help: ArgumentHelp("With --network: how many classes there are.", valueName: "n"))
-    var classes: Int?
-    @Option(help: ArgumentHelp("With --network: a file with a class's name a line.", valueName: "file"))
-    var labels: String?
+    @OptionGroup var bareClasses: BareClassOptions
     @OptionGroup var source: DataSource
     @OptionGroup var fitting: FitOptions
     @OptionGroup var loading: LoadingOptions
@@ -177,10 +174,7 @@ struct PredictCommand: ParsableCommand {
 
     private func makeConfiguration(_ weights: Safetensors) throws -> (Network, TrainingConfiguration) {
         if let saved = try model.savedConfiguration(weights) {
-            guard classes == nil && labels == nil else {
-                throw ResinError(
-                    .usage, "--classes and --labels go with --network, for a bare file of weights")
-            }
+            try bareClasses.checkThatNoneIsGiven()
             if source.data != nil || source.dataDir != nil || source.split != nil {
                 throw ResinError(
                     .usage,
@@ -190,7 +184,8 @@ struct PredictCommand: ParsableCommand {
             return (try model.network(of: saved), saved)
         }
         if let network = model.network, source.data == nil {
-            return try model.bareModel(network, classNames: bareClassNames(weights))
+            return try model.bareModel(
+                network, classNames: bareClasses.names(of: weights, from: model.path))
         }
         let data = source.identity ?? ""
         var (network, _, configuration) = try model.bareModel(data: data) {
@@ -200,34 +195,5 @@ struct PredictCommand: ParsableCommand {
             configuration.classNames = names
         }
         return (network, configuration)
-    }
-
-    /// Of a file of weights that lies alone: those of --labels, or of the file; numbers where only how many is known.
-    private func bareClassNames(_ weights: Safetensors) throws -> [String] {
-        if let labels {
-            let bytes = try JSONText.bytes(of: labels, limit: 1 << 24)
-            var names = String(decoding: bytes, as: UTF8.self).split(
-                omittingEmptySubsequences: false, whereSeparator: \.isNewline
-            ).map { $0.trimmingCharacters(in: .whitespaces) }
-            while names.last?.isEmpty == true { names.removeLast() }
-            guard (1...Limits.classes).contains(names.count), !names.contains("") else {
-                throw ResinError(
-                    .badContent,
-                    "\(labels): has \(names.count) lines; expected is the name of a class in each, 1 to \(Limits.classes)"
-                )
-            }
-            if let classes, classes != names.count {
-                throw ResinError(.usage, "--classes is \(classes), but \(labels) names \(names.count)")
-            }
-            return names
-        }
-        if let names = try weights.classNames(from: model.path) { return names }
-        guard let classes else {
-            throw ResinError(
-                .usage,
-                "say with --classes how many classes \(model.path) has, or with --labels their names; or with --data "
-                    + "what it was trained on")
-        }
-        return (0..<(try bounded("--classes", classes, 1...Limits.classes))).map(String.init)
     }
 }

@@ -15,6 +15,9 @@ public struct NetworkWeights: Sendable {
     /// What was passed over or read under another name: sentences for the person who gave the file.
     public internal(set) var notes: [String]
 
+    /// Of a parameter or statistic of the network, in the order of files.
+    package func values(of name: String) -> [Float] { tensors[name]!.values }
+
     /// - Parameter path: the file's, for errors.
     /// - Throws: `ResinError`: `.badContent` that names the tensor that is missing, extra or of another shape, with
     ///   the likely cause where the weights are those of a network that Resin knows, or a running variance that is

@@ -21,6 +21,8 @@ extension CommandTests {
                 ("inception-mnist", 64, "1x28x28"),
                 ("nin", 128, "1x224x224"), ("resnet18", 64, "1x224x224"), ("resnet50", 64, "1x224x224"),
                 ("googlenet", 128, "1x96x96"), ("densenet", 128, "1x96x96"),
+                ("mobilenet_v3_large", 64, "3x224x224"), ("resnext50_32x4d", 64, "3x224x224"),
+                ("shufflenet_v2_x1_0", 64, "3x224x224"), ("convnext_tiny", 64, "3x224x224"),
             ]
             return try sizes.map { network, batch, input in
                 var work = Work(network: network, images: "\(batch)x\(input)")
@@ -95,7 +97,7 @@ extension CommandTests {
             let kernels = Set(all.map(\.kernel)).sorted()
             let width = kernels.map(\.count).max()!
             lines.append(
-                padded("kernel", width) + works.map { padded($0.network, 17, isRight: true) }.joined())
+                padded("kernel", width) + works.map { padded($0.network, 19, isRight: true) }.joined())
             for kernel in kernels {
                 let cells = works.map { work in
                     let counts = precisions.map { precision in
@@ -105,7 +107,7 @@ extension CommandTests {
                     return Set(counts).count == 1
                         ? "\(counts[0])" : counts.map(String.init).joined(separator: "/")
                 }
-                lines.append(padded(kernel, width) + cells.map { padded($0, 17, isRight: true) }.joined())
+                lines.append(padded(kernel, width) + cells.map { padded($0, 19, isRight: true) }.joined())
             }
             lines += ["", "Arguments of each kernel, with their bytes (a * is a buffer)", ""]
             for kernel in kernels {
@@ -123,7 +125,7 @@ extension CommandTests {
         private static func columns(
             _ network: String, _ images: String, _ precision: String, _ cells: [String]
         ) -> String {
-            padded(network, 17) + padded(images, 15) + padded(precision, 14)
+            padded(network, 19) + padded(images, 15) + padded(precision, 14)
                 + cells.map { padded($0, 11, isRight: true) }.joined()
         }
 

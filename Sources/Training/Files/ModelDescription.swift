@@ -118,7 +118,7 @@ extension Safetensors {
     private static func modelPlace(_ path: String) -> String { "\(path): '\(modelKey)' of its metadata" }
 
     /// As the metadata have it.
-    static func metadata(of configuration: TrainingConfiguration) -> [String: String] {
+    package static func metadata(of configuration: TrainingConfiguration) -> [String: String] {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         // Plain values: cannot fail.
