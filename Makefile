@@ -29,7 +29,7 @@ test: setup lint layers simulate ## run everything that CI runs
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	@.ci/tests $(CONFIGURATION)
 
-fuzz: setup           ## read 20,000 mutated configurations, metrics, recipes and checkpoints as the commands do
+fuzz: setup           ## read 20,000 mutated files of runs and of PyTorch's as the commands do
 	$(SWIFT) build -c $(CONFIGURATION) --build-tests
 	RESIN_FUZZ=20000 $(SWIFT) test -c $(CONFIGURATION) --skip-build --filter FuzzTests
 
@@ -64,10 +64,11 @@ ptx: build            ## compile the GPU's kernels for NVIDIA offline, and inter
 	@.ci/ptx
 	@.ci/tensor-cores
 
-goldens:              ## make the operators' and networks' PyTorch goldens anew (needs python3 with torch and numpy)
+goldens:              ## make PyTorch's goldens anew (needs python3 with torch, numpy and safetensors)
 	RESIN_WRITE_CASES=/tmp/cases.jsonl $(SWIFT) test -c $(CONFIGURATION) --filter OperatorsTests.CaseListTests
 	python3 Tests/Operators/Goldens/make_goldens.py /tmp/cases.jsonl
 	python3 Tests/Networks/Goldens/make_goldens.py
+	cd Tests/Files/Goldens && python3 make_pytorch_files.py
 
 protobuf:             ## make the Swift of Sources/Protobuf anew from its .proto files
 	@.ci/install protobuf-compiler

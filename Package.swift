@@ -100,7 +100,7 @@ let package = Package(
                 "ResinNetworks",
                 "ResinPlan", "ResinGraph", "ResinTensor",
             ], exclude: ["Goldens"]),
-        tests("Files", ["ResinTraining", "ResinTensor"]),
+        tests("Files", ["ResinTraining", "ResinTensor", "ResinFixtures"], exclude: ["Goldens"]),
         tests("Fuzz", ["Resin", "ResinCommand", "ResinReference", "ResinTraining", "ResinTensor"]),
         tests(
             "Operators",

@@ -5,7 +5,8 @@ import Resin
 /// A checkpoint to run, and what says which network it is of: the run's config.json beside it, its own metadata, or
 /// options.
 struct CheckpointArguments: ParsableArguments {
-    @Argument(help: "A safetensors file, or a run folder, whose best checkpoint is taken.")
+    @Argument(
+        help: "A file of weights, safetensors or PyTorch's .pth, or a run folder, for its best checkpoint.")
     var checkpoint: String
 
     @Option(help: ArgumentHelp("The network that the weights are of.", valueName: "name"))

@@ -98,7 +98,7 @@ struct EvaluateCommand: ParsableCommand {
 
     func run() throws {
         if let predictions { try AtomicFile.check(predictions) }
-        let file = try Safetensors(contentsOf: model.path)
+        let file = try Safetensors(weightsOf: model.path)
         let (network, dataset, configuration) = try makeConfiguration(file)
         let weights = try model.weights(file, for: network)
         let device = try deviceOption.choose()

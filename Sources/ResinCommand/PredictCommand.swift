@@ -76,7 +76,7 @@ struct PredictCommand: ParsableCommand {
         }
         if let heatmap { try HeatmapFolder.check(heatmap) }
         let named = try bounded("--top", top ?? 5, 1...Limits.classes)
-        let file = try Safetensors(contentsOf: model.path)
+        let file = try Safetensors(weightsOf: model.path)
         var (network, configuration) = try makeConfiguration(file)
         try fitting.apply(to: &configuration)
         if let exif = source.exif { configuration.honoursOrientation = exif }

@@ -13,7 +13,7 @@ struct StartingFile {
         var isFolder: ObjCBool = false
         let exists = FileManager.default.fileExists(atPath: place, isDirectory: &isFolder)
         path = exists && isFolder.boolValue ? place + "/best.safetensors" : place
-        content = try Safetensors(contentsOf: path)
+        content = try Safetensors(weightsOf: path)
         description = try content.modelDescription(from: path)
     }
 

@@ -25,7 +25,7 @@ struct TimePredictionsCommand: ParsableCommand {
 
     func run() throws {
         let tasks = try bounded("--tasks", tasks, 1...64)
-        let file = try Safetensors(contentsOf: model.path)
+        let file = try Safetensors(weightsOf: model.path)
         guard var configuration = try model.savedConfiguration(file) else {
             throw ResinError(.usage, "\(model.path): there is no run's config.json beside it")
         }

@@ -113,7 +113,7 @@ struct TrainCommand: ParsableCommand {
     var initialiser: Initialiser?
     @Option(
         help: ArgumentHelp(
-            "Begin with these weights: a safetensors file, such as a torchvision model's, or a run folder.",
+            "Begin with these weights: safetensors or PyTorch's .pth, such as a torchvision model's, or a run folder.",
             discussion: "The classifier begins anew where it is for another number of classes.",
             valueName: "file|run"))
     var weights: String?

@@ -12,7 +12,7 @@ public struct NetworkWeights: Sendable {
     var tensors: [String: Safetensors.Entry]
     /// How many batches each batch norm has seen, where the file says.
     private(set) var counters: [String: Int64] = [:]
-    /// What was passed over or read under another name: sentences for the person who gave the file.
+    /// What was chosen, passed over or read under another name: sentences for the person who gave the file.
     public internal(set) var notes: [String]
 
     /// Of a parameter or statistic of the network, in the order of files.
@@ -93,7 +93,7 @@ public struct NetworkWeights: Sendable {
             }
         }
         let prefix = commonPrefix(entries.map(\.name), known)
-        var notes: [String] = []
+        var notes = file.notes
         if !prefix.isEmpty {
             notes.append("the names in \(path) all begin with '\(prefix)', which is left out")
         }
@@ -131,7 +131,8 @@ public struct NetworkWeights: Sendable {
     private static func commonPrefix(_ names: [String], _ known: [String: [Int]]) -> String {
         guard let first = names.first else { return "" }
         var candidates = [""]
-        for component in first.split(separator: ".", omittingEmptySubsequences: false).dropLast() {
+        // Wrappers are few, and each candidate is tried with all names.
+        for component in first.split(separator: ".", omittingEmptySubsequences: false).dropLast().prefix(8) {
             let longer = candidates.last! + component + "."
             guard names.allSatisfy({ $0.hasPrefix(longer) }) else { break }
             candidates.append(longer)

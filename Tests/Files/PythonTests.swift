@@ -41,3 +41,33 @@ struct PythonTests {
         for entry in file.entries { #expect(theirs[entry.name] == entry) }
     }
 }
+
+/// With the torch of `RESIN_PYTHON`.
+@Suite("Python converts", .enabled(if: ProcessInfo.processInfo.environment["RESIN_PYTHON"] != nil))
+struct ConversionTests {
+    @Test(
+        "The line that a refusal gives makes a file that is read",
+        arguments: [("module.pth", 2), ("script.pt", 2), ("expanded.pth", 2), ("trainer.pth", 8)])
+    func conversion(name: String, count: Int) throws {
+        let folder = try Folder()
+        let path = folder / "it's \(name)"
+        try FileManager.default.copyItem(atPath: PyTorchFileTests.golden(name), toPath: path)
+        // One that is read names another, to have its line.
+        let refused = name == "trainer.pth" ? folder / "refused.pth" : path
+        if refused != path {
+            try FileManager.default.copyItem(
+                atPath: PyTorchFileTests.golden("system.pth"), toPath: refused)
+        }
+        let error = #expect(throws: ResinError.self) { try Safetensors(weightsOf: refused) }
+        var line = try #require(error?.message.split(separator: "\n").last).trimmingPrefix("  python3")
+        let quoted = path.replacing("'", with: #"'\''"#)
+        if refused != path { line = Substring(line.replacing(refused, with: quoted)) }
+        let shell = Process()
+        shell.executableURL = URL(filePath: "/bin/bash")
+        shell.arguments = ["-c", "\"$RESIN_PYTHON\"" + line]
+        try shell.run()
+        shell.waitUntilExit()
+        #expect(shell.terminationStatus == 0)
+        #expect(try Safetensors(weightsOf: path + ".safetensors").entries.count == count)
+    }
+}

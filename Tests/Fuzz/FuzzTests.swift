@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `make fuzz` sets how many.
-private let mutantCount = ProcessInfo.processInfo.environment["RESIN_FUZZ"].flatMap { Int($0) } ?? 600
+let mutantCount = ProcessInfo.processInfo.environment["RESIN_FUZZ"].flatMap { Int($0) } ?? 600
 private let mutantsAProcess = 200
 
 /// Mutated files of a run, read as the commands read them. A trap ends its process, not the tests'.

@@ -105,7 +105,7 @@ struct MutatedRun {
     /// What `predict` and `evaluate` do.
     private func predict(launches: Bool) throws {
         let folder = try RunFolder(existing: path)
-        let weights = try Safetensors(contentsOf: path + "/best.safetensors")
+        let weights = try Safetensors(weightsOf: path + "/best.safetensors")
         let configuration = try folder.configuration(as: TrainingConfiguration.self)
         let network = try configuration.knownNetwork(from: folder.configurationPath)
         _ = try weights.classNames(from: path)

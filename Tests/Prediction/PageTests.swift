@@ -100,7 +100,7 @@ struct PageTests {
         let length = gradient.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
 
         let other = try Trainer(network, data, configuration, device: .best())
-        let file = try Safetensors(contentsOf: weights)
+        let file = try Safetensors(weightsOf: weights)
         try other.load(NetworkWeights(file, from: weights, for: network))
 
         #expect(length > 0)

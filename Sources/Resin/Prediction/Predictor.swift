@@ -121,7 +121,7 @@ public final class Predictor: Sendable {
         var isFolder: ObjCBool = false
         let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
         let file = isThere && isFolder.boolValue ? path + "/best.safetensors" : path
-        let weights = try Safetensors(contentsOf: file)
+        let weights = try Safetensors(weightsOf: file)
         let folder = (file as NSString).deletingLastPathComponent
         let run = try RunFolder(existing: folder.isEmpty ? "." : folder)
         let configuration = try run.configuration(as: TrainingConfiguration.self)

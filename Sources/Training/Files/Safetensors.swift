@@ -5,6 +5,8 @@ public struct Safetensors: Equatable, Sendable {
     public var entries: [Entry]
     /// `format` is `pt` in files that PyTorch's tools are to load.
     public var metadata: [String: String]
+    /// What reading chose or passed over: sentences for the person who gave the file. They are not written.
+    public internal(set) var notes: [String] = []
 
     public init(_ entries: [Entry] = [], metadata: [String: String] = [:]) {
         self.entries = entries
@@ -40,7 +42,8 @@ public struct Safetensors: Equatable, Sendable {
         public var values: [Float] { contents.values }
     }
 
-    /// Elements in the types that Resin keeps. F16, BF16 and F64 of a file become `float32` when read.
+    /// Elements in the types that Resin keeps. Those that a file has besides become one of these
+    /// when read.
     public enum Contents: Equatable, Sendable {
         case float32([Float])
         case int64([Int64])
@@ -94,14 +97,17 @@ public struct Safetensors: Equatable, Sendable {
         case int32 = "I32"
         case bfloat16 = "BF16"
         case float16 = "F16"
+        case int16 = "I16"
+        case int8 = "I8"
         case uint8 = "U8"
+        case bool = "BOOL"
 
         var byteCount: Int {
             switch self {
             case .int64, .float64: 8
             case .float32, .int32: 4
-            case .bfloat16, .float16: 2
-            case .uint8: 1
+            case .bfloat16, .float16, .int16: 2
+            case .int8, .uint8, .bool: 1
             }
         }
 
