@@ -128,6 +128,12 @@ let package = Package(
                 "ResinOpenCL", "ResinPlan", "ResinGraph", "ResinTensor", "ResinProtobuf",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
             ], exclude: ["Goldens"]),
+        tests(
+            "Interchange",
+            [
+                "ResinInterchange", "ResinTraining", "ResinNetworks", "ResinGraph", "ResinTensor",
+                "ResinProtobuf", .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+            ]),
         tests("Reference", ["ResinReference", "ResinPlan", "ResinGraph", "ResinTensor"]),
     ],
     swiftLanguageModes: [.v6],

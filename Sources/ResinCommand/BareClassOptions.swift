@@ -18,8 +18,20 @@ struct BareClassOptions: ParsableArguments {
 
     /// Those of --labels, or of the file; numbers where only how many is known.
     ///
-    /// - Parameter path: of the weights, for errors.
-    func names(of weights: Safetensors, from path: String) throws -> [String] {
+    /// - Parameters:
+    ///   - path: of the weights, for errors.
+    ///   - count: how many there are, where that is known.
+    func names(of weights: Safetensors, from path: String, count: Int? = nil) throws -> [String] {
+        let names = try allNames(of: weights, from: path, count: count)
+        if let count, names.count != count {
+            throw ResinError(
+                .usage,
+                "\(path) tells \(count) classes apart, but \(names.count) are named or said; see --labels")
+        }
+        return names
+    }
+
+    private func allNames(of weights: Safetensors, from path: String, count: Int?) throws -> [String] {
         if let labels {
             let bytes = try JSONText.bytes(of: labels, limit: 1 << 24)
             var names = String(decoding: bytes, as: UTF8.self).split(
@@ -38,7 +50,7 @@ struct BareClassOptions: ParsableArguments {
             return names
         }
         if let names = try weights.classNames(from: path) { return names }
-        guard let classes else {
+        guard let classes = classes ?? count else {
             throw ResinError(
                 .usage,
                 "say with --classes how many classes \(path) has, or with --labels their names; or with --data "

@@ -134,6 +134,16 @@ struct CheckpointArguments: ParsableArguments {
         let model = try Network.named(
             network, input: try input.map(ImageShape.init(parsing:)) ?? usual, classes: classNames.count,
             options: options)
+        var configuration = try bareConfiguration(
+            of: model, classNames: classNames, optimizer: recipe.optimizer)
+        configuration.options = options
+        return (model, configuration)
+    }
+
+    /// What photographs come to a network by, where only options say it.
+    private func bareConfiguration(
+        of model: Network, classNames: [String], optimizer: OptimizerSettings
+    ) throws -> TrainingConfiguration {
         guard mean != nil else {
             throw ResinError(
                 .usage,
@@ -144,12 +154,34 @@ struct CheckpointArguments: ParsableArguments {
         var configuration = TrainingConfiguration(
             network: model, data: "", classNames: classNames, mean: zeros,
             standardDeviation: zeros.map { _ in 1 },
-            epochs: 1, batch: 128, optimizer: recipe.optimizer)
-        configuration.options = options
+            epochs: 1, batch: 128, optimizer: optimizer)
         configuration.imageSize = [model.input.height, model.input.width]
         configuration.fit = .crop
         try applyOptions(to: &configuration)
-        return (model, configuration)
+        return configuration
+    }
+
+    /// Whether the file is a model of ONNX, which has no mark of its own.
+    var isONNX: Bool { path.hasSuffix(".onnx") }
+
+    /// A model of ONNX, and what runs it: its metadata say how images come to it, or options.
+    func importedModel(_ bareClasses: BareClassOptions) throws -> (ONNXImport, TrainingConfiguration) {
+        guard network == nil else {
+            throw ResinError(.usage, "--network goes with files of weights; \(path) says itself what it is")
+        }
+        let model = try ONNXImport(contentsOf: path, input: try input.map(ImageShape.init(parsing:)))
+        for line in model.notes { note("note: \(line)") }
+        let names = try bareClasses.names(of: model.weights, from: path, count: model.network.classCount)
+        if let description = try model.weights.modelDescription(from: path) {
+            var configuration = try description.configuration(
+                of: model.network, classNames: names, place: path)
+            try applyOptions(to: &configuration)
+            return (model, configuration)
+        }
+        return (
+            model,
+            try bareConfiguration(of: model.network, classNames: names, optimizer: .sgd(learningRate: 0.1))
+        )
     }
 
     private func applyOptions(to configuration: inout TrainingConfiguration) throws {

@@ -26,7 +26,7 @@ struct ExportCommand: ParsableCommand {
     func run() throws {
         let opset = try bounded("--opset", opset ?? 17, ONNXExport.opsets)
         try AtomicFile.check(onnx)
-        let file = try Safetensors(contentsOf: model.path)
+        let file = try Safetensors(weightsOf: model.path)
         let (network, configuration) = try makeConfiguration(file)
         let weights = try model.weights(file, for: network)
         let export = try ONNXExport(

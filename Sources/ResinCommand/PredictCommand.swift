@@ -76,8 +76,10 @@ struct PredictCommand: ParsableCommand {
         }
         if let heatmap { try HeatmapFolder.check(heatmap) }
         let named = try bounded("--top", top ?? 5, 1...Limits.classes)
-        let file = try Safetensors(weightsOf: model.path)
-        var (network, configuration) = try makeConfiguration(file)
+        let file: Safetensors
+        let network: Network
+        var configuration: TrainingConfiguration
+        (file, network, configuration) = try load()
         try fitting.apply(to: &configuration)
         if let exif = source.exif { configuration.honoursOrientation = exif }
         let weights = try model.weights(file, for: network)
@@ -170,6 +172,16 @@ struct PredictCommand: ParsableCommand {
             text += "\(file.csvField),\(values)\n"
         }
         try AtomicFile.write(Data(text.utf8), to: path)
+    }
+
+    private func load() throws -> (Safetensors, Network, TrainingConfiguration) {
+        if model.isONNX {
+            let (imported, configuration) = try model.importedModel(bareClasses)
+            return (imported.weights, imported.network, configuration)
+        }
+        let file = try Safetensors(weightsOf: model.path)
+        let (network, configuration) = try makeConfiguration(file)
+        return (file, network, configuration)
     }
 
     private func makeConfiguration(_ weights: Safetensors) throws -> (Network, TrainingConfiguration) {

@@ -75,18 +75,25 @@ public struct ModelDescription: Codable, Equatable, Sendable {
         } catch let fault as ValueFault {
             throw fault.badContent(in: place)
         }
+        return try configuration(of: model, classNames: classNames, place: place)
+    }
+
+    /// The same for a network that is not found by its name.
+    package func configuration(
+        of model: Network, classNames: [String], place: String
+    ) throws -> TrainingConfiguration {
         var configuration = TrainingConfiguration(
             network: model, data: "", classNames: classNames, mean: mean,
             standardDeviation: standardDeviation,
             epochs: 1, batch: 128, optimizer: .sgd(learningRate: 0.1))
         configuration.options = options
-        configuration.imageSize = imageSize
+        configuration.imageSize = model.input == input ? imageSize : [model.input.height, model.input.width]
         configuration.honoursOrientation = honoursOrientation
         configuration.fit = fit
         configuration.evalCrop = evalCrop
         configuration.loss = loss
         // Of 128 large images a network may be given no more than some.
-        configuration.batch = max(1, min(128, Limits.batchValues / input.valueCount))
+        configuration.batch = max(1, min(128, Limits.batchValues / model.input.valueCount))
         do { try configuration.check() } catch { throw error.badContent(in: place) }
         return configuration
     }

@@ -157,6 +157,9 @@ extension ModelReader {
         case .all(let factor): return try scaled(input, by: factor)
         case .channels(let factors):
             if let value, lastLayer(of: GroupNorm.self, gave: input, as: value) != nil {
+                if let constant, constant.hasSuffix(".weight") {
+                    renameLast(to: String(constant.dropLast(".weight".count)))
+                }
                 for name in ["weight", "bias"] {
                     changeLastWeights(name) { zip($0, factors).map { $0 * $1 } }
                 }
@@ -208,6 +211,17 @@ extension ModelReader {
             weights: [
                 ("weight", [count, 1, 1, 1], [Float](repeating: 1, count: count)), ("bias", [count], shifts),
             ])
+    }
+
+    private mutating func renameLast(to wanted: String) {
+        let old = layers.steps.last!.name
+        let name = unused(wanted)
+        layers.steps[layers.steps.count - 1].name = name
+        for index in entries.indices where entries[index].name.hasPrefix(old + ".") {
+            let entry = entries[index]
+            entries[index] = Safetensors.Entry(
+                name + entry.name.dropFirst(old.count), shape: entry.shape, entry.contents)
+        }
     }
 
     private mutating func changeLastWeights(_ name: String, _ change: ([Float]) -> [Float]) {

@@ -95,8 +95,31 @@ struct ModelReader {
             values[node.outputs[0]] = .constant(result)
             return
         }
+        if !Self.rearranging.contains(node.type) { try settleInputs() }
         let results = try apply()
         for (name, result) in zip(node.outputs, results) { values[name] = result }
+    }
+
+    /// Operators that take a value in whatever order.
+    private static let rearranging: Set = [
+        "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast",
+        "InstanceNormalization",
+    ]
+
+    /// Shuffles the channels of inputs that have come to be shuffled: once, whoever else reads them.
+    private mutating func settleInputs() throws {
+        for name in node.inputs {
+            guard case .activation(let activation)? = values[name],
+                activation.arrangement.shuffledGroups != nil
+            else {
+                continue
+            }
+            let shuffled = try image(activation)
+            values[name] = .activation(
+                Activation(
+                    number: shuffled.number, shape: activation.shape,
+                    arrangement: activation.shape.arrangement))
+        }
     }
 
     // MARK: Inputs
@@ -177,6 +200,9 @@ struct ModelReader {
         return parts.isEmpty ? "node" : parts.joined(separator: ".")
     }
 
+    /// Of a layer that the node needs before it: the node's own layer keeps the node's name.
+    private func addedName(_ what: String) -> String { "\(Self.layerName(node.name)).\(what)" }
+
     /// The layer that a weight is called after: of `conv1.weight` it is `conv1`.
     func layerName(ofWeight index: Int) -> String? {
         guard let name = node.input(index), name.hasSuffix(".weight"), name.count > ".weight".count else {
@@ -185,7 +211,7 @@ struct ModelReader {
         return Self.layerName(String(name.dropLast(".weight".count)))
     }
 
-    private mutating func unused(_ name: String) -> String {
+    mutating func unused(_ name: String) -> String {
         var candidate = name
         var number = 1
         while !names.insert(candidate).inserted {
@@ -223,14 +249,15 @@ struct ModelReader {
                 activation.arrangement.dimensions[2...] == activation.shape.arrangement.dimensions[2...]
             {
                 let shuffled = try add(
-                    ChannelShuffle(groups: groups), to: activation.number, giving: activation.shape)
+                    ChannelShuffle(groups: groups), to: activation.number, giving: activation.shape,
+                    name: addedName("shuffle"))
                 return (shuffled.number, channels, Extent(height, width))
             }
         case .features(let count, false):
             if activation.arrangement == .image(count, 1, 1) {
                 let pixel = try add(
                     UnflattenedPixel(), to: activation.number,
-                    giving: .image(channels: count, height: 1, width: 1))
+                    giving: .image(channels: count, height: 1, width: 1), name: addedName("pixel"))
                 return (pixel.number, count, Extent(1))
             }
         case .features: break
@@ -258,7 +285,8 @@ struct ModelReader {
             {
                 let flat = try add(
                     Flatten(), to: activation.number,
-                    giving: .features(channels * height * width, isFlattenedImage: height * width > 1))
+                    giving: .features(channels * height * width, isFlattenedImage: height * width > 1),
+                    name: addedName("flatten"))
                 return (flat, order)
             }
         }
