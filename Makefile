@@ -6,7 +6,7 @@ BUILD = $(SWIFT) build -c $(CONFIGURATION)
 RESIN = .build/$(CONFIGURATION)/resin
 PACKAGES = ocl-icd-opencl-dev clinfo pocl-opencl-icd zlib1g-dev libpng-dev libjpeg62-turbo-dev libwebp-dev curl
 
-.PHONY: help setup build run own test fuzz lint layers format bench carry simulate portability ptx goldens protobuf clean
+.PHONY: help setup build run own test fuzz lint layers format bench carry release simulate portability ptx goldens protobuf clean
 
 help:                 ## list the targets
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/: *.*## */	/' | expand -t 12
@@ -51,6 +51,9 @@ bench: build          ## time everything beside its peers (BENCH=--quick: a shor
 carry: setup          ## fill carry/ with what Benchmarks/gpu.sh needs on a machine without Swift
 	@.ci/carry
 
+release: setup        ## make build/release/resin-VERSION-ARCHITECTURE-linux.tar.gz, and run its program in an empty root
+	@.ci/release
+
 simulate: build       ## run training steps under oclgrind, which finds races and uninitialised reads
 	@.ci/install oclgrind
 	@.ci/simulate $(RESIN)
@@ -75,4 +78,4 @@ protobuf:             ## make the Swift of Sources/Protobuf anew from its .proto
 	@.ci/protobuf $(SWIFT)
 
 clean:                ## remove what the build made
-	rm -rf .build carry
+	rm -rf .build build carry

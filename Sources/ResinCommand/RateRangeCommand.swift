@@ -38,11 +38,12 @@ struct RateRangeCommand: ParsableCommand {
     }
 
     func run() throws {
-        guard training.resume == nil, training.out == nil, training.lr == nil else {
+        guard training.resume == nil, training.out == nil, training.lr == nil, training.tensorboard == nil
+        else {
             throw ResinError(
                 .usage,
-                "lr-range tries rates from --from to --to on a training of its own; leave out --lr, --out and "
-                    + "--resume")
+                "lr-range tries rates from --from to --to on a training of its own; leave out --lr, --out, "
+                    + "--resume and --tensorboard")
         }
         let rates = (from: from ?? 1e-6, to: to ?? 10)
         guard rates.from > 0, rates.to > rates.from, rates.to.isFinite else {

@@ -182,6 +182,8 @@ private struct Key {
             Key("save_every", \.saveEvery),
             Key("keep", \.keep),
             Key("progress", \.progress),
+            Key("tensorboard", \.tensorboard),
+            Key("tensorboard_histograms", \.tensorboardHistograms),
         ]
     }
 }

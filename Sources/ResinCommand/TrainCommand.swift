@@ -139,6 +139,17 @@ struct TrainCommand: ParsableCommand {
     var keep: Int?
     @Option(help: "auto, bar, plain, json or none (default: auto).")
     var progress: ProgressStyle?
+    @Option(
+        help: ArgumentHelp(
+            "Write event files for TensorBoard there, too; with --resume, name the same folder again.",
+            discussion:
+                "Each epoch's metrics, and the worst mistakes of each that is the best so far; see docs/tensorboard.md.",
+            valueName: "dir"))
+    var tensorboard: String?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "With --tensorboard: each parameter's distribution after each epoch, too.")
+    var tensorboardHistograms: Bool?
 
     func validate() throws {
         if resume == nil && network == nil && config == nil {
@@ -176,6 +187,7 @@ struct TrainCommand: ParsableCommand {
             every: try bounded("--save-every", saveEvery ?? 1, 1...Limits.epochs),
             keep: try bounded("--keep", keep ?? 2, 1...1000)
         )
+        try checkTensorBoard(recipe)
         if let resume {
             let folder = try RunFolder(resuming: resume)
             if let warning = folder.warning { note("note: \(warning)") }
@@ -240,7 +252,9 @@ struct TrainCommand: ParsableCommand {
         let folder = try RunFolder(newRunOf: new.trainer.network.name, out: out, overwrite: overwrite)
         if let warning = folder.warning { note("note: \(warning)") }
         do {
+            let tensorBoard = try makeTensorBoardLog()
             let run = try TrainingRun(new.trainer, newIn: folder, saveEvery: saving.every, keep: saving.keep)
+            run.tensorBoard = tensorBoard
             try finish(run, new.device, notes: new.notes)
         } catch {
             folder.removeIfEmpty()
@@ -272,8 +286,30 @@ struct TrainCommand: ParsableCommand {
             }
         }
         Interruption.protectWork()
+        let tensorBoard = try makeTensorBoardLog()
         let run = try TrainingRun(trainer, resuming: folder, saveEvery: saving.every, keep: saving.keep)
+        run.tensorBoard = tensorBoard
         try finish(run, device)
+    }
+
+    /// Before the data are read: throws where the event files could not be written, or where nothing asks for them.
+    private func checkTensorBoard(_ recipe: RecipeFile?) throws {
+        try blaming(recipe, ["--tensorboard", "--tensorboard-histograms"]) {
+            if tensorboardHistograms == true, tensorboard == nil {
+                throw ResinError(
+                    .usage,
+                    "--tensorboard-histograms adds to what --tensorboard writes; say there to which folder")
+            }
+            if tensorboard?.isEmpty == true {
+                throw ResinError(.usage, "--tensorboard is empty; name the folder that event files go to")
+            }
+        }
+        if let tensorboard { try TensorBoardLog.check(tensorboard) }
+    }
+
+    /// Once the run's folder is there, which may be the same, or around it.
+    private func makeTensorBoardLog() throws -> TensorBoardLog? {
+        try tensorboard.map { try TensorBoardLog(in: $0, hasHistograms: tensorboardHistograms ?? false) }
     }
 
     private func check(
@@ -330,6 +366,7 @@ struct TrainCommand: ParsableCommand {
                 + "\(configuration.initialiser.rawValue) initialisation, seed \(configuration.seed); "
                 + "run folder \(run.folder.path)")
         for line in configuration.notes { try reporter.say("note: \(line)") }
+        if let log = run.tensorBoard { try reporter.say("events for TensorBoard go to \(log.path)") }
         if trainer.step > 0 { try reporter.say("resumed after step \(trainer.step)") }
         var toldSkipped = trainer.skippedImages.count
         let outcome = try run.run(

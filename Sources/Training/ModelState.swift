@@ -100,6 +100,16 @@ package struct ModelState: Sendable {
         }
     }
 
+    /// Hands each parameter's values to `body`, in the order in which the device has them.
+    package func forEachParameter(
+        on executor: any Executor, _ body: (_ name: String, _ values: ArraySlice<Float>) throws -> Void
+    ) throws {
+        let flat = try read(.parameters, parameterLayout, executor)
+        for (parameter, range) in zip(parameters, parameterLayout.ranges) {
+            try body(parameter.name, flat[range])
+        }
+    }
+
     /// The first parameter or running statistic that has a value that is not finite; nil where all are.
     package func firstNotFinite(on executor: any Executor) throws -> String? {
         // Whole, which is as fast as it is read; by name only where there is one.

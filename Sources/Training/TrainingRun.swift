@@ -1,6 +1,7 @@
 import Foundation
 import ResinDataset
 import ResinGraph
+import ResinProtobuf
 import ResinTensor
 
 /// A training that leaves a run folder behind: metrics, checkpoints, and a state from which it can go on
@@ -8,6 +9,8 @@ import ResinTensor
 public final class TrainingRun {
     public let trainer: Trainer
     public let folder: RunFolder
+    /// Gets what each epoch comes to, where it is set before `run`.
+    public var tensorBoard: TensorBoardLog?
     /// Epochs between checkpoints.
     private let saveEvery: Int
     private let checkpoints: CheckpointFolder
@@ -113,6 +116,7 @@ public final class TrainingRun {
         },
         heatmaps: (Trainer, [Evaluation.Mistake]) -> [RasterImage] = { _, _ in [] }
     ) throws -> Outcome {
+        try tensorBoard?.begin(epoch: unevaluated?.number ?? trainer.epoch)
         var lastStepSeconds: Double?
         while !standing.isOver(trainer.configuration) {
             guard let trained = try unevaluated ?? train(report, shouldStop) else {
@@ -193,6 +197,8 @@ public final class TrainingRun {
         // Where the outputs for some image are not finite, the others' accuracy says nothing.
         let isBest = evaluation.loss.isFinite && (best.map { evaluation.accuracy > $0.accuracy } ?? true)
         if isBest { best = Standing.Best(accuracy: evaluation.accuracy, epoch: epoch) }
+        // Before the checkpoint, as the metrics: a resumed run has too much dropped, but could not know what is missing.
+        try writeEvents(metrics, evaluation, isBest: isBest)
         let isLast = standing.isOver(trainer.configuration)
         if isBest || isLast || epoch % saveEvery == 0 {
             let checkpoint = try trainer.checkpoint(metadata: standing.metadata)
@@ -210,6 +216,29 @@ public final class TrainingRun {
         if isLast, epoch < trainer.configuration.epochs, let best {
             try report(.outOfPatience(epoch: epoch, bestEpoch: best.epoch))
         }
+    }
+
+    /// For TensorBoard, where it is asked for.
+    private func writeEvents(_ metrics: EpochMetrics, _ evaluation: Evaluation, isBest: Bool) throws {
+        guard let tensorBoard else { return }
+        var values = metrics.summaryValues
+        if isBest {
+            let classNames = trainer.configuration.classNames
+            values +=
+                evaluation.mistakes
+                .map { MistakePicture($0, of: trainer.evaluated.images, classNames: classNames) }
+                .summaryValues
+        }
+        if tensorBoard.hasHistograms {
+            try trainer.model.forEachParameter(on: trainer.executor) { name, weights in
+                values.append(
+                    .with {
+                        $0.tag = "parameters/\(name)"
+                        $0.histo = TensorBoardHistogramProto(weights)
+                    })
+            }
+        }
+        try tensorBoard.append(values, epoch: metrics.epoch)
     }
 
     private func save(_ checkpoint: Checkpoint) throws {

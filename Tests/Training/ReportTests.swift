@@ -183,7 +183,7 @@ struct ReportTests {
         let set = try ImageSet(
             pixels: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], labels: [0], height: 2, width: 2, channels: 3,
             classCount: 1)
-        let bytes = try BitmapImage(set, index: 0).bytes
+        let bytes = try BitmapImage(RasterImage(reducing: set, index: 0)).bytes
         #expect(bytes.prefix(2).elementsEqual(Array("BM".utf8)))
         #expect(bytes[2] == 70 && bytes.count == 70)
         #expect(bytes[10] == 54 && bytes[18] == 2 && bytes[22] == 2 && bytes[28] == 24)

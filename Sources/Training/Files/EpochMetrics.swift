@@ -211,5 +211,6 @@ public struct EpochMetrics: Codable, Equatable, Sendable {
 
     private func text(_ key: CodingKeys) -> String { count(key).map { "\($0)" } ?? "\(value(key))" }
 
-    private func finite(_ key: CodingKeys) -> Double? { value(key).isFinite ? value(key) : nil }
+    /// Nil where it is not, or where there is none.
+    func finite(_ key: CodingKeys) -> Double? { value(key).isFinite ? value(key) : nil }
 }

@@ -170,7 +170,8 @@ public struct RunFolder: Sendable {
         return path
     }
 
-    private static func makeFolders(_ path: String) throws {
+    /// A folder and those that it is in, as far as they are missing.
+    static func makeFolders(_ path: String) throws {
         var isFolder: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue { return }
         let parent = FileCalls.folder(of: path)

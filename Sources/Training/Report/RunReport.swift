@@ -195,7 +195,7 @@ struct RunReport {
         if seenImages.isEmpty { return "" }
         let figures = seenImages.map { picture -> Markup in
             """
-            <figure><img src="\(BitmapImage(picture.image).dataURI)" alt="training image, \(picture.caption)"/>
+            <figure><img src="\(BitmapImage(picture.image.reduced).dataURI)" alt="training image, \(picture.caption)"/>
             <figcaption>\(picture.caption.isEmpty ? "no class" : picture.caption)</figcaption></figure>
             """
         }
@@ -367,26 +367,22 @@ struct RunReport {
     private func mistakes(_ mistakes: [Evaluation.Mistake]) -> Markup {
         if mistakes.isEmpty { return "<p>No \(part) image is wrong.</p>" }
         let figures = mistakes.enumerated().map { index, mistake -> Markup in
-            let names = mistake.labels.map { configuration.classNames[$0] }
-            let label = names.isEmpty ? "no class" : names.joined(separator: ", ")
+            let shown = MistakePicture(mistake, of: images, classNames: configuration.classNames)
             let map: Markup =
                 index < heatmaps.count
                 ? """
-                <img src="\(BitmapImage(heatmaps[index]).dataURI)" alt="where \(configuration.classNames[mistake.predicted]) is seen"/>
+                <img src="\(BitmapImage(heatmaps[index].reduced).dataURI)" alt="where \(shown.predicted) is seen"/>
                 """ : ""
-            let predicted = configuration.classNames[mistake.predicted]
-            let name = images.name(of: mistake.image) ?? "image \(mistake.image)"
-            // What the images come from may be gone by now; the numbers stay.
             let picture: Markup =
-                if let image = try? BitmapImage(images, index: mistake.image) {
-                    "<img src=\"\(image.dataURI)\" alt=\"\(part) image \(mistake.image), \(label)\"/>"
+                if let image = shown.picture {
+                    "<img src=\"\(BitmapImage(image).dataURI)\" alt=\"\(part) image \(shown.image), \(shown.label)\"/>"
                 } else {
                     "<p>This image can no longer be read.</p>"
                 }
             return """
                 <figure><div class="pair">\(picture)\(map)</div>
-                <figcaption><strong>\(label)</strong>, taken for \(predicted) with \
-                \(percent(mistake.probability)); \(name)</figcaption></figure>
+                <figcaption><strong>\(shown.label)</strong>, taken for \(shown.predicted) with \
+                \(percent(shown.probability)); \(shown.name)</figcaption></figure>
                 """
         }
         let note: Markup =
