@@ -364,7 +364,8 @@ static const struct { const char *name; size_t size; } types[] = {
 #define STRUCT(name) {#name, sizeof(name)}
     STRUCT(StepUniforms), STRUCT(LossScale), STRUCT(ConvolutionGeometry), STRUCT(PatchGeometry),
     STRUCT(FilterGradientGeometry), STRUCT(TiledGradientGeometry), STRUCT(WinogradGeometry), STRUCT(PoolGeometry),
-    STRUCT(InputGeometry), STRUCT(SplitGeometry), STRUCT(LossSettings), STRUCT(UpdateSettings)};
+    STRUCT(InputGeometry), STRUCT(SplitGeometry), STRUCT(LossSettings), STRUCT(UpdateSettings), STRUCT(GroupedGeometry),
+    STRUCT(GroupRowsGeometry), STRUCT(ResizeGeometry), STRUCT(CropGeometry), STRUCT(BinaryLossSettings)};
 
 // One parameter, such as `__global const float *restrict bias`, whose text is overwritten.
 static Parameter parameter(char *text) {
