@@ -38,8 +38,8 @@ static inline void copy_patch(__local float *patch, __global const float *restri
     }
 }
 
-// The same of a filter's whole rows as the vectors of `packed` that are this pixel's, `stride` floats apart, where channels
-// fill vectors: nothing is copied twice.
+// The same of all rows, as the vectors of `packed` that are this pixel's, `stride` floats apart, where channels fill
+// vectors: nothing is copied twice.
 static inline void pack_patch(__local float *packed, int stride, __global const float *restrict x, int pixel,
                               const PatchGeometry *g) {
     const int j = pixel % g->output_width, i = pixel / g->output_width % g->output_height;
@@ -71,7 +71,8 @@ static inline void pack_patch(__local float *packed, int stride, __global const 
 // Forward and input gradient of stride 1. A work-item packs its block's patches, then goes through its group of channel
 // tiles, `chunk` vectors of k at a time, so that a piece of the filter is read from memory once for all of the block's
 // pixels: ROWS × COLUMNS vectors of sums are in registers, the block's others wait in cache and go on where they were.
-// Work-items: global (blocks, groups). Local: packed [vectors of k][block][LANES], line [pitch], totals [block][TILE_CHANNELS].
+// Work-items: global (blocks, groups).
+// Local: packed [vectors of k][block][LANES], line [pitch], totals [block][TILE_CHANNELS].
 __kernel WORK_GROUP
 void convolution2d_packed(__global const float *restrict x, __global const float *restrict filter,
                           __global const float *restrict bias, __global const float *restrict addend,

@@ -110,7 +110,7 @@ typedef struct {
     LAYER_FIELDS
     int FIELD(offset_kind, offsetKind), epilogue;       // of the forward pass and the input gradient
     int FIELD(has_bias, hasBias);                       // of the filter gradient, and the next three
-    int splits, FIELD(group_tiles, groupTiles), FIELD(part_rows, partRows);     // the second of packed convolutions, too
+    int splits, FIELD(group_tiles, groupTiles), FIELD(part_rows, partRows); // the second of packed ones, too
     int pitch;                                          // floats from patch to patch, or from line to line
     int block;                                          // pixels packed, rows of results or of a dense filter at a time
     int chunk;                                          // vectors of a patch that are multiplied at a time

@@ -23,10 +23,9 @@ struct BareClassOptions: ParsableArguments {
     ///   - count: how many there are, where that is known.
     func names(of weights: Safetensors, from path: String, count: Int? = nil) throws -> [String] {
         let names = try allNames(of: weights, from: path, count: count)
-        if let count, names.count != count {
+        if let count, let other = [names.count, classes ?? count].first(where: { $0 != count }) {
             throw ResinError(
-                .usage,
-                "\(path) tells \(count) classes apart, but \(names.count) are named or said; see --labels")
+                .usage, "\(path) tells \(count) classes apart, not \(other); see --classes and --labels")
         }
         return names
     }

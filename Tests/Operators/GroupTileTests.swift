@@ -46,7 +46,7 @@ struct GroupTileTests {
         for opCase in form.layer.cases { try expectExactness(of: opCase, traits, in: form.precision) }
     }
 
-    /// With the smallest tile. What is large takes a CPU too long in this form.
+    /// With the smallest tile. What is large takes a CPU too long in this form, or its compiler.
     @Test(
         "Pieces meet every stride and padding",
         arguments: [\ConvolutionConfiguration.forward, \.inputGradient, \.filterGradient],
@@ -56,7 +56,7 @@ struct GroupTileTests {
     ) throws {
         let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, staging: staging)
         let cases = try ConvolutionConfiguration.all.map { $0[keyPath: pass] }.filter {
-            try comesInPieces($0, traits) && $0.makeGraph().cost.flops < 40_000_000
+            try comesInPieces($0, traits) && $0.makeGraph().cost.flops < 4_000_000
         }
         #expect(cases.count >= 15)
         for opCase in cases { try expectExactness(of: opCase, traits) }
@@ -77,7 +77,7 @@ struct GroupTileTests {
         let traits = DeviceTraits.gpu(GroupTile.onTensorCores.last!, staging: staging)
         let cases = try ConvolutionConfiguration.all.map(\.gradients).filter { opCase in
             let graph = try opCase.makeGraph().inPrecision(precision)
-            guard graph.cost.flops < 40_000_000 else { return false }
+            guard graph.cost.flops < 8_000_000 else { return false }
             return try SharedExecutors.use(traits) { executor in
                 let launches = executor.launches(of: executor.makePlan(graph))
                 let pair = launches.first { $0.kernel == "convolution2d_gradients_tiled" }
