@@ -168,6 +168,39 @@ extension ONNXImport {
         #expect(model.notes.count == 1 && model.notes[0].contains("softmax"))
     }
 
+    @Test("A value that is read elsewhere keeps what it is where a bias is added to it")
+    func sharedValue() throws {
+        var text = ModelText()
+        text.constant("w", [2, 2, 1, 1])
+        text.constant("b", [2, 1, 1])
+        text.add("Conv", ["x", "w"], ["c"])
+        text.add("Identity", ["c"], ["same"])
+        text.add("Add", ["same", "b"], ["biased"])
+        text.add("Add", ["c", "biased"], ["sum"])
+        text.add("GlobalAveragePool", ["sum"], ["y"])
+        let ops = try text.imported().ops
+        #expect(ops.count == 4)
+        #expect(
+            ops[0]
+                == .convolution2D(
+                    Op.Convolution2D(window: Window(kernel: 1), outputChannels: 2, hasBias: false)))
+    }
+
+    @Test("Layers that would have the same names, or the same parameters, get others")
+    func names() throws {
+        var text = ModelText()
+        text.constant("a.weight", [2, 2, 1, 1])
+        text.constant("__metadata__", [2, 1, 1])
+        text.add("Conv", ["x", "a.weight"], ["c"])
+        text.add("Conv", ["c", "a.weight"], ["d"])
+        text.add("Mul", ["d", "__metadata__"], ["e"])
+        text.add("Mul", ["e", "a.weight_scale"], ["f"])
+        text.constant("a.weight_scale", [2, 1, 1])
+        text.add("GlobalAveragePool", ["f"], ["y"])
+        let names = try text.imported().network.makeGraph().graph.parameters.map(\.name)
+        #expect(names == ["a.weight", "a_2.weight", "node 2", "a.weight_scale"])
+    }
+
     @Test("The classifier is made for other classes where they are asked for")
     func otherClasses() throws {
         var text = ModelText()
@@ -222,6 +255,15 @@ extension ONNXImport {
             fault { $0.add("Relu", ["x"], ["y"]) }
                 == "its output 'y': it needs features [N, F], but its input is a tensor of shape [N, 2, 4, 4]"
         )
+        #expect(fault { $0.add("Relu", ["x"], ["x"]) }.contains("gives 'x' a second time"))
+        #expect(fault { $0.add("Relu", ["x"], []) }.contains("has no output"))
+        #expect(fault { $0.add("Concat", [], ["y"], int: ["axis": 1]) }.contains("has no input"))
+        #expect(
+            fault {
+                $0.constant("scales", [2], [2, 2])
+                $0.constant("sizes", ints: [8, 8])
+                $0.add("Resize", ["x", "", "scales", "sizes"], ["y"])
+            }.contains("known are scales or sizes"))
         // Each a size that no memory has.
         let huge: Int64 = 1 << 40
         #expect(
@@ -229,6 +271,11 @@ extension ONNXImport {
                 $0.constant("shape", ints: [huge, huge])
                 $0.add("ConstantOfShape", ["shape"], ["y"])
             }.contains("at most"))
+        #expect(
+            fault {
+                $0.constant("none", [0, huge, huge])
+                $0.add("Gather", ["none", "none"], ["y"])
+            } == "tensor 'none' has shape [0, \(huge), \(huge)]")
         #expect(
             fault {
                 $0.constant("scales", [4], [1, 1, 1e9, 1e9])

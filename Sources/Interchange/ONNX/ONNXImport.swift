@@ -46,9 +46,19 @@ public struct ONNXImport: Sendable {
         readers[first.name, default: 0] += 1
 
         var values: [String: ModelReader.Value] = [:]
+        // Many tensors could name the same bytes of a file: what they take together is bounded by what there is.
+        var taken: [String: Int] = [:]
+        func external(_ location: String, _ offset: Int, _ length: Int?) throws -> Data {
+            let (data, size) = try file.external(location, offset, length)
+            taken[location, default: 0] += data.count
+            guard taken[location]! <= 2 * size else {
+                throw ModelFlaw("tensors take more of '\(location)' than there is")
+            }
+            return data
+        }
         for tensor in graph.initializer {
             do {
-                values[tensor.name] = .constant(try ConstantTensor(tensor, external: file.external))
+                values[tensor.name] = .constant(try ConstantTensor(tensor, external: external))
             } catch let flaw as ModelFlaw {
                 throw file.fault(flaw.text)
             }

@@ -89,15 +89,16 @@ struct ConstantTensor: Equatable, Sendable {
         ModelFlaw("a constant of shape \(shape) cannot have shape \(target)")
     }
 
-    /// Of sizes, none of them negative; whether it is beyond what an Int holds.
+    /// Of sizes, none of them negative; whether it, or what it would be without the zeros, is beyond what an Int holds:
+    /// then parts of the shape are no numbers to compute with.
     static func product(_ sizes: [Int]) -> (Int, isTooMuch: Bool) {
         var product = 1
         for size in sizes {
-            let (value, overflows) = product.multipliedReportingOverflow(by: size)
+            let (value, overflows) = product.multipliedReportingOverflow(by: max(size, 1))
             if overflows || size < 0 { return (0, true) }
             product = value
         }
-        return (product, false)
+        return (sizes.contains(0) ? 0 : product, false)
     }
 
     /// Element i of the result is element `source(i)` of this one.

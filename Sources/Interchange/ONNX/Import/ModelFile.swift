@@ -107,10 +107,10 @@ struct ModelFile: Sendable {
         return (ImageShape(channels: channels, height: height, width: width), activation, sizes[0])
     }
 
-    /// Bytes of a file beside the model's.
+    /// Bytes of a file beside the model's, and how many the whole file has.
     ///
     /// - Throws: `ModelFlaw` where the file would lie elsewhere, is not there, or is shorter.
-    func external(_ location: String, _ offset: Int, _ length: Int?) throws -> Data {
+    func external(_ location: String, _ offset: Int, _ length: Int?) throws -> (Data, size: Int) {
         let parts = location.split(separator: "/", omittingEmptySubsequences: false)
         guard !location.hasPrefix("/"), !parts.contains(".."), !parts.contains("") else {
             throw ModelFlaw(
@@ -132,6 +132,6 @@ struct ModelFile: Sendable {
         guard count <= size - offset, (try? handle.seek(toOffset: UInt64(offset))) != nil,
             let data = try? handle.read(upToCount: count) ?? Data(), data.count == count
         else { throw ModelFlaw("\(file) is too short for the weights that are said to lie there") }
-        return data
+        return (data, size)
     }
 }

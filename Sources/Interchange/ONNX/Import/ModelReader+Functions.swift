@@ -304,9 +304,9 @@ extension ModelReader {
 
     /// The constant's, where a layer of one parameter can have it: names with slashes are an exporter's own.
     private func ownName(ofConstant index: Int) -> String? {
-        guard let name = node.input(index), !name.contains(where: { $0 == "/" || $0 == ":" }) else {
-            return nil
-        }
+        guard let name = node.input(index), name != "__metadata__",
+            !name.contains(where: { $0 == "/" || $0 == ":" })
+        else { return nil }
         return name
     }
 

@@ -373,6 +373,7 @@ extension ModelReader {
         }
         let axes = try node.ints("axes") ?? Array(0..<4)
         guard try node.string("keep_aspect_ratio_policy", default: "stretch") == "stretch",
+            (factors == nil) != (target == nil),
             try node.int("antialias", default: 0) == 0,
             (factors ?? []).count + (target ?? []).count == axes.count,
             Set(axes).isSubset(of: 0..<4), Set(axes).count == axes.count
@@ -422,6 +423,7 @@ extension ModelReader {
 
     private mutating func concatenation() throws -> Activation {
         let inputs = try node.inputs.indices.map { try unpadded(try activation($0)) }
+        guard !inputs.isEmpty else { throw ModelFlaw("it has no input") }
         let axis = try inputs[0].arrangement.index(try node.int("axis", default: 1))
         guard inputs.allSatisfy({ $0.arrangement.dimension(ofChannels: $0.shape.channels) == axis }) else {
             throw ModelFlaw("axis \(axis) is not that of the channels of all its inputs")

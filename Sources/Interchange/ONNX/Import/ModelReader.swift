@@ -62,6 +62,8 @@ struct ModelReader {
     /// What a value is a function of, for functions of several nodes.
     var origins: [Int: Origin] = [:]
     private var names = Set<String>()
+    /// The value that another name is a view of.
+    private var views: [String: String] = [:]
     /// The one that is read.
     private(set) var node: ModelNode!
 
@@ -88,14 +90,22 @@ struct ModelReader {
     /// - Throws: `ModelFlaw`.
     mutating func read(_ node: ModelNode) throws {
         self.node = node
+        guard let output = node.outputs.first, !output.isEmpty else { throw ModelFlaw("it has no output") }
+        if let name = node.outputs.first(where: { values[$0] != nil }) {
+            throw ModelFlaw("it gives '\(name)' a second time")
+        }
         for input in node.inputs where !input.isEmpty && values[input] == nil {
             throw ModelFlaw("nothing before it gives its input '\(input)'")
         }
         if let result = try constantResult() {
-            values[node.outputs[0]] = .constant(result)
+            values[output] = .constant(result)
             return
         }
-        if !Self.rearranging.contains(node.type) { try settleInputs() }
+        if !Self.rearranging.contains(node.type) {
+            try settleInputs()
+        } else if let input = node.input(0) {
+            views[output] = input
+        }
         let results = try apply()
         for (name, result) in zip(node.outputs, results) { values[name] = result }
     }
@@ -108,7 +118,8 @@ struct ModelReader {
 
     /// Shuffles the channels of inputs that have come to be shuffled: once, whoever else reads them.
     private mutating func settleInputs() throws {
-        for name in node.inputs {
+        // An instance norm takes channels in whatever order.
+        for name in node.inputs where node.type != "InstanceNormalization" {
             guard case .activation(let activation)? = values[name],
                 activation.arrangement.shuffledGroups != nil
             else {
@@ -211,19 +222,25 @@ struct ModelReader {
         return Self.layerName(String(name.dropLast(".weight".count)))
     }
 
+    /// The name itself, or with a number behind it: no other layer has it, nor a parameter.
     mutating func unused(_ name: String) -> String {
+        let parameters = ["", ".weight", ".bias", ".running_mean", ".running_var"]
         var candidate = name
         var number = 1
-        while !names.insert(candidate).inserted {
+        while parameters.contains(where: { names.contains(candidate + $0) }) {
             number += 1
             candidate = "\(name)_\(number)"
         }
+        names.formUnion(parameters.map { candidate + $0 })
         return candidate
     }
 
     /// The last layer, where it gave this value, and only the node that is read reads it: what may still be changed.
     func lastLayer<Kind: Layer>(of type: Kind.Type, gave activation: Activation, as name: String) -> Kind? {
-        guard readers[name] == 1, let step = layers.steps.last, step.output == activation.number,
+        var own = name
+        while readers[own] == 1, let viewed = views[own] { own = viewed }
+        guard readers[own] == 1, views[own] == nil, let step = layers.steps.last,
+            step.output == activation.number,
             case .layer(let layer) = step.kind
         else { return nil }
         return layer as? Kind
