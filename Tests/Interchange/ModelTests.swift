@@ -264,6 +264,16 @@ extension ONNXImport {
                 $0.constant("sizes", ints: [8, 8])
                 $0.add("Resize", ["x", "", "scales", "sizes"], ["y"])
             }.contains("known are scales or sizes"))
+        // A step beyond every end takes the first alone.
+        #expect(
+            fault {
+                $0.constant("c", [3])
+                $0.constant("from", ints: [0])
+                $0.constant("to", ints: [3])
+                $0.constant("step", ints: [.max])
+                $0.add("Slice", ["c", "from", "to", "from", "step"], ["first"])
+                $0.add("Reshape", ["first", "first"], ["y"])
+            }.contains("does not depend on the images"))
         // Each a size that no memory has.
         let huge: Int64 = 1 << 40
         #expect(

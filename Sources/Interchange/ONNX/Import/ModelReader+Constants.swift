@@ -197,7 +197,7 @@ extension ModelReader {
             let first = try clamped(starts[place], size)
             let end = max(first, try clamped(ends[place], size))
             var shape = result.shape
-            shape[axis] = (end - first + steps[place] - 1) / steps[place]
+            shape[axis] = first == end ? 0 : (end - first - 1) / steps[place] + 1
             let inner = shape[(axis + 1)...].reduce(1, *)
             let count = shape[axis]
             result = result.gathered(shape: shape) { element in

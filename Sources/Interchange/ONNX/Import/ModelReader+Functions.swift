@@ -183,19 +183,14 @@ extension ModelReader {
         case .channels(let numbers): shifts = numbers
         }
         if let value {
-            let last = layers.steps.count - 1
             if var layer = lastLayer(of: Convolution2D.self, gave: input, as: value), !layer.hasBias {
                 layer.hasBias = true
-                layers.steps[last].kind = .layer(layer)
-                entries.append(
-                    Safetensors.Entry("\(layers.steps[last].name).bias", shape: [count], values: shifts))
+                replaceLast(by: layer, bias: shifts)
                 return input
             }
             if var layer = lastLayer(of: Dense.self, gave: input, as: value), !layer.hasBias {
                 layer.hasBias = true
-                layers.steps[last].kind = .layer(layer)
-                entries.append(
-                    Safetensors.Entry("\(layers.steps[last].name).bias", shape: [count], values: shifts))
+                replaceLast(by: layer, bias: shifts)
                 return input
             }
             if lastLayer(of: GroupNorm.self, gave: input, as: value) != nil {
@@ -211,6 +206,13 @@ extension ModelReader {
             weights: [
                 ("weight", [count, 1, 1, 1], [Float](repeating: 1, count: count)), ("bias", [count], shifts),
             ])
+    }
+
+    private mutating func replaceLast(by layer: any Layer, bias: [Float]) {
+        let last = layers.steps.count - 1
+        layers.steps[last].kind = .layer(layer)
+        entries.append(
+            Safetensors.Entry("\(layers.steps[last].name).bias", shape: [bias.count], values: bias))
     }
 
     private mutating func renameLast(to wanted: String) {
